@@ -1,0 +1,678 @@
+"""The Descript Audio Codec as a lobe: encoder, quantizer, decoder.
+
+A drop-in for ``speechbrain.lobes.models.discrete.dac.DAC``: same constructor,
+same tuples, same state-dict keys. What differs is listed in docs/drop-in.md.
+
+Adapted from https://github.com/descriptinc/descript-audio-codec
+(MIT License, Copyright (c) 2023-present, Descript) and its port in SpeechBrain
+(Apache License 2.0); see NOTICE. Paper: https://arxiv.org/abs/2306.06546
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, NamedTuple, Optional, Sequence, Union
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from dac_lobe.decoder import Decoder
+from dac_lobe.encoder import Encoder
+from dac_lobe.layers import init_weights
+from dac_lobe.quantizer import ResidualVectorQuantize
+
+__all__ = ["DAC", "Encoded", "Forwarded"]
+
+Samples = Union[int, torch.Tensor]
+
+
+class _Encoded(NamedTuple):
+    z: torch.Tensor
+    codes: torch.Tensor
+    latents: torch.Tensor
+    commitment_loss: torch.Tensor
+    codebook_loss: torch.Tensor
+
+
+class Encoded(_Encoded):
+    """What `DAC.encode` returns: upstream's five values, and the frame lengths.
+
+    Unpacks to ``z, codes, latents, commitment_loss, codebook_loss``.
+
+    Attributes
+    ----------
+    z : torch.Tensor
+        Quantized latents, shape [B, D, F].
+    codes : torch.Tensor
+        Codes, shape [B, K, F].
+    latents : torch.Tensor
+        Projected latents, shape [B, K * codebook_dim, F].
+    commitment_loss : torch.Tensor
+        Scalar.
+    codebook_loss : torch.Tensor
+        Scalar.
+    frame_lengths : torch.Tensor
+        Valid frames per item, shape [B].
+    """
+
+    frame_lengths: torch.Tensor
+
+    def __new__(cls, *values: torch.Tensor, frame_lengths: torch.Tensor) -> "Encoded":
+        """Make the five-tuple and attach the frame lengths."""
+        self = super().__new__(cls, *values)
+        self.frame_lengths = frame_lengths
+        return self
+
+
+class _Forwarded(NamedTuple):
+    codes: torch.Tensor
+    z: torch.Tensor
+
+
+class Forwarded(_Forwarded):
+    """What `DAC.forward` returns: SpeechBrain's two values, and all that training needs.
+
+    Unpacks to ``codes, z``.
+
+    Attributes
+    ----------
+    codes : torch.Tensor
+        Codes, shape [B, K, F].
+    z : torch.Tensor
+        Quantized latents, shape [B, D, F].
+    audio : torch.Tensor or None
+        Reconstruction of the input's length, shape [B, 1, T]; None unless asked for.
+    latents : torch.Tensor
+        Projected latents, shape [B, K * codebook_dim, F].
+    commitment_loss : torch.Tensor
+        Scalar.
+    codebook_loss : torch.Tensor
+        Scalar.
+    """
+
+    audio: Optional[torch.Tensor]
+    latents: torch.Tensor
+    commitment_loss: torch.Tensor
+    codebook_loss: torch.Tensor
+
+    def __new__(
+        cls, encoded: Encoded, audio: Optional[torch.Tensor] = None
+    ) -> "Forwarded":
+        """Make the two-tuple and attach the rest."""
+        self = super().__new__(cls, encoded.codes, encoded.z)
+        self.audio = audio
+        self.latents = encoded.latents
+        self.commitment_loss = encoded.commitment_loss
+        self.codebook_loss = encoded.codebook_loss
+        return self
+
+
+class DAC(nn.Module):
+    """Descript Audio Codec.
+
+    `DAC.from_pretrained` is the usual way in; the constructor is SpeechBrain's.
+
+    Arguments
+    ---------
+    encoder_dim : int
+        Channels after the encoder's first convolution.
+    encoder_rates : sequence of int
+        Strides of the encoder; their product is the hop length.
+    latent_dim : int, optional
+        Channels of the latents; ``encoder_dim * 2 ** len(encoder_rates)`` if None.
+    decoder_dim : int
+        Channels after the decoder's first convolution.
+    decoder_rates : sequence of int
+        Strides of the decoder.
+    n_codebooks : int
+        Number of codebooks K.
+    codebook_size : int
+        Codes per codebook.
+    codebook_dim : int or sequence of int
+        Dimension of the look-up space.
+    quantizer_dropout : float
+        Share of each training batch with a random number of codebooks.
+    sample_rate : int
+        Samples per second of the audio that the model codes.
+    model_type : str
+        '16khz', '24khz' or '44khz'; which weights ``load_pretrained`` fetches.
+    model_bitrate : str
+        '8kbps' or '16kbps', upstream's labels (not true bitrates).
+    tag : str
+        Release of the weights.
+    load_path : str or Path, optional
+        Checkpoint to load instead of fetching one.
+    strict : bool
+        Kept for compatibility: loading is strict whatever it says, because a
+        partial load leaves random weights that nobody notices.
+    load_pretrained : bool
+        Load weights, from ``load_path`` or fetched. The model is then in eval mode.
+    delay : int, optional
+        Samples by which the raw output is early; see docs/delay.md. 0 if None.
+
+    Example
+    -------
+    >>> codec = DAC(
+    ...     encoder_dim=4, encoder_rates=[2, 4], decoder_dim=16, decoder_rates=[4, 2],
+    ...     n_codebooks=2, codebook_size=16, sample_rate=16000,
+    ... ).eval()
+    >>> wav = torch.randn(1, 1, 100)
+    >>> codes = codec.encode(wav).codes
+    >>> codes.shape
+    torch.Size([1, 2, 13])
+    >>> codec.decode_codes(codes, length=100).shape
+    torch.Size([1, 1, 100])
+    """
+
+    def __init__(
+        self,
+        encoder_dim: int = 64,
+        encoder_rates: Sequence[int] = (2, 4, 8, 8),
+        latent_dim: Optional[int] = None,
+        decoder_dim: int = 1536,
+        decoder_rates: Sequence[int] = (8, 8, 4, 2),
+        n_codebooks: int = 9,
+        codebook_size: int = 1024,
+        codebook_dim: Union[int, Sequence[int]] = 8,
+        quantizer_dropout: float = 0.0,
+        sample_rate: int = 44100,
+        model_type: str = "44khz",
+        model_bitrate: str = "8kbps",
+        tag: str = "latest",
+        load_path: Union[str, Path, None] = None,
+        strict: bool = True,
+        load_pretrained: bool = False,
+        *,
+        delay: Optional[int] = None,
+    ):
+        super().__init__()
+        config = {
+            "encoder_dim": encoder_dim,
+            "encoder_rates": list(encoder_rates),
+            "latent_dim": latent_dim,
+            "decoder_dim": decoder_dim,
+            "decoder_rates": list(decoder_rates),
+            "n_codebooks": n_codebooks,
+            "codebook_size": codebook_size,
+            "codebook_dim": codebook_dim,
+            "quantizer_dropout": quantizer_dropout,
+            "sample_rate": sample_rate,
+            "delay": delay or 0,
+        }
+        checkpoint = None
+        if load_pretrained or load_path is not None:
+            from dac_lobe.checkpoint import read_checkpoint
+            from dac_lobe.fetch import download
+
+            if load_path is None:
+                load_path = download(model_type, model_bitrate, tag)
+            checkpoint = read_checkpoint(load_path)
+            config.update(checkpoint.config)
+        self._build(config)
+        if checkpoint is None:
+            self.apply(init_weights)
+        else:
+            checkpoint.load_into(self)
+            self.metadata = checkpoint.metadata
+            self.eval()
+
+    def _build(self, config: dict[str, Any]) -> None:
+        """Set the attributes and make the layers that ``config`` describes."""
+        for name, value in config.items():
+            setattr(self, name, value)
+        if self.latent_dim is None:
+            self.latent_dim = self.encoder_dim * 2 ** len(self.encoder_rates)
+        self.hop_length = math.prod(self.encoder_rates)
+        if math.prod(self.decoder_rates) != self.hop_length:
+            raise ValueError(
+                f"encoder_rates {self.encoder_rates} multiply to {self.hop_length}, "
+                f"decoder_rates {self.decoder_rates} to "
+                f"{math.prod(self.decoder_rates)}. They must be equal."
+            )
+        self.encoder = Encoder(self.encoder_dim, self.encoder_rates, self.latent_dim)
+        self.quantizer = ResidualVectorQuantize(
+            input_dim=self.latent_dim,
+            n_codebooks=self.n_codebooks,
+            codebook_size=self.codebook_size,
+            codebook_dim=self.codebook_dim,
+            quantizer_dropout=self.quantizer_dropout,
+        )
+        self.decoder = Decoder(self.latent_dim, self.decoder_dim, self.decoder_rates)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: Union[str, Path] = "16khz-small",
+        *,
+        device: Union[str, torch.device] = "cpu",
+        cache_dir: Union[str, Path, None] = None,
+        **options: Any,
+    ) -> "DAC":
+        """Load a codec, in eval mode.
+
+        Arguments
+        ---------
+        source : str or Path
+            A name ('16khz', '24khz', '44khz', '44khz-16kbps', '16khz-small'), a
+            file (.pth, .safetensors), a folder (transformers layout), or a hub id.
+        device : str or torch.device
+            Where to put the model.
+        cache_dir : str or Path, optional
+            Where fetched weights are kept; '~/.cache/descript/dac' by default.
+        **options
+            Further options of `dac_lobe.checkpoint.load_model`.
+
+        Returns
+        -------
+        DAC
+            The codec.
+
+        Raises
+        ------
+        ValueError
+            If the name is unknown or the file is not a DAC checkpoint.
+
+        Example
+        -------
+        >>> DAC.from_pretrained("16khz-small").n_codebooks
+        12
+        """
+        from dac_lobe.checkpoint import load_model
+
+        return load_model(cls, source, cache_dir=cache_dir, **options).to(device)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments that make a codec of the same shape."""
+        return {
+            "encoder_dim": self.encoder_dim,
+            "encoder_rates": list(self.encoder_rates),
+            "latent_dim": self.latent_dim,
+            "decoder_dim": self.decoder_dim,
+            "decoder_rates": list(self.decoder_rates),
+            "n_codebooks": self.n_codebooks,
+            "codebook_size": self.codebook_size,
+            "codebook_dim": self.codebook_dim,
+            "quantizer_dropout": self.quantizer_dropout,
+            "sample_rate": self.sample_rate,
+            "delay": self.delay,
+        }
+
+    @property
+    def num_codebooks(self) -> int:
+        """Number of codebooks K."""
+        return self.n_codebooks
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second, in Hz."""
+        return self.sample_rate / self.hop_length
+
+    def bitrate(self, num_codebooks: Optional[int] = None) -> float:
+        """True bitrate in kbps: frame_rate * K * log2(codebook_size) / 1000.
+
+        Arguments
+        ---------
+        num_codebooks : int, optional
+            Number of codebooks; all by default.
+
+        Returns
+        -------
+        float
+            Kilobits per second.
+        """
+        used = self.quantizer.check_n_quantizers(num_codebooks)
+        return self.frame_rate * used * math.log2(self.codebook_size) / 1000
+
+    def encode(
+        self,
+        audio_data: torch.Tensor,
+        n_quantizers: Optional[int] = None,
+        *,
+        lengths: Optional[torch.Tensor] = None,
+    ) -> Encoded:
+        """Encode waveforms into codes.
+
+        Arguments
+        ---------
+        audio_data : torch.Tensor
+            Waveforms of shape [B, 1, T] or [B, T], at the model's sample rate.
+            Padded with zeros on the right to a whole number of hops.
+        n_quantizers : int, optional
+            Number of codebooks to use, 1 to K; all by default.
+        lengths : torch.Tensor, optional
+            Valid lengths per item, shape [B]: relative in (0, 1] if floating
+            point, else in samples. Each item then gets the codes that it would
+            get alone; frames past its own length hold code 0.
+
+        Returns
+        -------
+        Encoded
+            ``z, codes, latents, commitment_loss, codebook_loss`` with ``.frame_lengths``.
+
+        Raises
+        ------
+        ValueError
+            If the audio's shape, type or values, or ``n_quantizers`` are not allowed.
+        """
+        audio_data = self._check_audio(audio_data)
+        used = self.quantizer.check_n_quantizers(n_quantizers)
+        batch, _, samples = audio_data.shape
+        hop = self.hop_length
+        audio_data = F.pad(audio_data, (0, -samples % hop))
+        if lengths is None:
+            frame_lengths = torch.full(
+                (batch,), -(-samples // hop), device=audio_data.device
+            )
+            z = self._encode_frames(audio_data, None)
+        else:
+            sample_lengths = self._sample_lengths(lengths, batch, samples)
+            sample_lengths = sample_lengths.to(audio_data.device)
+            frame_lengths = -(-sample_lengths // hop)
+            positions = torch.arange(audio_data.shape[-1], device=audio_data.device)
+            inside = positions < sample_lengths[:, None, None]
+            z = self._encode_frames(
+                audio_data.masked_fill(~inside, 0.0), frame_lengths * hop
+            )
+        quantized = self.quantizer(
+            z, used if n_quantizers is not None or not self.training else None
+        )
+        if lengths is not None:
+            quantized = self._blank_padding(quantized, frame_lengths)
+        return Encoded(*quantized, frame_lengths=frame_lengths)
+
+    def decode(
+        self, z: torch.Tensor, *, length: Optional[Samples] = None
+    ) -> torch.Tensor:
+        """Decode quantized latents into a waveform.
+
+        Arguments
+        ---------
+        z : torch.Tensor
+            Quantized latents of shape [B, D, F].
+        length : int or torch.Tensor, optional
+            Samples wanted, one number or one per item [B]. If None the output
+            is upstream's: raw, and 8 samples short of F hops for 16 and 24 kHz.
+
+        Returns
+        -------
+        torch.Tensor
+            Waveform of shape [B, 1, T]: ``length`` samples aligned with the
+            audio that was encoded; past an item's own length it is zero.
+
+        Raises
+        ------
+        ValueError
+            If the shape of ``z`` or the length is not allowed.
+        """
+        if z.dim() != 3 or z.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"latents have shape {tuple(z.shape)}; [B, {self.latent_dim}, F] is "
+                "needed. To decode codes, use decode_codes(codes)."
+            )
+        if length is None:
+            return self._decode_frames(z, None)
+        sample_lengths = self._wanted_lengths(length, z.shape[0], z.shape[2])
+        samples = int(sample_lengths.max()) if sample_lengths.numel() else 0
+        frame_lengths = -(-sample_lengths // self.hop_length)
+        ragged = bool((frame_lengths != z.shape[2]).any())
+        raw = self._decode_frames(z, frame_lengths.to(z.device) if ragged else None)
+        return self._align(raw, sample_lengths.to(z.device), samples)
+
+    def decode_codes(
+        self, codes: torch.Tensor, length: Optional[Samples] = None
+    ) -> torch.Tensor:
+        """Decode codes into a waveform.
+
+        Arguments
+        ---------
+        codes : torch.Tensor
+            Integers of shape [B, K', F]; any prefix of the codebooks.
+        length : int or torch.Tensor, optional
+            Samples wanted, one number or one per item [B]; all F hops by default.
+
+        Returns
+        -------
+        torch.Tensor
+            Waveform of shape [B, 1, length], aligned with the encoded audio.
+
+        Raises
+        ------
+        ValueError
+            If the codes or the length are not allowed.
+
+        Example
+        -------
+        >>> codec = DAC.from_pretrained("16khz-small")
+        >>> codec.decode_codes(torch.zeros(1, 4, 5, dtype=torch.long)).shape
+        torch.Size([1, 1, 1600])
+        """
+        z = self.quantizer.from_codes(codes).z
+        if length is None:
+            length = codes.shape[-1] * self.hop_length
+        return self.decode(z, length=length)
+
+    def forward(
+        self,
+        audio_data: torch.Tensor,
+        sample_rate: Optional[int] = None,
+        n_quantizers: Optional[int] = None,
+        *,
+        reconstruct: bool = False,
+    ) -> Forwarded:
+        """Encode waveforms, and decode them again if asked to.
+
+        Arguments
+        ---------
+        audio_data : torch.Tensor
+            Waveforms of shape [B, 1, T].
+        sample_rate : int, optional
+            Their rate in Hz; checked against the model's.
+        n_quantizers : int, optional
+            Number of codebooks to use.
+        reconstruct : bool
+            Whether to decode too, as training does: the reconstruction then
+            starts where the input starts, and is padded or cut to its length.
+
+        Returns
+        -------
+        Forwarded
+            ``codes, z``, with ``.audio`` and the losses as attributes.
+
+        Raises
+        ------
+        ValueError
+            If the sample rate is another than the model's.
+        """
+        if sample_rate is not None and sample_rate != self.sample_rate:
+            raise ValueError(
+                f"the audio has {sample_rate} Hz, this codec codes {self.sample_rate} "
+                "Hz. Resample it first, or use encode_file, which does."
+            )
+        encoded = self.encode(audio_data, n_quantizers)
+        if not reconstruct:
+            return Forwarded(encoded)
+        samples = audio_data.shape[-1]
+        raw = self._decode_frames(encoded.z, None)
+        # Odd strides lose samples at the end (upstream's training crashed on
+        # that); negative padding cuts the hop that the input did not fill.
+        return Forwarded(encoded, F.pad(raw, (0, samples - raw.shape[-1])))
+
+    def encode_chunked(
+        self,
+        audio: torch.Tensor,
+        chunk_frames: Optional[int] = None,
+        num_codebooks: Optional[int] = None,
+    ) -> torch.Tensor:
+        """Encode a waveform of any length in bounded memory, code for code as `encode`.
+
+        See `dac_lobe.chunked.encode_chunked`.
+        """
+        from dac_lobe.chunked import encode_chunked
+
+        return encode_chunked(self, audio, chunk_frames, num_codebooks)
+
+    def decode_chunked(
+        self,
+        codes: torch.Tensor,
+        chunk_frames: Optional[int] = None,
+        length: Optional[int] = None,
+    ) -> torch.Tensor:
+        """Decode codes of any length in bounded memory, as `decode_codes` does.
+
+        See `dac_lobe.chunked.decode_chunked`.
+        """
+        from dac_lobe.chunked import decode_chunked
+
+        return decode_chunked(self, codes, chunk_frames, length)
+
+    def streaming_encoder(self, num_codebooks: Optional[int] = None, **options: Any):
+        """Make a `dac_lobe.streaming.StreamingEncoder` of this codec."""
+        from dac_lobe.streaming import StreamingEncoder
+
+        return StreamingEncoder(self, num_codebooks, **options)
+
+    def streaming_decoder(self, **options: Any):
+        """Make a `dac_lobe.streaming.StreamingDecoder` of this codec."""
+        from dac_lobe.streaming import StreamingDecoder
+
+        return StreamingDecoder(self, **options)
+
+    def encode_file(self, path: Union[str, Path], **options: Any):
+        """Encode an audio file of any rate and channel count into a `Packed`.
+
+        See `dac_lobe.files.encode_file`.
+        """
+        from dac_lobe.files import encode_file
+
+        return encode_file(self, path, **options)
+
+    def decode_file(self, source: Any, output: Union[str, Path], **options: Any):
+        """Decode a packed file, or a `Packed`, into an audio file.
+
+        See `dac_lobe.files.decode_file`.
+        """
+        from dac_lobe.files import decode_file
+
+        return decode_file(self, source, output, **options)
+
+    def save(self, path: Union[str, Path]) -> Path:
+        """Write a checkpoint: official (.pth), safetensors, or a transformers folder.
+
+        See `dac_lobe.checkpoint.save_model`.
+        """
+        from dac_lobe.checkpoint import save_model
+
+        return save_model(self, path)
+
+    def _encode_frames(
+        self, audio: torch.Tensor, lengths: Optional[torch.Tensor]
+    ) -> torch.Tensor:
+        """Run the encoder on whole hops."""
+        return self.encoder(audio, lengths)
+
+    def _decode_frames(
+        self, z: torch.Tensor, frame_lengths: Optional[torch.Tensor]
+    ) -> torch.Tensor:
+        """Run the decoder; the result is raw."""
+        return self.decoder(z, frame_lengths)
+
+    def _align(
+        self, raw: torch.Tensor, lengths: torch.Tensor, samples: int
+    ) -> torch.Tensor:
+        """Shift raw output by the delay and give each item exactly its length.
+
+            raw      |d d d x x x ... x|            delay 3, 3 samples short
+            aligned  |0 0 0 d d d x x x ... x|
+        """
+        missing = samples - raw.shape[-1] - self.delay
+        aligned = F.pad(raw, (self.delay, missing))
+        positions = torch.arange(samples, device=raw.device)
+        return aligned.masked_fill(positions >= lengths[:, None, None], 0.0)
+
+    def _blank_padding(self, quantized: Any, frame_lengths: torch.Tensor) -> Any:
+        """Zero latents and codes past each item's length."""
+        frames = torch.arange(quantized.codes.shape[-1], device=frame_lengths.device)
+        outside = frames >= frame_lengths[:, None, None]
+        return quantized._replace(
+            z=quantized.z.masked_fill(outside, 0.0),
+            codes=quantized.codes.masked_fill(outside, 0),
+            latents=quantized.latents.masked_fill(outside, 0.0),
+        )
+
+    def _check_audio(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return audio as [B, 1, T] in the model's type, or raise a ValueError."""
+        if not torch.is_tensor(audio) or audio.dim() not in (2, 3):
+            got = tuple(audio.shape) if torch.is_tensor(audio) else type(audio)
+            raise ValueError(
+                f"audio is {got}; a tensor [B, 1, T] or [B, T] is needed. "
+                "A single waveform becomes one by wav[None, None]."
+            )
+        if audio.dim() == 2:
+            audio = audio.unsqueeze(1)
+        if audio.shape[1] != 1:
+            raise ValueError(
+                f"audio {tuple(audio.shape)} has {audio.shape[1]} channels; this codec "
+                "is mono. Average them, or code each as an item of the batch."
+            )
+        if not audio.is_floating_point():
+            raise ValueError(
+                f"audio is {audio.dtype}; floating point in [-1, 1] is needed. "
+                "Divide 16-bit integers by 32768."
+            )
+        if audio.shape[-1] == 0:
+            raise ValueError("audio is empty; at least 1 sample is needed.")
+        if not self.training and not bool(torch.isfinite(audio).all()):
+            raise ValueError(
+                "audio holds NaN or infinite samples. Clean it before encoding, "
+                "for example by torch.nan_to_num."
+            )
+        return audio.to(self.quantizer.quantizers[0].codebook.weight.dtype)
+
+    def _sample_lengths(
+        self, lengths: torch.Tensor, batch: int, samples: int
+    ) -> torch.Tensor:
+        """Relative or absolute lengths as samples; relative ones are rounded."""
+        lengths = torch.as_tensor(lengths)
+        if lengths.shape != (batch,):
+            raise ValueError(
+                f"lengths have shape {tuple(lengths.shape)}; ({batch},) is needed, "
+                "one per item."
+            )
+        if lengths.is_floating_point():
+            if batch and not bool(((lengths > 0) & (lengths <= 1)).all()):
+                raise ValueError(
+                    f"relative lengths {lengths.tolist()} leave (0, 1]. Lengths in "
+                    "samples must be integers."
+                )
+            # In double: float32 relative lengths of long batches round to the
+            # wrong sample otherwise.
+            lengths = (lengths.double() * samples).round().clamp(min=1).long()
+        if batch and not bool(((lengths >= 1) & (lengths <= samples)).all()):
+            raise ValueError(
+                f"lengths {lengths.tolist()} leave [1, {samples}] samples, the "
+                "padded length of the batch."
+            )
+        return lengths.long()
+
+    def _wanted_lengths(self, length: Samples, batch: int, frames: int) -> torch.Tensor:
+        """Lengths asked of a decode, in samples [B], checked."""
+        wanted = torch.as_tensor(length)
+        if wanted.is_floating_point() or wanted.dim() > 1:
+            raise ValueError(
+                f"length={length!r}: a number of samples is needed, or an integer "
+                "tensor with one per item."
+            )
+        wanted = wanted.cpu().long().expand(batch)
+        limit = frames * self.hop_length
+        if wanted.numel() and not (0 <= int(wanted.min()) and int(wanted.max()) <= limit):
+            raise ValueError(
+                f"length={wanted.tolist()} but {frames} frames hold at most {limit} "
+                f"samples (hop length {self.hop_length})."
+            )
+        return wanted

@@ -1,0 +1,399 @@
+"""Residual vector quantizer of the Descript Audio Codec.
+
+Adapted from https://github.com/descriptinc/descript-audio-codec
+(MIT License, Copyright (c) 2023-present, Descript) and its port in SpeechBrain
+(Apache License 2.0); see NOTICE. Papers: https://arxiv.org/abs/2107.03312
+(residual quantization), https://arxiv.org/abs/2110.04627 (factorised,
+l2-normalised codes), https://arxiv.org/abs/2306.06546 section 3.2.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional, Sequence, Union
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from dac_lobe.layers import WNConv1d
+
+__all__ = [
+    "FromCodes",
+    "Quantized",
+    "ResidualQuantized",
+    "ResidualVectorQuantize",
+    "VectorQuantize",
+]
+
+
+class Quantized(NamedTuple):
+    """Result of one codebook.
+
+    Attributes
+    ----------
+    z_q : torch.Tensor
+        Quantized latents, shape [B, D, F].
+    commitment_loss : torch.Tensor
+        Mean squared distance that trains the encoder, shape [B].
+    codebook_loss : torch.Tensor
+        The same distance, training the codebook, shape [B].
+    indices : torch.Tensor
+        Chosen codebook rows, shape [B, F].
+    z_e : torch.Tensor
+        Projected latents before quantization, shape [B, codebook_dim, F].
+    """
+
+    z_q: torch.Tensor
+    commitment_loss: torch.Tensor
+    codebook_loss: torch.Tensor
+    indices: torch.Tensor
+    z_e: torch.Tensor
+
+
+class ResidualQuantized(NamedTuple):
+    """Result of all codebooks.
+
+    Attributes
+    ----------
+    z : torch.Tensor
+        Quantized latents, shape [B, D, F].
+    codes : torch.Tensor
+        Codes, shape [B, K, F].
+    latents : torch.Tensor
+        Projected latents before quantization, shape [B, K * codebook_dim, F].
+    commitment_loss : torch.Tensor
+        Scalar, summed over codebooks.
+    codebook_loss : torch.Tensor
+        Scalar, summed over codebooks.
+    """
+
+    z: torch.Tensor
+    codes: torch.Tensor
+    latents: torch.Tensor
+    commitment_loss: torch.Tensor
+    codebook_loss: torch.Tensor
+
+
+class FromCodes(NamedTuple):
+    """What codes stand for.
+
+    Attributes
+    ----------
+    z : torch.Tensor
+        Quantized latents, shape [B, D, F].
+    latents : torch.Tensor
+        Codebook vectors, shape [B, K * codebook_dim, F].
+    codes : torch.Tensor
+        The codes themselves, shape [B, K, F].
+    """
+
+    z: torch.Tensor
+    latents: torch.Tensor
+    codes: torch.Tensor
+
+
+class VectorQuantize(nn.Module):
+    """Quantize latents with one codebook, looked up by cosine similarity.
+
+    Arguments
+    ---------
+    input_dim : int
+        Channels of the latents.
+    codebook_size : int
+        Number of codes.
+    codebook_dim : int
+        Dimension of the look-up space.
+
+    Example
+    -------
+    >>> quantizer = VectorQuantize(input_dim=6, codebook_size=16, codebook_dim=2)
+    >>> quantizer(torch.randn(1, 6, 10)).indices.shape
+    torch.Size([1, 10])
+    """
+
+    def __init__(self, input_dim: int, codebook_size: int, codebook_dim: int):
+        super().__init__()
+        self.codebook_size = codebook_size
+        self.codebook_dim = codebook_dim
+        self.in_proj = WNConv1d(input_dim, codebook_dim, kernel_size=1)
+        self.out_proj = WNConv1d(codebook_dim, input_dim, kernel_size=1)
+        self.codebook = nn.Embedding(codebook_size, codebook_dim)
+
+    def forward(self, z: torch.Tensor) -> Quantized:
+        """Quantize latents; gradients pass straight through the look-up.
+
+        Arguments
+        ---------
+        z : torch.Tensor
+            Latents of shape [B, D, F].
+
+        Returns
+        -------
+        Quantized
+            Latents, losses, indices and projected latents.
+        """
+        z_e = self.in_proj(z)
+        z_q, indices = self.decode_latents(z_e)
+        # Upstream compares un-normalised vectors although the look-up is
+        # normalised; the gain of a codebook row is learned through these terms.
+        commitment = F.mse_loss(z_e, z_q.detach(), reduction="none").mean([1, 2])
+        codebook = F.mse_loss(z_q, z_e.detach(), reduction="none").mean([1, 2])
+        z_q = z_e + (z_q - z_e).detach()
+        return Quantized(self.out_proj(z_q), commitment, codebook, indices, z_e)
+
+    def embed_code(self, embed_id: torch.Tensor) -> torch.Tensor:
+        """Look up codebook rows: [B, F] to [B, F, codebook_dim]."""
+        return F.embedding(embed_id, self.codebook.weight)
+
+    def decode_code(self, embed_id: torch.Tensor) -> torch.Tensor:
+        """Look up codebook vectors: [B, F] to [B, codebook_dim, F]."""
+        return self.embed_code(embed_id).transpose(1, 2)
+
+    def decode_latents(
+        self, latents: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Find the nearest codebook rows.
+
+        Arguments
+        ---------
+        latents : torch.Tensor
+            Projected latents of shape [B, codebook_dim, F].
+
+        Returns
+        -------
+        z_q : torch.Tensor
+            Un-normalised codebook rows, shape [B, codebook_dim, F].
+        indices : torch.Tensor
+            Their indices, shape [B, F]; the lowest index wins a tie.
+        """
+        batch, dim, frames = latents.shape
+        encodings = F.normalize(latents.permute(0, 2, 1).reshape(-1, dim))
+        codebook = F.normalize(self.codebook.weight)
+        # The squared distance in upstream's order of operations: another order
+        # rounds otherwise and flips near ties, so codes would no longer agree.
+        distance = (
+            encodings.pow(2).sum(1, keepdim=True)
+            - 2 * encodings @ codebook.t()
+            + codebook.pow(2).sum(1, keepdim=True).t()
+        )
+        indices = (-distance).max(dim=1)[1].view(batch, frames)
+        return self.decode_code(indices), indices
+
+
+class ResidualVectorQuantize(nn.Module):
+    """Quantize latents with a cascade of codebooks, each coding the rest.
+
+    Arguments
+    ---------
+    input_dim : int
+        Channels of the latents.
+    n_codebooks : int
+        Number of codebooks K.
+    codebook_size : int
+        Codes per codebook.
+    codebook_dim : int or sequence of int
+        Dimension of the look-up space, one for all or one per codebook.
+    quantizer_dropout : float
+        Share of each training batch whose number of codebooks is drawn at
+        random from 1 to K, so that every prefix of the codes stays usable.
+
+    Example
+    -------
+    >>> quantizer = ResidualVectorQuantize(6, n_codebooks=3, codebook_size=16).eval()
+    >>> quantizer(torch.randn(1, 6, 10), n_quantizers=2).codes.shape
+    torch.Size([1, 2, 10])
+    """
+
+    def __init__(
+        self,
+        input_dim: int = 512,
+        n_codebooks: int = 9,
+        codebook_size: int = 1024,
+        codebook_dim: Union[int, Sequence[int]] = 8,
+        quantizer_dropout: float = 0.0,
+    ):
+        super().__init__()
+        if isinstance(codebook_dim, int):
+            codebook_dim = [codebook_dim] * n_codebooks
+        if len(codebook_dim) != n_codebooks:
+            raise ValueError(
+                f"codebook_dim has {len(codebook_dim)} entries for "
+                f"n_codebooks={n_codebooks}. Give one int, or one per codebook."
+            )
+        self.n_codebooks = n_codebooks
+        self.codebook_dim = list(codebook_dim)
+        self.codebook_size = codebook_size
+        self.quantizer_dropout = float(quantizer_dropout)
+        self.quantizers = nn.ModuleList(
+            VectorQuantize(input_dim, codebook_size, dim) for dim in codebook_dim
+        )
+
+    def forward(
+        self, z: torch.Tensor, n_quantizers: Optional[int] = None
+    ) -> ResidualQuantized:
+        """Quantize latents.
+
+        Arguments
+        ---------
+        z : torch.Tensor
+            Latents of shape [B, D, F].
+        n_quantizers : int, optional
+            Number of codebooks to use, 1 to K; all by default. Honoured in
+            training too, where it switches quantizer dropout off for the call.
+
+        Returns
+        -------
+        ResidualQuantized
+            Latents, codes, projected latents and losses.
+
+        Raises
+        ------
+        ValueError
+            If ``n_quantizers`` is out of range.
+        """
+        used = self.check_n_quantizers(n_quantizers)
+        active = torch.full((z.shape[0],), used, device=z.device)
+        if self.training and n_quantizers is None and self.quantizer_dropout > 0:
+            dropped = int(z.shape[0] * self.quantizer_dropout)
+            drawn = torch.randint(1, self.n_codebooks + 1, (z.shape[0],))
+            active[:dropped] = drawn[:dropped].to(z.device)
+
+        z_q = torch.zeros_like(z)
+        residual = z
+        commitment_loss = z.new_zeros(())
+        codebook_loss = z.new_zeros(())
+        codes, latents = [], []
+        for stage, quantizer in enumerate(self.quantizers[:used]):
+            quantized = quantizer(residual)
+            # A masked stage is multiplied by zero rather than skipped: every
+            # parameter stays in the graph, as distributed training requires.
+            mask = stage < active
+            z_q = z_q + quantized.z_q * mask[:, None, None]
+            residual = residual - quantized.z_q
+            commitment_loss = commitment_loss + _mean(quantized.commitment_loss * mask)
+            codebook_loss = codebook_loss + _mean(quantized.codebook_loss * mask)
+            codes.append(quantized.indices)
+            latents.append(quantized.z_e)
+        return ResidualQuantized(
+            z_q,
+            torch.stack(codes, dim=1),
+            torch.cat(latents, dim=1),
+            commitment_loss,
+            codebook_loss,
+        )
+
+    def from_codes(self, codes: torch.Tensor) -> FromCodes:
+        """Rebuild latents from codes of any prefix of the codebooks.
+
+        Arguments
+        ---------
+        codes : torch.Tensor
+            Integers of shape [B, K', F] with K' from 1 to K.
+
+        Returns
+        -------
+        FromCodes
+            Latents, codebook vectors and the codes.
+
+        Raises
+        ------
+        ValueError
+            If the shape, the type or a value of ``codes`` is not allowed.
+
+        Example
+        -------
+        >>> quantizer = ResidualVectorQuantize(6, n_codebooks=3, codebook_size=16)
+        >>> quantizer.from_codes(torch.zeros(1, 2, 10, dtype=torch.long)).z.shape
+        torch.Size([1, 6, 10])
+        """
+        codes = self.check_codes(codes)
+        vectors = [
+            quantizer.decode_code(codes[:, stage])
+            for stage, quantizer in enumerate(self.quantizers[: codes.shape[1]])
+        ]
+        z_q = 0.0
+        for quantizer, vector in zip(self.quantizers, vectors):
+            z_q = z_q + quantizer.out_proj(vector)
+        return FromCodes(z_q, torch.cat(vectors, dim=1), codes)
+
+    def from_latents(self, latents: torch.Tensor) -> FromCodes:
+        """Quantize projected latents, as returned by ``forward``.
+
+        Arguments
+        ---------
+        latents : torch.Tensor
+            Shape [B, K' * codebook_dim, F]; incomplete stages are ignored.
+
+        Returns
+        -------
+        FromCodes
+            Latents, codebook vectors and codes.
+        """
+        z_q = 0.0
+        vectors, codes = [], []
+        start = 0
+        for quantizer in self.quantizers:
+            end = start + quantizer.codebook_dim
+            if end > latents.shape[1]:
+                break
+            vector, indices = quantizer.decode_latents(latents[:, start:end])
+            vectors.append(vector)
+            codes.append(indices)
+            z_q = z_q + quantizer.out_proj(vector)
+            start = end
+        if not codes:
+            raise ValueError(
+                f"latents have {latents.shape[1]} channels; one codebook needs "
+                f"{self.quantizers[0].codebook_dim}. Pass the `latents` of encode()."
+            )
+        return FromCodes(z_q, torch.cat(vectors, dim=1), torch.stack(codes, dim=1))
+
+    def check_n_quantizers(self, n_quantizers: Optional[int]) -> int:
+        """Return how many codebooks to use, or raise a ValueError that says why not."""
+        if n_quantizers is None:
+            return self.n_codebooks
+        if isinstance(n_quantizers, bool) or int(n_quantizers) != n_quantizers:
+            raise ValueError(
+                f"n_quantizers={n_quantizers!r} is not a whole number. "
+                f"Choose 1 to {self.n_codebooks}."
+            )
+        if not 1 <= n_quantizers <= self.n_codebooks:
+            raise ValueError(
+                f"n_quantizers={n_quantizers} but this codec has "
+                f"{self.n_codebooks} codebooks. Choose 1 to {self.n_codebooks}."
+            )
+        return int(n_quantizers)
+
+    def check_codes(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return ``codes`` as int64, or raise a ValueError that says why not."""
+        if not torch.is_tensor(codes) or codes.dim() != 3:
+            shape = tuple(codes.shape) if torch.is_tensor(codes) else type(codes)
+            raise ValueError(
+                f"codes are {shape}; a tensor [B, K, F] is needed. "
+                "Tokens [B, F, K] become codes by .transpose(1, 2)."
+            )
+        if codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool:
+            raise ValueError(f"codes are {codes.dtype}; integers are needed.")
+        if not 1 <= codes.shape[1] <= self.n_codebooks:
+            raise ValueError(
+                f"codes {tuple(codes.shape)} have {codes.shape[1]} codebooks; this "
+                f"codec has {self.n_codebooks}. Is the layout [B, K, F]?"
+            )
+        codes = codes.long()
+        if codes.numel():
+            low, high = (int(bound) for bound in torch.aminmax(codes))
+            if low < 0 or high >= self.codebook_size:
+                raise ValueError(
+                    f"codes lie in [{low}, {high}]; allowed is "
+                    f"[0, {self.codebook_size - 1}]. Remove padding and special "
+                    "tokens before decoding."
+                )
+        return codes
+
+
+def _mean(values: torch.Tensor) -> torch.Tensor:
+    """Mean over the batch, 0 for an empty one."""
+    return values.sum() / max(values.numel(), 1)
