@@ -14,8 +14,9 @@ Authors
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Optional, Sequence, Union
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +29,7 @@ from dac_lobe.quantizer import ResidualVectorQuantize
 
 __all__ = ["DAC", "Encoded", "Forwarded"]
 
-Samples = Union[int, torch.Tensor]
+Samples = int | torch.Tensor
 
 
 class _Encoded(NamedTuple):
@@ -62,7 +63,7 @@ class Encoded(_Encoded):
 
     frame_lengths: torch.Tensor
 
-    def __new__(cls, *values: torch.Tensor, frame_lengths: torch.Tensor) -> "Encoded":
+    def __new__(cls, *values: torch.Tensor, frame_lengths: torch.Tensor) -> Encoded:
         """Make the five-tuple and attach the frame lengths."""
         self = super().__new__(cls, *values)
         self.frame_lengths = frame_lengths
@@ -95,14 +96,12 @@ class Forwarded(_Forwarded):
         Scalar.
     """
 
-    audio: Optional[torch.Tensor]
+    audio: torch.Tensor | None
     latents: torch.Tensor
     commitment_loss: torch.Tensor
     codebook_loss: torch.Tensor
 
-    def __new__(
-        cls, encoded: Encoded, audio: Optional[torch.Tensor] = None
-    ) -> "Forwarded":
+    def __new__(cls, encoded: Encoded, audio: torch.Tensor | None = None) -> Forwarded:
         """Make the two-tuple and attach the rest."""
         self = super().__new__(cls, encoded.codes, encoded.z)
         self.audio = audio
@@ -158,8 +157,13 @@ class DAC(nn.Module):
     Example
     -------
     >>> codec = DAC(
-    ...     encoder_dim=4, encoder_rates=[2, 4], decoder_dim=16, decoder_rates=[4, 2],
-    ...     n_codebooks=2, codebook_size=16, sample_rate=16000,
+    ...     encoder_dim=4,
+    ...     encoder_rates=[2, 4],
+    ...     decoder_dim=16,
+    ...     decoder_rates=[4, 2],
+    ...     n_codebooks=2,
+    ...     codebook_size=16,
+    ...     sample_rate=16000,
     ... ).eval()
     >>> wav = torch.randn(1, 1, 100)
     >>> codes = codec.encode(wav).codes
@@ -173,22 +177,22 @@ class DAC(nn.Module):
         self,
         encoder_dim: int = 64,
         encoder_rates: Sequence[int] = (2, 4, 8, 8),
-        latent_dim: Optional[int] = None,
+        latent_dim: int | None = None,
         decoder_dim: int = 1536,
         decoder_rates: Sequence[int] = (8, 8, 4, 2),
         n_codebooks: int = 9,
         codebook_size: int = 1024,
-        codebook_dim: Union[int, Sequence[int]] = 8,
+        codebook_dim: int | Sequence[int] = 8,
         quantizer_dropout: float = 0.0,
         sample_rate: int = 44100,
         model_type: str = "44khz",
         model_bitrate: str = "8kbps",
         tag: str = "latest",
-        load_path: Union[str, Path, None] = None,
+        load_path: str | Path | None = None,
         strict: bool = True,
         load_pretrained: bool = False,
         *,
-        delay: Optional[int] = None,
+        delay: int | None = None,
     ):
         super().__init__()
         config = {
@@ -247,12 +251,12 @@ class DAC(nn.Module):
     @classmethod
     def from_pretrained(
         cls,
-        source: Union[str, Path] = "16khz-small",
+        source: str | Path = "16khz-small",
         *,
-        device: Union[str, torch.device] = "cpu",
-        cache_dir: Union[str, Path, None] = None,
+        device: str | torch.device = "cpu",
+        cache_dir: str | Path | None = None,
         **options: Any,
-    ) -> "DAC":
+    ) -> DAC:
         """Load a codec, in eval mode.
 
         Arguments
@@ -313,8 +317,8 @@ class DAC(nn.Module):
         """Frames per second, in Hz."""
         return self.sample_rate / self.hop_length
 
-    def bitrate(self, num_codebooks: Optional[int] = None) -> float:
-        """True bitrate in kbps: frame_rate * K * log2(codebook_size) / 1000.
+    def bitrate(self, num_codebooks: int | None = None) -> float:
+        """Compute the true bitrate in kbps: frame_rate * K * log2(codebook_size) / 1000.
 
         Arguments
         ---------
@@ -332,9 +336,9 @@ class DAC(nn.Module):
     def encode(
         self,
         audio_data: torch.Tensor,
-        n_quantizers: Optional[int] = None,
+        n_quantizers: int | None = None,
         *,
-        lengths: Optional[torch.Tensor] = None,
+        lengths: torch.Tensor | None = None,
     ) -> Encoded:
         """Encode waveforms into codes.
 
@@ -386,9 +390,7 @@ class DAC(nn.Module):
             quantized = self._blank_padding(quantized, frame_lengths)
         return Encoded(*quantized, frame_lengths=frame_lengths)
 
-    def decode(
-        self, z: torch.Tensor, *, length: Optional[Samples] = None
-    ) -> torch.Tensor:
+    def decode(self, z: torch.Tensor, *, length: Samples | None = None) -> torch.Tensor:
         """Decode quantized latents into a waveform.
 
         Arguments
@@ -425,7 +427,7 @@ class DAC(nn.Module):
         return self._align(raw, sample_lengths.to(z.device), samples)
 
     def decode_codes(
-        self, codes: torch.Tensor, length: Optional[Samples] = None
+        self, codes: torch.Tensor, length: Samples | None = None
     ) -> torch.Tensor:
         """Decode codes into a waveform.
 
@@ -460,8 +462,8 @@ class DAC(nn.Module):
     def forward(
         self,
         audio_data: torch.Tensor,
-        sample_rate: Optional[int] = None,
-        n_quantizers: Optional[int] = None,
+        sample_rate: int | None = None,
+        n_quantizers: int | None = None,
         *,
         reconstruct: bool = False,
     ) -> Forwarded:
@@ -506,8 +508,8 @@ class DAC(nn.Module):
     def encode_chunked(
         self,
         audio: torch.Tensor,
-        chunk_frames: Optional[int] = None,
-        num_codebooks: Optional[int] = None,
+        chunk_frames: int | None = None,
+        num_codebooks: int | None = None,
     ) -> torch.Tensor:
         """Encode a waveform of any length in bounded memory, code for code as `encode`.
 
@@ -520,8 +522,8 @@ class DAC(nn.Module):
     def decode_chunked(
         self,
         codes: torch.Tensor,
-        chunk_frames: Optional[int] = None,
-        length: Optional[int] = None,
+        chunk_frames: int | None = None,
+        length: int | None = None,
     ) -> torch.Tensor:
         """Decode codes of any length in bounded memory, as `decode_codes` does.
 
@@ -531,7 +533,7 @@ class DAC(nn.Module):
 
         return decode_chunked(self, codes, chunk_frames, length)
 
-    def streaming_encoder(self, num_codebooks: Optional[int] = None, **options: Any):
+    def streaming_encoder(self, num_codebooks: int | None = None, **options: Any):
         """Make a `dac_lobe.streaming.StreamingEncoder` of this codec."""
         from dac_lobe.streaming import StreamingEncoder
 
@@ -543,7 +545,7 @@ class DAC(nn.Module):
 
         return StreamingDecoder(self, **options)
 
-    def encode_file(self, path: Union[str, Path], **options: Any):
+    def encode_file(self, path: str | Path, **options: Any):
         """Encode an audio file of any rate and channel count into a `Packed`.
 
         See `dac_lobe.files.encode_file`.
@@ -552,7 +554,7 @@ class DAC(nn.Module):
 
         return encode_file(self, path, **options)
 
-    def decode_file(self, source: Any, output: Union[str, Path], **options: Any):
+    def decode_file(self, source: Any, output: str | Path, **options: Any):
         """Decode a packed file, or a `Packed`, into an audio file.
 
         See `dac_lobe.files.decode_file`.
@@ -561,7 +563,7 @@ class DAC(nn.Module):
 
         return decode_file(self, source, output, **options)
 
-    def save(self, path: Union[str, Path]) -> Path:
+    def save(self, path: str | Path) -> Path:
         """Write a checkpoint: official (.pth), safetensors, or a transformers folder.
 
         See `dac_lobe.checkpoint.save_model`.
@@ -571,13 +573,13 @@ class DAC(nn.Module):
         return save_model(self, path)
 
     def _encode_frames(
-        self, audio: torch.Tensor, lengths: Optional[torch.Tensor]
+        self, audio: torch.Tensor, lengths: torch.Tensor | None
     ) -> torch.Tensor:
         """Run the encoder on whole hops."""
         return self.encoder(audio, lengths)
 
     def _decode_frames(
-        self, z: torch.Tensor, frame_lengths: Optional[torch.Tensor]
+        self, z: torch.Tensor, frame_lengths: torch.Tensor | None
     ) -> torch.Tensor:
         """Run the decoder; the result is raw."""
         return self.decoder(z, frame_lengths)
@@ -587,8 +589,8 @@ class DAC(nn.Module):
     ) -> torch.Tensor:
         """Shift raw output by the delay and give each item exactly its length.
 
-            raw      |d d d x x x ... x|            delay 3, 3 samples short
-            aligned  |0 0 0 d d d x x x ... x|
+        raw      |d d d x x x ... x|            delay 3, 3 samples short
+        aligned  |0 0 0 d d d x x x ... x|
         """
         missing = samples - raw.shape[-1] - self.delay
         aligned = F.pad(raw, (self.delay, missing))
@@ -670,7 +672,9 @@ class DAC(nn.Module):
             )
         wanted = wanted.cpu().long().expand(batch)
         limit = frames * self.hop_length
-        if wanted.numel() and not (0 <= int(wanted.min()) and int(wanted.max()) <= limit):
+        if wanted.numel() and not (
+            0 <= int(wanted.min()) and int(wanted.max()) <= limit
+        ):
             raise ValueError(
                 f"length={wanted.tolist()} but {frames} frames hold at most {limit} "
                 f"samples (hop length {self.hop_length})."

@@ -10,7 +10,7 @@ Authors
 from __future__ import annotations
 
 import math
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -109,7 +109,7 @@ class Decoder(nn.Module):
         self.model = MaskedSequential(*layers)
 
     def forward(
-        self, z: torch.Tensor, lengths: Optional[torch.Tensor] = None
+        self, z: torch.Tensor, lengths: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Decode latents.
 

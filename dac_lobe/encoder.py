@@ -10,9 +10,8 @@ Authors
 from __future__ import annotations
 
 import math
-from typing import Sequence
+from collections.abc import Sequence
 
-import torch
 from torch import nn
 
 from dac_lobe.layers import (

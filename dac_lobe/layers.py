@@ -10,7 +10,7 @@ Authors
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from torch import nn
@@ -224,7 +224,7 @@ class MaskedSequential(nn.Sequential):
     """
 
     def forward(
-        self, x: torch.Tensor, lengths: Optional[torch.Tensor] = None
+        self, x: torch.Tensor, lengths: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Apply the layers to ``x`` [B, C, T], of which ``lengths`` [B] are valid."""
         if lengths is None:
@@ -243,7 +243,7 @@ class MaskedStack(nn.Module):
     block: MaskedSequential
 
     def forward(
-        self, x: torch.Tensor, lengths: Optional[torch.Tensor] = None
+        self, x: torch.Tensor, lengths: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Apply the block to ``x`` [B, C, T], of which ``lengths`` [B] are valid."""
         return self.block(x, lengths)
@@ -269,9 +269,7 @@ class ResidualUnit(nn.Module):
         super().__init__()
         self.block = nn.Sequential(
             Snake1d(dim),
-            WNConv1d(
-                dim, dim, kernel_size=7, dilation=dilation, padding=3 * dilation
-            ),
+            WNConv1d(dim, dim, kernel_size=7, dilation=dilation, padding=3 * dilation),
             Snake1d(dim),
             WNConv1d(dim, dim, kernel_size=1),
         )

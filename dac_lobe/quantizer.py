@@ -12,7 +12,8 @@ Authors
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional, Sequence, Union
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -212,7 +213,7 @@ class ResidualVectorQuantize(nn.Module):
         input_dim: int = 512,
         n_codebooks: int = 9,
         codebook_size: int = 1024,
-        codebook_dim: Union[int, Sequence[int]] = 8,
+        codebook_dim: int | Sequence[int] = 8,
         quantizer_dropout: float = 0.0,
     ):
         super().__init__()
@@ -232,7 +233,7 @@ class ResidualVectorQuantize(nn.Module):
         )
 
     def forward(
-        self, z: torch.Tensor, n_quantizers: Optional[int] = None
+        self, z: torch.Tensor, n_quantizers: int | None = None
     ) -> ResidualQuantized:
         """Quantize latents.
 
@@ -315,7 +316,7 @@ class ResidualVectorQuantize(nn.Module):
             for stage, quantizer in enumerate(self.quantizers[: codes.shape[1]])
         ]
         z_q = 0.0
-        for quantizer, vector in zip(self.quantizers, vectors):
+        for quantizer, vector in zip(self.quantizers, vectors, strict=False):
             z_q = z_q + quantizer.out_proj(vector)
         return FromCodes(z_q, torch.cat(vectors, dim=1), codes)
 
@@ -351,7 +352,7 @@ class ResidualVectorQuantize(nn.Module):
             )
         return FromCodes(z_q, torch.cat(vectors, dim=1), torch.stack(codes, dim=1))
 
-    def check_n_quantizers(self, n_quantizers: Optional[int]) -> int:
+    def check_n_quantizers(self, n_quantizers: int | None) -> int:
         """Return how many codebooks to use, or raise a ValueError that says why not."""
         if n_quantizers is None:
             return self.n_codebooks

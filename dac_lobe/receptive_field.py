@@ -17,15 +17,16 @@ Authors
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from math import ceil, floor
-from typing import Iterator, NamedTuple, TypeVar, Union
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import nn
 
 Length = TypeVar("Length", int, torch.Tensor)
-Convolution = Union[nn.Conv1d, nn.ConvTranspose1d]
+Convolution = nn.Conv1d | nn.ConvTranspose1d
 
 __all__ = [
     "ReceptiveField",
@@ -142,7 +143,7 @@ def receptive_field(module: nn.Module) -> ReceptiveField:
 
 
 def reported_delay(decoder: nn.Module) -> int:
-    """Samples by which upstream's odd-stride checkpoints are reported early.
+    """Count the samples by which upstream's odd-stride checkpoints are reported early.
 
     A transposed convolution of odd stride ``s`` (kernel ``2s``) crops
     ``(s + 1) / 2`` positions on each side where ``(s - 1) / 2`` would keep the
