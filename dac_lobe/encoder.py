@@ -37,6 +37,7 @@ class EncoderBlock(MaskedStack):
 
     Example
     -------
+    >>> import torch
     >>> EncoderBlock(dim=16, stride=4)(torch.zeros(1, 8, 40)).shape
     torch.Size([1, 16, 10])
     """
@@ -77,6 +78,7 @@ class Encoder(MaskedStack):
 
     Example
     -------
+    >>> import torch
     >>> encoder = Encoder(d_model=4, strides=[2, 4], d_latent=6)
     >>> encoder(torch.zeros(2, 1, 80)).shape
     torch.Size([2, 6, 10])
