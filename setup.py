@@ -1,0 +1,5 @@
+"""Build dac-lobe. Metadata lives in pyproject.toml."""
+
+from setuptools import setup
+
+setup()
