@@ -1,0 +1,79 @@
+"""Files that appear whole or not at all.
+
+Everything that dac-lobe writes goes to a hidden neighbour first and is renamed
+when it is complete, so that a killed run, a full disk or an error never leaves
+half a file under the name that was asked for.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+__all__ = ["publish", "replacing"]
+
+
+def publish(file: BinaryIO, part: Path, path: Path) -> None:
+    """Put a complete file under its final name, safely against power failure.
+
+    Arguments
+    ---------
+    file : binary file
+        The open file that lies at ``part``; it is flushed to the disk and closed.
+    part : Path
+        Its present name, in the same folder as ``path``.
+    path : Path
+        The name to give it; what lay there before is replaced.
+    """
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+    os.replace(part, path)
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes the place of ``path`` when all went well.
+
+    Arguments
+    ---------
+    path : str or Path
+        Final name. Missing folders above it are made.
+
+    Yields
+    ------
+    binary file
+        Seekable. It is removed if the block raises.
+
+    Example
+    -------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder) / "greeting") as file:
+    ...         _ = file.write(b"hello")
+    ...     [path.name for path in Path(folder).iterdir()]
+    ['greeting']
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    file = open(part, "xb")
+    try:
+        yield file
+        publish(file, part, path)
+    except BaseException:
+        # Close quietly: on a full disk the flush inside close() fails again,
+        # and would hide the first error.
+        try:
+            file.close()
+        except OSError:
+            pass
+        part.unlink(missing_ok=True)
+        raise
