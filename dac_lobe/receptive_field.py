@@ -38,10 +38,20 @@ __all__ = [
 
 
 class ReceptiveField(NamedTuple):
-    """Which inputs the output ``j`` of a stack may depend on.
+    """Which inputs an output of a stack may depend on.
 
-    ``step`` is the input positions per output position. Output ``j`` sees
-    inputs ``floor(j*step + first)`` to ``ceil(j*step + last)`` at most.
+    Exact for a stack that only shortens (encoder) or only lengthens (decoder);
+    an upper bound, less than one position too wide at each end of each change
+    of direction, for a stack that does both.
+
+    Attributes
+    ----------
+    step : Fraction
+        Input positions per output position.
+    first : Fraction
+        Output ``j`` sees no input before ``j * step + first``.
+    last : Fraction
+        Output ``j`` sees no input after ``j * step + last``.
     """
 
     step: Fraction
@@ -51,7 +61,23 @@ class ReceptiveField(NamedTuple):
     @property
     def size(self) -> int:
         """Number of input positions that one output position sees at most."""
-        return floor(self.last) - ceil(self.first) + 1
+        return floor(self.last - self.first) + 1
+
+    def inputs(self, start: int, stop: int) -> range:
+        """Input positions that the outputs ``start`` to ``stop - 1`` see together.
+
+        Positions before 0 and after the end are the padding of the edges.
+
+        Example
+        -------
+        >>> field = receptive_field(torch.nn.Conv1d(1, 1, 4, stride=2, padding=1))
+        >>> field.inputs(0, 3)
+        range(-1, 7)
+        """
+        return range(
+            ceil(start * self.step + self.first),
+            floor((stop - 1) * self.step + self.last) + 1,
+        )
 
 
 def convolutions(module: nn.Module) -> Iterator[Convolution]:
@@ -114,8 +140,7 @@ def receptive_field(module: nn.Module) -> ReceptiveField:
     Returns
     -------
     ReceptiveField
-        Exact bounds; for transposed convolutions the interval ends are the
-        real-valued ones, one position wide of the reach at most.
+        Affine bounds on the inputs that each output sees.
 
     Example
     -------

@@ -1,0 +1,354 @@
+"""Encode and decode signals of any length in bounded memory, exactly.
+
+A frame of codes depends on a bounded stretch of the waveform, and a sample of
+the waveform on a bounded run of frames. A chunk that is computed with that much
+context on both sides, and stripped of it again, equals the same stretch of the
+whole signal; nothing is cross-faded and no frame is stored twice.
+
+    frames    |. . . . . . . . . . . . . . . . . . . . . .|
+    window          |c c c c x x x x x x c c c c|           read: first to last
+    kept                    |x x x x x x|                   start to stop
+
+At the ends of the signal the window ends with it, so the network pads with
+the same zeros as it would have done there for the whole signal.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+from dac_lobe.receptive_field import output_length, receptive_field
+
+if TYPE_CHECKING:
+    from dac_lobe.dac import DAC
+
+__all__ = [
+    "Context",
+    "Window",
+    "decode_chunked",
+    "decode_window",
+    "decoder_context",
+    "default_chunk_frames",
+    "encode_chunked",
+    "encode_window",
+    "encoder_context",
+    "windows",
+]
+
+CHUNK_SECONDS = 2.0
+
+
+class Context(NamedTuple):
+    """Frames needed on each side of a run of frames to compute it exactly.
+
+    Attributes
+    ----------
+    left : int
+        Frames before the run.
+    right : int
+        Frames after it.
+    """
+
+    left: int
+    right: int
+
+
+class Window(NamedTuple):
+    """One chunk and its context, as frame positions in the whole signal.
+
+    Attributes
+    ----------
+    first : int
+        First frame to read.
+    start : int
+        First frame to keep.
+    stop : int
+        End of the frames to keep (exclusive).
+    last : int
+        End of the frames to read (exclusive).
+    """
+
+    first: int
+    start: int
+    stop: int
+    last: int
+
+
+def encoder_context(codec: DAC) -> Context:
+    """Frames of waveform around a frame that its codes depend on.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec.
+
+    Returns
+    -------
+    Context
+        8 frames each side for the official variants.
+    """
+    hop = codec.hop_length
+    samples = receptive_field(codec.encoder).inputs(0, 1)
+    return Context(-(samples.start // hop), -(-samples.stop // hop) - 1)
+
+
+def decoder_context(codec: DAC) -> Context:
+    """Frames of codes around a frame that its samples depend on.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec.
+
+    Returns
+    -------
+    Context
+        10 frames each side for the official variants.
+    """
+    frames = receptive_field(codec.decoder).inputs(0, codec.hop_length)
+    return Context(-frames.start, frames.stop - 1)
+
+
+def default_chunk_frames(codec: DAC) -> int:
+    """Frames in a chunk of two seconds: little overhead, little memory."""
+    return max(1, round(CHUNK_SECONDS * codec.frame_rate))
+
+
+def windows(frames: int, chunk_frames: int, context: Context) -> Iterator[Window]:
+    """Cut ``frames`` frames into chunks with context.
+
+    Arguments
+    ---------
+    frames : int
+        Frames in the whole signal.
+    chunk_frames : int
+        Frames to keep of each chunk, the last one excepted.
+    context : Context
+        Frames to read beside them.
+
+    Yields
+    ------
+    Window
+        The chunks, in order; together they keep every frame once.
+
+    Example
+    -------
+    >>> for window in windows(10, 4, Context(left=1, right=2)):
+    ...     print(*window)
+    0 0 4 6
+    3 4 8 10
+    7 8 10 10
+    """
+    for start in range(0, frames, chunk_frames):
+        stop = min(start + chunk_frames, frames)
+        yield Window(
+            max(start - context.left, 0),
+            start,
+            stop,
+            min(stop + context.right, frames),
+        )
+
+
+def encode_window(
+    codec: DAC, audio: torch.Tensor, window: Window, num_codebooks: int
+) -> torch.Tensor:
+    """Encode one window of a waveform.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec.
+    audio : torch.Tensor
+        Samples of the frames ``window.first`` to ``window.last``, shape [B, 1, T];
+        missing ones at the end are zeros.
+    window : Window
+        Where they lie.
+    num_codebooks : int
+        Codebooks to use.
+
+    Returns
+    -------
+    torch.Tensor
+        Codes of the frames to keep, shape [B, K, stop - start].
+    """
+    codebook = codec.quantizer.quantizers[0].codebook.weight
+    audio = audio.to(device=codebook.device, dtype=codebook.dtype)
+    missing = (window.last - window.first) * codec.hop_length - audio.shape[-1]
+    z = codec._encode_frames(F.pad(audio, (0, missing)), None)
+    kept = z[..., window.start - window.first : window.stop - window.first]
+    return codec.quantizer(kept, num_codebooks).codes
+
+
+def decode_window(codec: DAC, codes: torch.Tensor, window: Window) -> torch.Tensor:
+    """Decode one window of codes.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec.
+    codes : torch.Tensor
+        Codes of the frames ``window.first`` to ``window.last``, shape [B, K, F].
+    window : Window
+        Where they lie.
+
+    Returns
+    -------
+    torch.Tensor
+        Raw output of the frames to keep, shape [B, 1, T]. The last frames of
+        the signal give what the network gives: with odd strides, less than
+        whole hops.
+    """
+    hop = codec.hop_length
+    codes = codes.to(codec.quantizer.quantizers[0].codebook.weight.device)
+    raw = codec._decode_frames(codec.quantizer.from_codes(codes).z, None)
+    start, stop = window.start - window.first, window.stop - window.first
+    return raw[..., start * hop : stop * hop]
+
+
+@torch.no_grad()
+def encode_chunked(
+    codec: DAC,
+    audio: torch.Tensor,
+    chunk_frames: int | None = None,
+    num_codebooks: int | None = None,
+) -> torch.Tensor:
+    """Encode a waveform of any length in bounded memory.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec. Chunks are moved to its device; the waveform need not lie there.
+    audio : torch.Tensor
+        Waveform of shape [B, 1, T] or [B, T].
+    chunk_frames : int, optional
+        Frames to compute at once, at least 1; two seconds by default.
+    num_codebooks : int, optional
+        Codebooks to use; all by default.
+
+    Returns
+    -------
+    torch.Tensor
+        Codes of shape [B, K, F], those of ``codec.encode(audio).codes``, on the
+        device of ``audio``.
+
+    Raises
+    ------
+    ValueError
+        If the audio, the chunk size or the number of codebooks is not allowed.
+
+    Example
+    -------
+    >>> from dac_lobe import DAC
+    >>> codec = DAC(
+    ...     encoder_dim=4,
+    ...     encoder_rates=[2, 4],
+    ...     decoder_dim=16,
+    ...     decoder_rates=[4, 2],
+    ...     n_codebooks=2,
+    ...     codebook_size=16,
+    ...     sample_rate=16000,
+    ... ).eval()
+    >>> wav = torch.randn(1, 1, 1001)
+    >>> bool((encode_chunked(codec, wav, 7) == codec.encode(wav).codes).all())
+    True
+    """
+    audio = codec._check_audio(audio)
+    used = codec.quantizer.check_n_quantizers(num_codebooks)
+    hop = codec.hop_length
+    frames = -(-audio.shape[-1] // hop)
+    parts = [
+        encode_window(
+            codec, audio[..., window.first * hop : window.last * hop], window, used
+        ).to(audio.device)
+        for window in windows(
+            frames, check_chunk_frames(codec, chunk_frames), encoder_context(codec)
+        )
+    ]
+    return torch.cat(parts, dim=-1)
+
+
+@torch.no_grad()
+def decode_chunked(
+    codec: DAC,
+    codes: torch.Tensor,
+    chunk_frames: int | None = None,
+    length: int | None = None,
+) -> torch.Tensor:
+    """Decode codes of any length in bounded memory.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec. Chunks are moved to its device; the codes need not lie there.
+    codes : torch.Tensor
+        Integers of shape [B, K', F]; any prefix of the codebooks.
+    chunk_frames : int, optional
+        Frames to compute at once, at least 1; two seconds by default.
+    length : int, optional
+        Samples wanted; all F hops by default.
+
+    Returns
+    -------
+    torch.Tensor
+        Waveform of shape [B, 1, length], that of
+        ``codec.decode_codes(codes, length)``, on the device of ``codes``.
+
+    Raises
+    ------
+    ValueError
+        If the codes, the chunk size or the length are not allowed.
+
+    Example
+    -------
+    >>> from dac_lobe import DAC
+    >>> codec = DAC(
+    ...     encoder_dim=4,
+    ...     encoder_rates=[2, 4],
+    ...     decoder_dim=16,
+    ...     decoder_rates=[4, 2],
+    ...     n_codebooks=2,
+    ...     codebook_size=16,
+    ...     sample_rate=16000,
+    ... ).eval()
+    >>> codes = torch.randint(16, (1, 2, 50))
+    >>> wav = decode_chunked(codec, codes, chunk_frames=7, length=399)
+    >>> torch.allclose(wav, codec.decode_codes(codes, length=399), atol=1e-6)
+    True
+    """
+    codes = codec.quantizer.check_codes(codes)
+    chunk_frames = check_chunk_frames(codec, chunk_frames)
+    hop, batch = codec.hop_length, codes.shape[0]
+    if length is None:
+        length = codes.shape[-1] * hop
+    lengths = codec._wanted_lengths(length, batch, codes.shape[-1])
+    length = int(length)
+    # Frames that no wanted sample lies in do not exist, as in decode_codes.
+    codes = codes[..., : -(-length // hop)]
+    raw_length = output_length(codec.decoder, codes.shape[-1])
+    weight = codec.quantizer.quantizers[0].codebook.weight
+    raw = torch.empty(batch, 1, raw_length, dtype=weight.dtype, device=codes.device)
+    for window in windows(codes.shape[-1], chunk_frames, decoder_context(codec)):
+        part = decode_window(codec, codes[..., window.first : window.last], window)
+        begin = window.start * hop
+        raw[..., begin : begin + part.shape[-1]] = part
+    return codec._align(raw, lengths.to(codes.device), length)
+
+
+def check_chunk_frames(codec: DAC, chunk_frames: int | None) -> int:
+    """Return the chunk size to use, or raise a ValueError that says why not."""
+    if chunk_frames is None:
+        return default_chunk_frames(codec)
+    if isinstance(chunk_frames, bool) or not isinstance(chunk_frames, int):
+        raise ValueError(
+            f"chunk_frames={chunk_frames!r} is not a whole number. Choose 1 or more."
+        )
+    if chunk_frames < 1:
+        raise ValueError(f"chunk_frames={chunk_frames}; choose 1 or more.")
+    return chunk_frames
