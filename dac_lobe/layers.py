@@ -21,6 +21,7 @@ from dac_lobe.receptive_field import output_length
 
 __all__ = [
     "MaskedSequential",
+    "MaskedStack",
     "ResidualUnit",
     "Snake1d",
     "WNConv1d",
