@@ -217,10 +217,13 @@ class DAC(nn.Module):
                 load_path = download(model_type, model_bitrate, tag)
             checkpoint = read_checkpoint(load_path)
             config.update(checkpoint.config)
-        self._build(config)
         if checkpoint is None:
+            self._build(config)
             self.apply(init_weights)
         else:
+            # Nothing is allocated, or drawn at random, only to be overwritten.
+            with torch.device("meta"):
+                self._build(config)
             checkpoint.load_into(self)
             self.metadata = checkpoint.metadata
             self.eval()
@@ -269,7 +272,7 @@ class DAC(nn.Module):
         cache_dir : str or Path, optional
             Where fetched weights are kept; '~/.cache/descript/dac' by default.
         **options
-            Further options of `dac_lobe.checkpoint.load_model`.
+            Further options of `dac_lobe.pretrained.load_model`.
 
         Returns
         -------
@@ -286,7 +289,7 @@ class DAC(nn.Module):
         >>> DAC.from_pretrained("16khz-small").n_codebooks
         12
         """
-        from dac_lobe.checkpoint import load_model
+        from dac_lobe.pretrained import load_model
 
         return load_model(cls, source, cache_dir=cache_dir, **options).to(device)
 
@@ -563,14 +566,14 @@ class DAC(nn.Module):
 
         return decode_file(self, source, output, **options)
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, **options: Any) -> Path:
         """Write a checkpoint: official (.pth), safetensors, or a transformers folder.
 
-        See `dac_lobe.checkpoint.save_model`.
+        See `dac_lobe.pretrained.save_model`.
         """
-        from dac_lobe.checkpoint import save_model
+        from dac_lobe.pretrained import save_model
 
-        return save_model(self, path)
+        return save_model(self, path, **options)
 
     def _encode_frames(
         self, audio: torch.Tensor, lengths: torch.Tensor | None
