@@ -110,6 +110,20 @@ class Packed:
         """Nominal kbps of all channels; the header comes on top."""
         return self.header.bitrate
 
+    @property
+    def num_frames(self) -> int:
+        """Frames F."""
+        return self.codes.shape[-1]
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return "the packed recording"
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Yield the codes [C, K, n], as `PackedReader.blocks` does."""
+        yield self.codes
+
     def save(self, path: str | Path) -> Path:
         """Write a file; it appears only when it is complete."""
         with PackedWriter(path, self.header) as writer:

@@ -1,0 +1,374 @@
+"""Audio files to packed files and back, in constant memory.
+
+    any rate, C channels --gain, resample--> model rate --encode--> codes [C, K, F]
+    exactly as many samples <--resample, gain back-- <--decode-----------+
+
+Channels are items of one batch and share one gain, so their balance stays. Only
+one block of audio is in memory at a time, however long the file is.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+import torch
+
+from dac_lobe.audio import AudioReader, AudioWriter, Resampler, resampled_length
+from dac_lobe.container import (
+    ContainerError,
+    Header,
+    Packed,
+    PackedReader,
+    PackedWriter,
+)
+from dac_lobe.fingerprint import fingerprint
+from dac_lobe.loudness import gain_to, measure_loudness
+
+if TYPE_CHECKING:
+    from dac_lobe.dac import DAC
+
+__all__ = [
+    "check_model",
+    "decode_file",
+    "encode_file",
+    "encode_file_to",
+    "header_for",
+    "model_name",
+]
+
+Source = str | os.PathLike | BinaryIO
+Progress = Callable[[float, float], object]
+
+
+def model_name(codec: DAC) -> str:
+    """Name a codec for people: what it was loaded by, or what it is."""
+    return getattr(codec, "source", None) or f"DAC at {codec.sample_rate} Hz"
+
+
+def header_for(
+    codec: DAC,
+    reader: AudioReader,
+    *,
+    num_codebooks: int | None = None,
+    normalize_db: float | None = None,
+    source_digest: str = "",
+) -> Header:
+    """Describe what encoding an audio file with a codec will give.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec.
+    reader : AudioReader
+        The audio. Read through once if its loudness matters.
+    num_codebooks : int, optional
+        Codebooks to use; all by default.
+    normalize_db : float, optional
+        Loudness to bring the audio to, in LUFS; as it is by default.
+    source_digest : str
+        Identity of the audio file.
+
+    Returns
+    -------
+    Header
+        The head of the packed file.
+    """
+    gain_db = 0.0
+    if normalize_db is not None:
+        loudness = measure_loudness(reader.blocks(), reader.sample_rate)
+        gain_db = gain_to(loudness, normalize_db)
+    return Header(
+        model=model_name(codec),
+        fingerprint=fingerprint(codec),
+        sample_rate=codec.sample_rate,
+        hop_length=codec.hop_length,
+        codebook_size=codec.codebook_size,
+        num_codebooks=codec.quantizer.check_n_quantizers(num_codebooks),
+        channels=reader.channels,
+        source_rate=reader.sample_rate,
+        gain_db=gain_db,
+        source_digest=source_digest,
+    )
+
+
+def encode_file(
+    codec: DAC,
+    path: Source,
+    *,
+    num_codebooks: int | None = None,
+    normalize_db: float | None = None,
+    progress: Progress | None = None,
+) -> Packed:
+    """Encode an audio file of any rate and channel count.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec.
+    path : str, Path or binary file
+        The audio.
+    num_codebooks : int, optional
+        Codebooks to use; all by default.
+    normalize_db : float, optional
+        Loudness to bring the audio to before encoding, in LUFS (upstream's
+        command line: -16); undone when decoding. As it is by default.
+    progress : callable, optional
+        Called with the seconds done and the seconds in all.
+
+    Returns
+    -------
+    Packed
+        The codes, which stay small: an hour at 6 kbps is 4 MB in memory.
+
+    Raises
+    ------
+    AudioError
+        If the audio cannot be read, is empty, or holds NaN or infinite samples.
+    ValueError
+        If ``num_codebooks`` is out of range.
+    """
+    with AudioReader(path) as reader:
+        header = header_for(
+            codec,
+            reader,
+            num_codebooks=num_codebooks,
+            normalize_db=normalize_db,
+            source_digest=_digest(path),
+        )
+        encoding = _Encoding(codec, reader, header, progress)
+        codes = np.concatenate(list(encoding.codes()), axis=-1)
+        return Packed(header, codes, encoding.num_samples)
+
+
+def encode_file_to(
+    codec: DAC,
+    path: Source,
+    output: Source,
+    *,
+    num_codebooks: int | None = None,
+    normalize_db: float | None = None,
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> Header:
+    """Encode an audio file into a packed file, in constant memory.
+
+    A run that was killed goes on where it stopped when it is started again, and
+    ends with the same bytes as one that was not killed.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec.
+    path : str, Path or binary file
+        The audio.
+    output : str, Path or binary file
+        Where to write. Files appear when they are complete; what an
+        interrupted run has done waits beside them, under a hidden name.
+    num_codebooks : int, optional
+        Codebooks to use; all by default.
+    normalize_db : float, optional
+        Loudness to bring the audio to before encoding, in LUFS.
+    resume : bool
+        Whether to go on with what an interrupted run left.
+    progress : callable, optional
+        Called with the seconds done and the seconds in all.
+
+    Returns
+    -------
+    Header
+        The head of the file that was written.
+
+    Raises
+    ------
+    AudioError
+        If the audio cannot be read, is empty, or holds NaN or infinite samples.
+    OSError
+        If the output cannot be written.
+    ValueError
+        If ``num_codebooks`` is out of range.
+    """
+    with AudioReader(path) as reader:
+        header = header_for(
+            codec,
+            reader,
+            num_codebooks=num_codebooks,
+            normalize_db=normalize_db,
+            source_digest=_digest(path),
+        )
+        with PackedWriter(output, header, resume=resume) as writer:
+            encoding = _Encoding(codec, reader, header, progress)
+            for codes in encoding.codes(writer.num_frames):
+                writer.write(codes)
+            writer.finish(encoding.num_samples)
+    return header
+
+
+class _Encoding:
+    """The way from an audio file to its codes.
+
+    Attributes
+    ----------
+    num_samples : int
+        Samples that were read; the length of the file once all codes are out.
+    """
+
+    def __init__(
+        self,
+        codec: DAC,
+        reader: AudioReader,
+        header: Header,
+        progress: Progress | None,
+    ):
+        self.codec, self.reader, self.header = codec, reader, header
+        self.progress = progress
+        self.num_samples = 0
+
+    def _audio(self) -> Iterator[np.ndarray]:
+        """Yield the audio as the codec wants it, [C, n]."""
+        rate = self.reader.sample_rate
+        gain = np.float32(10 ** (self.header.gain_db / 20))
+        resampler = Resampler(rate, self.codec.sample_rate, self.reader.channels)
+        for block in self.reader.blocks():
+            self.num_samples += block.shape[1]
+            yield resampler.push(block * gain)
+            if self.progress is not None:
+                self.progress(self.num_samples / rate, self.reader.num_samples / rate)
+        yield resampler.flush()
+
+    def codes(self, start: int = 0) -> Iterator[np.ndarray]:
+        """Yield the codes from frame ``start`` on, [C, K, n]."""
+        encoder = self.codec.streaming_encoder(self.header.num_codebooks)
+        device = self.codec.quantizer.quantizers[0].codebook.weight.device
+        skip = start
+        for audio in self._audio():
+            wav = torch.from_numpy(np.ascontiguousarray(audio))[:, None]
+            ready = encoder.push(wav.to(device))
+            yield _as_numpy(ready[..., skip:])
+            skip -= min(skip, ready.shape[-1])
+        yield _as_numpy(encoder.flush()[..., skip:])
+
+
+def _as_numpy(codes: torch.Tensor) -> np.ndarray:
+    return codes.cpu().numpy().astype(np.uint16)
+
+
+def _digest(source: Source) -> str:
+    """Compute the identity of a file: half of the SHA-256 of its bytes."""
+    if isinstance(source, (str, os.PathLike)):
+        with open(source, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    source.seek(0)
+    return hashlib.file_digest(source, "sha256").hexdigest()[:32]
+
+
+def decode_file(
+    codec: DAC,
+    source: Packed | Source,
+    output: str | os.PathLike,
+    *,
+    num_codebooks: int | None = None,
+    sample_rate: int | None = None,
+    subtype: str | None = None,
+    partial: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Decode a packed file into an audio file, in constant memory.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec that made the codes.
+    source : Packed, str, Path or binary file
+        What to decode.
+    output : str or Path
+        Where to write; the ending chooses the format. Appears when complete.
+    num_codebooks : int, optional
+        Codebooks to use, of those in the file; all by default.
+    sample_rate : int, optional
+        Rate of the output, in Hz; that of the encoded audio by default, with
+        exactly as many samples.
+    subtype : str, optional
+        libsndfile's name of the sample format, like 'PCM_24' or 'FLOAT'.
+    partial : bool
+        Whether an unfinished file is welcome, up to its last whole block.
+    progress : callable, optional
+        Called with the seconds done and the seconds in all.
+
+    Returns
+    -------
+    Path
+        The output.
+
+    Raises
+    ------
+    ContainerError
+        If the file is damaged or unfinished, or another model made it.
+    ValueError
+        If ``num_codebooks`` is out of range.
+    OSError
+        If the output cannot be written.
+    """
+    opened = (
+        nullcontext(source)
+        if isinstance(source, Packed)
+        else PackedReader(source, partial=partial)
+    )
+    with opened as content:
+        header = content.header
+        check_model(codec, header, content.name)
+        rate = sample_rate or header.source_rate
+        total = content.num_samples / header.source_rate
+        wanted = resampled_length(content.num_samples, header.source_rate, rate)
+        with AudioWriter(output, rate, header.channels, subtype) as writer:
+            done = 0
+            for wav in _decoded(codec, content, rate, num_codebooks):
+                wav = wav[:, : wanted - done]
+                writer.write(wav)
+                done += wav.shape[1]
+                if progress is not None:
+                    progress(done / rate, total)
+    return Path(output)
+
+
+def check_model(codec: DAC, header: Header, name: str = "the file") -> None:
+    """Raise a ContainerError that names both models if another one made the codes."""
+    found = fingerprint(codec)
+    if header.fingerprint != found:
+        raise ContainerError(
+            f"{name} was encoded by {header.model!r} (fingerprint "
+            f"{header.fingerprint[:12]}), but this model is {model_name(codec)!r} "
+            f"({found[:12]}). Decode it with the model that made it."
+        )
+
+
+def _decoded(
+    codec: DAC, content: Packed | PackedReader, rate: int, num_codebooks: int | None
+) -> Iterator[np.ndarray]:
+    """Yield the decoded audio at a rate, [C, n]; up to a sample more than wanted."""
+    header = content.header
+    used = header.num_codebooks if num_codebooks is None else num_codebooks
+    if not 1 <= used <= header.num_codebooks:
+        raise ValueError(
+            f"num_codebooks={used}, but {content.name} has {header.num_codebooks}. "
+            f"Choose 1 to {header.num_codebooks}."
+        )
+    device = codec.quantizer.quantizers[0].codebook.weight.device
+    gain = np.float32(10 ** (-header.gain_db / 20))
+    resampler = Resampler(codec.sample_rate, rate, header.channels)
+    decoder = codec.streaming_decoder()
+    for codes in content.blocks():
+        prefix = torch.from_numpy(codes[:, :used].astype(np.int64))
+        wav = decoder.push(prefix.to(device))
+        yield resampler.push(wav[:, 0].float().cpu().numpy() * gain)
+    wav = decoder.flush(length=header.model_samples(content.num_samples))
+    yield resampler.push(wav[:, 0].float().cpu().numpy() * gain)
+    yield resampler.flush()
