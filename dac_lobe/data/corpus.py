@@ -1,0 +1,253 @@
+"""What preparers share: durations, stable splits, and knowing what is done.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import soundfile
+
+from dac_lobe.atomic import replacing
+from dac_lobe.data.manifest import read_duration, write_manifest
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["Split", "Utterance", "audio_files", "draw", "prepare", "split_by"]
+
+RECORD = "prepared.json"
+
+
+class Utterance(NamedTuple):
+    """A recording of a corpus with what is said in it.
+
+    Attributes
+    ----------
+    id : str
+        Its name.
+    wav : str
+        Path of the recording, relative to the corpus folder.
+    speaker : str
+        Who speaks; empty if unknown.
+    text : str
+        What is said, normalised.
+    """
+
+    id: str
+    wav: str
+    speaker: str
+    text: str
+
+
+class Split(NamedTuple):
+    """Three parts of a corpus.
+
+    Attributes
+    ----------
+    train, valid, test : list
+        The parts.
+    """
+
+    train: list[Any]
+    valid: list[Any]
+    test: list[Any]
+
+
+def draw(names: Iterable[str], share: float) -> set[str]:
+    """Draw a share of names, at least one, the same ones on every machine.
+
+    Arguments
+    ---------
+    names : iterable of str
+        To draw from. The draw depends on the names, not on their order.
+    share : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    set of str
+        The names drawn.
+
+    Example
+    -------
+    >>> sorted(draw(["ann", "bob", "eve", "joe"], 0.5)) == sorted(
+    ...     draw(["joe", "eve", "bob", "ann"], 0.5)
+    ... )
+    True
+    """
+    ranked = sorted(set(names), key=lambda name: hashlib.sha256(name.encode()).digest())
+    return set(ranked[: max(1, round(share * len(ranked)))])
+
+
+def split_by(
+    rows: Sequence[Any],
+    key: Callable[[Any], str],
+    valid_share: float,
+    test_share: float,
+) -> Split:
+    """Split rows so that no key is in two parts.
+
+    Arguments
+    ---------
+    rows : sequence
+        What to split.
+    key : callable
+        What must not be shared, such as the speaker.
+    valid_share, test_share : float
+        Shares of the keys.
+
+    Returns
+    -------
+    Split
+        The parts.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three keys.
+
+    Example
+    -------
+    >>> split_by(["a1", "a2", "b1", "c1"], lambda row: row[0], 0.1, 0.1).train
+    ['a1', 'a2']
+    """
+    keys = {key(row) for row in rows}
+    if len(keys) < 3:
+        raise ValueError(
+            f"{len(keys)} speakers or items ({', '.join(sorted(keys))}) cannot be "
+            "split into train, valid and test; 3 are needed. Give the splits yourself."
+        )
+    test = draw(keys, test_share)
+    valid = draw(keys - test, valid_share)
+    return Split(
+        [row for row in rows if key(row) not in test | valid],
+        [row for row in rows if key(row) in valid],
+        [row for row in rows if key(row) in test],
+    )
+
+
+def audio_files(folder: Path, suffixes: Sequence[str], layout: str) -> dict[str, Path]:
+    """Find a corpus' recordings.
+
+    Arguments
+    ---------
+    folder : Path
+        Where to look, at any depth.
+    suffixes : sequence of str
+        Their suffixes.
+    layout : str
+        What the corpus should look like, for the error.
+
+    Returns
+    -------
+    dict
+        Path by name without suffix.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    found = {
+        path.stem: path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in suffixes
+    }
+    if not found:
+        here = (
+            sorted(path.name for path in folder.iterdir())[:5]
+            if folder.is_dir()
+            else []
+        )
+        raise ValueError(
+            f"{folder} holds no {' or '.join(suffixes)} files"
+            + (f" (but {', '.join(here)})" if here else "")
+            + f". Expected is {layout}."
+        )
+    return found
+
+
+def prepare(
+    data_folder: str | Path,
+    save_folder: str | Path,
+    splits: Mapping[str, Sequence[Utterance]],
+) -> dict[str, Path]:
+    """Write a manifest for each split, unless the same ones are there.
+
+    Arguments
+    ---------
+    data_folder : str or Path
+        The corpus, ``$data_root`` in the manifests.
+    save_folder : str or Path
+        Where the manifests go.
+    splits : dict
+        Utterances by the name of their split.
+
+    Returns
+    -------
+    dict
+        Manifest by the name of its split.
+
+    Raises
+    ------
+    ValueError
+        If a split is empty, or a recording cannot be read.
+    """
+    data_folder, save_folder = Path(data_folder), Path(save_folder)
+    files = {name: save_folder / f"{name}.csv" for name in splits}
+    for name, utterances in splits.items():
+        if not utterances:
+            raise ValueError(f"{data_folder}: the split {name!r} has no utterances.")
+    digest = hashlib.sha256(json.dumps(splits).encode()).hexdigest()
+    record = save_folder / RECORD
+    if all(file.is_file() for file in files.values()) and _recorded(record) == digest:
+        logger.info("the manifests in %s are up to date", save_folder)
+        return files
+    for name, utterances in splits.items():
+        write_manifest(files[name], _rows(data_folder, utterances))
+        logger.info("%s: %d utterances", files[name], len(utterances))
+    with replacing(record) as file:
+        file.write(json.dumps({"splits": digest}).encode())
+    return files
+
+
+def _recorded(record: Path) -> str | None:
+    """Digest of the splits that were written last, if that is known."""
+    try:
+        return json.loads(record.read_text()).get("splits")
+    except (OSError, ValueError):
+        return None
+
+
+def _rows(folder: Path, utterances: Sequence[Utterance]) -> list[dict[str, Any]]:
+    """Rows of a manifest; durations are read from the files' headers."""
+
+    def duration(utterance: Utterance) -> float:
+        try:
+            return read_duration(folder / utterance.wav)
+        except (OSError, soundfile.SoundFileError) as error:
+            raise ValueError(
+                f"{utterance.id}: {folder / utterance.wav} cannot be read ({error}). "
+                "Fetch the corpus again, or remove the utterance from its lists."
+            ) from error
+
+    with ThreadPoolExecutor() as pool:
+        durations = list(pool.map(duration, utterances))
+    return [
+        {
+            "ID": utterance.id,
+            "duration": seconds,
+            "wav": f"$data_root/{utterance.wav}",
+            "spk_id": utterance.speaker,
+            "wrd": utterance.text,
+        }
+        for utterance, seconds in zip(utterances, durations, strict=True)
+    ]

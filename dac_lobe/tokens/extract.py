@@ -1,0 +1,247 @@
+"""From recordings to a token store, once.
+
+    manifest --plan_shards--> specs --engine--> shards
+
+An engine (`dac_lobe.tokens.engines`) only decides where and when a shard is
+made, so the bytes of a store do not depend on the engine, on how many workers
+it has, or on whether some of them died.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+from dac_lobe.data.manifest import read_manifest
+from dac_lobe.tokens.codebooks import save_codebooks
+from dac_lobe.tokens.meta import META_FILE, StoreMeta
+from dac_lobe.tokens.shards import (
+    ShardSpec,
+    digest_of_plan,
+    plan_shards,
+    read_failures,
+    shard_is_done,
+)
+from dac_lobe.tokens.worker import Job, ShardResult
+
+__all__ = ["ENGINES", "ExtractReport", "extract"]
+
+ENGINES = ("local", "torchrun", "ray")
+
+
+class ExtractReport(NamedTuple):
+    """What an extraction did.
+
+    Attributes
+    ----------
+    store : Path
+        Folder of the store.
+    items : int
+        Items encoded by this call.
+    failures : dict
+        Id and reason of items that this call could not read.
+    shards : int
+        Shards written by this call.
+    shards_kept : int
+        Shards that were there already.
+    audio_seconds : float
+        Audio encoded by this call.
+    seconds : float
+        Time it took.
+    """
+
+    store: Path
+    items: int
+    failures: dict[str, str]
+    shards: int
+    shards_kept: int
+    audio_seconds: float
+    seconds: float
+
+
+def extract(
+    manifest: str | Path,
+    store: str | Path,
+    model: str | Path = "16khz-small",
+    *,
+    engine: str = "local",
+    workers: int = 1,
+    num_codebooks: int | None = None,
+    data_root: str | Path | None = None,
+    device: str = "cpu",
+    batch_seconds: float = 0.0,
+    shard_hours: float | None = None,
+    retry_failed: bool = False,
+    on_shard: Callable[[ShardResult], None] | None = None,
+) -> ExtractReport:
+    """Encode the recordings of a manifest into a token store.
+
+    Called again after an interruption, it makes what is missing or damaged.
+
+    Arguments
+    ---------
+    manifest : str or Path
+        SpeechBrain CSV or JSON, or a folder of audio; see `read_manifest`.
+    store : str or Path
+        Folder to make.
+    model : str or Path
+        The codec, as for `DAC.from_pretrained`.
+    engine : str
+        'local' (processes of this machine), 'torchrun' (this process does its
+        rank's share) or 'ray' (Ray Data, here or on a cluster).
+    workers : int
+        Processes, or Ray actors, that encode. Not used by 'torchrun'.
+    num_codebooks : int, optional
+        Codebooks to store; all by default.
+    data_root : str or Path, optional
+        What ``$data_root`` stands for in the manifest.
+    device : str
+        'cpu' or 'cuda'; local workers take turns at the GPUs.
+    batch_seconds : float
+        0 encodes items one at a time. On a GPU, a batch of up to this much
+        audio (padding included, and masked so that it changes no code).
+    shard_hours : float, optional
+        Audio in a shard; see `plan_shards`.
+    retry_failed : bool
+        Whether to try again what could not be read before.
+    on_shard : callable, optional
+        Called with each `ShardResult`, for a progress bar.
+
+    Returns
+    -------
+    ExtractReport
+        What was done.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not allowed, the folder holds something else, or no
+        item could be read.
+
+    Example
+    -------
+    >>> from tempfile import TemporaryDirectory
+    >>> import torch
+    >>> from dac_lobe import DAC
+    >>> from dac_lobe.audio import write_audio
+    >>> codec = DAC(4, [2, 4], None, 16, [4, 2], 2, 16, sample_rate=16000).eval()
+    >>> with TemporaryDirectory() as folder:
+    ...     model = codec.save(Path(folder) / "tiny.safetensors")
+    ...     _ = write_audio(
+    ...         Path(folder) / "corpus/a.wav", torch.zeros(999).numpy(), 16000
+    ...     )
+    ...     report = extract(Path(folder) / "corpus", Path(folder) / "tokens", model)
+    >>> report.items, report.failures
+    (1, {})
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"engine={engine!r}; choose one of {', '.join(ENGINES)}.")
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise ValueError(f"workers={workers!r}; choose 1 or more.")
+    if not 0 <= batch_seconds < float("inf"):
+        raise ValueError(f"batch_seconds={batch_seconds}; choose 0 or more seconds.")
+    started = time.perf_counter()
+    shards = plan_shards(read_manifest(manifest, data_root), shard_hours)
+    job = _begin(shards, store, str(model), device, num_codebooks, batch_seconds)
+    todo = [
+        shard
+        for shard in _share(engine, shards)
+        if not shard_is_done(store, shard)
+        or (retry_failed and read_failures(store, shard.number))
+    ]
+    results = []
+    for result in _engine(engine)(job, todo, workers):
+        results.append(result)
+        if on_shard is not None:
+            on_shard(result)
+    failures = {
+        failure.id: failure.reason for result in results for failure in result.failures
+    }
+    items = sum(result.items for result in results)
+    if failures and not items and len(todo) == len(shards):
+        name, reason = next(iter(failures.items()))
+        raise ValueError(
+            f"none of the {len(failures)} items of {manifest} could be read; "
+            f"{name!r}: {reason}. Is data_root the folder of the corpus?"
+        )
+    return ExtractReport(
+        Path(store),
+        items,
+        failures,
+        len(todo),
+        len(_share(engine, shards)) - len(todo),
+        sum(result.audio_seconds for result in results),
+        time.perf_counter() - started,
+    )
+
+
+def _begin(
+    shards: Sequence[ShardSpec],
+    store: str | Path,
+    model: str,
+    device: str,
+    num_codebooks: int | None,
+    batch_seconds: float,
+) -> Job:
+    """Write what describes the store, or check that it describes this job."""
+    from dac_lobe.dac import DAC
+    from dac_lobe.fingerprint import fingerprint
+
+    store = Path(store)
+    codec = DAC.from_pretrained(model)
+    meta = StoreMeta(
+        fingerprint=fingerprint(codec),
+        sample_rate=codec.sample_rate,
+        hop_length=codec.hop_length,
+        num_codebooks=codec.quantizer.check_n_quantizers(num_codebooks),
+        codebook_size=codec.codebook_size,
+        batch_seconds=float(batch_seconds),
+        num_items=sum(len(shard.items) for shard in shards),
+        num_shards=len(shards),
+        manifest=digest_of_plan(shards),
+    )
+    if (store / META_FILE).exists():
+        old, new = asdict(StoreMeta.load(store)), asdict(meta)
+        changed = [name for name in new if new[name] != old[name]]
+        if changed:
+            name = changed[0]
+            raise ValueError(
+                f"{store} holds tokens of another job: {', '.join(changed)} differ "
+                f"({name} {str(old[name])[:16]}, now {str(new[name])[:16]}). "
+                "Choose another folder, or remove this one."
+            )
+    else:
+        if store.exists() and (not store.is_dir() or any(store.iterdir())):
+            raise ValueError(
+                f"{store} exists and is no token store. Choose a new or empty folder."
+            )
+        save_codebooks(codec, store)
+        meta.save(store)
+    return Job(str(store), model, meta, device)
+
+
+def _share(engine: str, shards: list[ShardSpec]) -> list[ShardSpec]:
+    """Shards that this process answers for."""
+    if engine == "torchrun":
+        from dac_lobe.tokens.engines.torchrun import place
+
+        rank, world = place()
+        return shards[rank::world]
+    return shards
+
+
+def _engine(name: str) -> Callable[[Job, list[ShardSpec], int], Iterator[ShardResult]]:
+    """Find an engine by its name."""
+    if name == "ray":
+        from dac_lobe.tokens.engines.ray_data import run
+    elif name == "torchrun":
+        from dac_lobe.tokens.engines.torchrun import run
+    else:
+        from dac_lobe.tokens.engines.local import run
+    return run

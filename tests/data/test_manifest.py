@@ -1,0 +1,111 @@
+"""Manifests: three ways in, and errors that show what was expected and found."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dac_lobe.audio import write_audio
+from dac_lobe.data import read_manifest, write_manifest
+
+TEXT = st.text(
+    st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1
+).filter(lambda text: text.strip() == text)
+
+
+@given(
+    st.dictionaries(TEXT, st.tuples(st.floats(0, 1e6), TEXT), min_size=1, max_size=5)
+)
+def test_csv_round_trip(tmp_path_factory, entries):
+    """Commas, quotes and any letters survive."""
+    path = tmp_path_factory.mktemp("m") / "x.csv"
+    rows = [
+        {"ID": name, "duration": duration, "wav": "$data_root/a.wav", "wrd": text}
+        for name, (duration, text) in entries.items()
+    ]
+    items = read_manifest(write_manifest(path, rows), data_root="/r")
+    assert [item.id for item in items] == sorted(entries)
+    for item in items:
+        assert (item.duration, item.fields["wrd"]) == entries[item.id]
+        assert item.wav == "/r/a.wav"
+
+
+def test_json_as_speechbrain_writes_it(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text(
+        json.dumps(
+            {
+                "b": {"wav": "{data_root}/b.wav", "length": 2.5, "words": "HI"},
+                "a": {"wav": "{data_root}/a.wav", "duration": 1},
+            }
+        )
+    )
+    first, second = read_manifest(path)
+    assert (first.id, first.duration) == ("a", 1.0)
+    assert (second.wav, second.duration) == (f"{tmp_path}/b.wav", 2.5)
+    assert second.fields["words"] == "HI"
+
+
+def test_folder(tmp_path):
+    write_audio(tmp_path / "s1" / "b.flac", np.zeros(800), 8000)
+    write_audio(tmp_path / "a.wav", np.zeros(800), 16000)
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    (tmp_path / "notes.txt").write_text("not audio")
+    items = read_manifest(tmp_path)
+    assert [(item.id, item.duration) for item in items] == [
+        ("a", 0.05),
+        ("broken", 0.0),
+        ("s1/b", 0.1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("x.csv", "", "has the columns none; needed are ID, duration, wav"),
+        ("x.csv", "ID,wav\na,b\n", "lacks duration: it has the columns ID, wav"),
+        ("x.csv", "ID,duration,wav\n", "is empty"),
+        ("x.csv", "ID,duration,wav\na,1\n", "line 2: the number of values"),
+        ("x.csv", "ID,duration,wav\na,1,b,c\n", "line 2: the number of values"),
+        ("x.csv", "ID,duration,wav\na,one,b\n", "'one' is not a number of seconds"),
+        ("x.csv", "ID,duration,wav\na,-1,b\n", "'-1' is not a number"),
+        ("x.csv", "ID,duration,wav\na,inf,b\n", "'inf' is not a number"),
+        ("x.csv", "ID,duration,wav\n,1,b\n", "entry 1: ID ''"),
+        ("x.csv", "ID,duration,wav\na,1,b\na,2,c\n", "'a' twice"),
+        ("x.json", "{", "is not JSON"),
+        ("x.json", "[]", "not an object of objects"),
+        ("x.json", '{"a": {"wav": "b"}}', "'wav' and 'duration' are needed"),
+        ("x.json", "{}", "is empty"),
+    ],
+)
+def test_bad_files(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_manifest(tmp_path / name)
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="Give a CSV"):
+        read_manifest(tmp_path / "x.csv")
+    with pytest.raises(ValueError, match=r"holds no audio file.*\.wav"):
+        read_manifest(tmp_path)
+
+
+def test_two_files_of_one_name(tmp_path):
+    write_audio(tmp_path / "a.wav", np.zeros(8), 8000)
+    write_audio(tmp_path / "a.flac", np.zeros(8), 8000)
+    with pytest.raises(ValueError, match="'a' twice"):
+        read_manifest(tmp_path)
+
+
+def test_rows_must_agree(tmp_path):
+    row = {"ID": "a", "duration": 1, "wav": "a.wav"}
+    with pytest.raises(ValueError, match="in every row"):
+        write_manifest(tmp_path / "x.csv", [row, {**row, "wrd": "A"}])
+    with pytest.raises(ValueError, match="no recordings"):
+        write_manifest(tmp_path / "x.csv", [])
+    assert not (tmp_path / "x.csv").exists()

@@ -1,0 +1,190 @@
+"""Local pool, torchrun ranks and Ray write the same bytes, with workers killed too."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from dac_lobe.tokens import TokenStore, extract
+from dac_lobe.tokens.engines import local, torchrun
+from dac_lobe.tokens.shards import plan_shards, shard_path
+
+ROOT = Path(__file__).resolve().parents[2]
+RANK = """
+import sys
+from dac_lobe.tokens import extract
+manifest, store, model, shard_hours = sys.argv[1:]
+extract(manifest, store, model, engine="torchrun", shard_hours=float(shard_hours))
+"""
+
+
+def children(mark: str) -> list[int]:
+    """Processes below this one whose command line holds ``mark``."""
+    parents, names = {}, {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (path / "stat").read_text().rsplit(")", 1)[1].split()
+            names[int(path.name)] = (path / "cmdline").read_text()
+            parents[int(path.name)] = int(fields[1])
+        except (OSError, IndexError):
+            continue  # it has ended meanwhile
+    found, queue = [], [os.getpid()]
+    while queue:
+        parent = queue.pop()
+        below = [child for child, its in parents.items() if its == parent]
+        found += [child for child in below if mark in names[child]]
+        queue += below
+    return found
+
+
+class Stuck:
+    """A corpus with one recording at which a worker waits until it is killed.
+
+    The recording is a named pipe: who opens it sleeps. When all other shards
+    are written, `release` puts the recording in its place and kills processes.
+    """
+
+    def __init__(self, corpus: Path, folder: Path, store: Path, name: str):
+        self.folder = shutil.copytree(corpus, folder)
+        self.recording = folder / "wav" / f"{name}.wav"
+        self.store = store
+        self.killed: list[int] = []
+        self.hidden = self.recording.rename(folder / "hidden")
+        os.mkfifo(self.recording)
+
+    def release(self, shards: int, *marks: str) -> None:
+        """Wait for the other shards, then kill the processes of each mark."""
+        deadline = time.monotonic() + 120
+        while len(list(self.store.glob("shards/*.safetensors"))) < shards - 1:
+            assert time.monotonic() < deadline, "the other shards are not written"
+            time.sleep(0.05)
+        self.hidden.replace(self.recording)
+        for mark in marks:
+            victims = children(mark)
+            for victim in victims[:1] if mark == marks[0] else victims:
+                os.kill(victim, signal.SIGKILL)
+                self.killed.append(victim)
+
+
+@pytest.fixture
+def stuck(corpus, tmp_path):
+    """The corpus with a worker trap at its third item."""
+    return Stuck(corpus, tmp_path / "corpus", tmp_path / "store", "utt2")
+
+
+def _run_released(stuck, tiny_model, shard_hours, *marks, **options):
+    """Extract the stuck corpus while another thread kills workers."""
+    from dac_lobe.data import read_manifest
+
+    manifest = stuck.folder / "all.csv"
+    shards = len(plan_shards(read_manifest(manifest), shard_hours))
+    thread = threading.Thread(target=stuck.release, args=(shards, *marks))
+    thread.start()
+    report = extract(
+        manifest, stuck.store, tiny_model, shard_hours=shard_hours, **options
+    )
+    thread.join()
+    assert stuck.killed
+    assert report.failures == {}
+    assert report.items == 7
+
+
+@pytest.mark.slow
+def test_local_pool_with_a_killed_worker(
+    stuck, tiny_model, shard_hours, store_folder, contents
+):
+    _run_released(stuck, tiny_model, shard_hours, "multiprocessing.spawn", workers=2)
+    assert contents(stuck.store) == contents(store_folder)
+
+
+def test_workers_that_always_die(monkeypatch, corpus, tiny_model, tmp_path):
+    """The local engine gives up, and says how much is left."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    def die(job, shards, workers):
+        raise BrokenProcessPool("killed")
+        yield
+
+    monkeypatch.setattr(local, "_pool", die)
+    with pytest.raises(RuntimeError, match="died 3 times without finishing"):
+        extract(corpus / "all.csv", tmp_path / "s", tiny_model, workers=2)
+
+
+@pytest.mark.slow
+def test_torchrun(corpus, tiny_model, tmp_path, shard_hours, store_folder, contents):
+    """Two ranks under the real launcher."""
+    script = tmp_path / "rank.py"
+    script.write_text(RANK)
+    arguments = [corpus / "all.csv", tmp_path / "s", tiny_model, shard_hours]
+    subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+        + ["--nproc_per_node", "2", str(script), *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        check=True,
+        timeout=120,
+    )
+    assert contents(tmp_path / "s") == contents(store_folder)
+
+
+def test_a_dead_rank_leaves_its_shards_only(
+    monkeypatch, corpus, tiny_model, tmp_path, shard_hours, store_folder, contents
+):
+    """Ranks share nothing: each makes its part, in any order, and no other's."""
+    options = {"engine": "torchrun", "shard_hours": shard_hours}
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    extract(corpus / "all.csv", tmp_path / "s", tiny_model, **options)
+    assert not shard_path(tmp_path / "s", 0).exists()
+    assert shard_path(tmp_path / "s", 1).exists()
+    with pytest.raises(ValueError, match="not finished"):
+        TokenStore(tmp_path / "s")
+    monkeypatch.setenv("RANK", "0")
+    extract(corpus / "all.csv", tmp_path / "s", tiny_model, **options)
+    assert contents(tmp_path / "s") == contents(store_folder)
+
+
+def test_ranks_of_slurm(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match="torchrun --nproc_per_node"):
+        torchrun.place()
+    monkeypatch.setenv("SLURM_PROCID", "3")
+    monkeypatch.setenv("SLURM_NTASKS", "8")
+    assert torchrun.place() == (3, 8)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="Ray is not installed")
+def test_ray_with_killed_workers(
+    monkeypatch, stuck, tiny_model, shard_hours, store_folder, contents
+):
+    """An actor dies between shards, and the decoder of the last one in its middle."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    _run_released(
+        stuck,
+        tiny_model,
+        shard_hours,
+        "ray::MapWorker(MapBatches(_Encoder))",
+        "ray::Map(_load)",
+        engine="ray",
+        workers=2,
+    )
+    assert contents(stuck.store) == contents(store_folder)
+
+
+def test_ray_is_optional(monkeypatch, corpus, tiny_model, tmp_path):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "ray" else find(name)
+    )
+    with pytest.raises(ModuleNotFoundError, match=r"dac-lobe\[distributed\]"):
+        extract(corpus / "all.csv", tmp_path / "s", tiny_model, engine="ray")

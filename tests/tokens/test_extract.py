@@ -1,0 +1,179 @@
+"""Extraction: the same bytes whatever happened on the way, and nothing lost silently."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import soundfile
+
+from dac_lobe.data import read_manifest, write_manifest
+from dac_lobe.tokens import TokenStore, extract
+from dac_lobe.tokens.shards import digest_of_plan, plan_shards, shard_path
+
+
+@pytest.fixture
+def run(tiny_model, shard_hours):
+    """Extract a corpus into a folder."""
+
+    def run(corpus, folder, model=tiny_model, **options):
+        options = {"shard_hours": shard_hours, **options}
+        return extract(corpus / "all.csv", folder, model, **options)
+
+    return run
+
+
+def test_report_counts(corpus, tmp_path, store_folder, run):
+    seen = []
+    report = run(corpus, tmp_path / "s", on_shard=seen.append)
+    assert (report.items, report.failures, report.shards_kept) == (7, {}, 0)
+    assert report.shards == len(seen) == TokenStore(store_folder).meta.num_shards
+    assert report.audio_seconds == pytest.approx(1.2945, abs=1e-3)
+
+
+def test_bytes_do_not_depend_on_the_place(
+    corpus, tmp_path, store_folder, run, contents
+):
+    """Another folder, another corpus folder, and a relative model path."""
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(corpus, moved)
+    run(moved, tmp_path / "s")
+    assert contents(tmp_path / "s") == contents(store_folder)
+
+
+@pytest.mark.parametrize("damage", ["remove", "truncate", "flip", "index", "half"])
+def test_resuming_repairs(corpus, tmp_path, store_folder, damage, run, contents):
+    """Whatever is missing or damaged is made again, the rest is kept."""
+    folder = tmp_path / "s"
+    shutil.copytree(store_folder, folder)
+    path = shard_path(folder, 1)
+    if damage == "remove":
+        path.unlink()
+    elif damage == "truncate":
+        path.write_bytes(path.read_bytes()[:-1])
+    elif damage == "flip":
+        content = bytearray(path.read_bytes())
+        content[-40] ^= 1
+        path.write_bytes(bytes(content))
+    elif damage == "index":
+        (folder / "index" / "00001.tsv").write_text("ID\tframes\tsamples\n")
+    else:  # killed while writing: the temporary file stays behind
+        path.rename(path.with_name(f".{path.name}.0123abcd.part"))
+    report = run(corpus, folder)
+    assert report.shards == 1
+    assert contents(folder) == contents(store_folder)
+
+
+def test_nothing_to_do(corpus, tmp_path, store_folder, run):
+    folder = tmp_path / "s"
+    shutil.copytree(store_folder, folder)
+    times = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert run(corpus, folder).shards == 0
+    assert times == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def _break(corpus, folder):
+    """A copy of the corpus with three recordings that cannot be read."""
+    shutil.copytree(corpus, folder)
+    (folder / "wav" / "utt1.wav").unlink()
+    (folder / "wav" / "utt3.wav").write_bytes(b"this is not audio at all")
+    soundfile.write(folder / "wav" / "utt5.wav", np.full(50, np.nan), 16000, "FLOAT")
+    return folder
+
+
+def test_unreadable_items_are_listed(corpus, tmp_path, store_folder, run):
+    broken = _break(corpus, tmp_path / "corpus")
+    report = run(broken, tmp_path / "s")
+    assert set(report.failures) == {"utt1", "utt3", "utt5"}
+    store = TokenStore(tmp_path / "s")
+    assert store.failures == report.failures
+    assert store.ids == ["utt0", "utt2", "utt4", "utt6"]
+    assert store.failures["utt1"] == "no such file"
+    assert not any(str(tmp_path) in reason for reason in store.failures.values())
+    with pytest.raises(KeyError, match="no such file"):
+        store["utt1"]
+    # The items beside them are what they are without them.
+    whole = TokenStore(store_folder)
+    assert all(store[name].equal(whole[name]) for name in store.ids)
+
+
+def test_failures_can_be_retried(corpus, tmp_path, store_folder, run, contents):
+    broken = _break(corpus, tmp_path / "corpus")
+    run(broken, tmp_path / "s")
+    assert run(corpus, tmp_path / "s").shards == 0
+    run(corpus, tmp_path / "s", retry_failed=True)
+    assert contents(tmp_path / "s") == contents(store_folder)
+
+
+def test_all_unreadable_is_an_error(corpus, tmp_path, run):
+    with pytest.raises(ValueError, match=r"none of the 7 items.*data_root"):
+        run(corpus, tmp_path / "s", data_root=tmp_path / "nowhere")
+
+
+def test_batches_hold_the_same_codes(corpus, tmp_path, store_folder, run):
+    """Masked batches change no code, and are part of what the store says."""
+    run(corpus, tmp_path / "s", batch_seconds=1.0)
+    batched, single = TokenStore(tmp_path / "s"), TokenStore(store_folder)
+    assert all(batched[name].equal(single[name]) for name in single)
+    assert batched.meta.batch_seconds == 1.0
+
+
+def test_folder_manifest(corpus, tiny_model, tmp_path, store_folder):
+    extract(corpus / "wav", tmp_path / "s", tiny_model)
+    assert TokenStore(tmp_path / "s").ids == TokenStore(store_folder).ids
+
+
+def test_another_job_is_refused(
+    corpus, make_dac, tmp_path, store_folder, run, contents
+):
+    folder = tmp_path / "s"
+    shutil.copytree(store_folder, folder)
+    other = make_dac(encoder_dim=5).save(tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="another job: fingerprint differ"):
+        run(corpus, folder, other)
+    with pytest.raises(ValueError, match="num_codebooks differ"):
+        run(corpus, folder, num_codebooks=2)
+    assert contents(folder) == contents(store_folder)
+
+
+def test_a_foreign_folder_is_left_alone(corpus, tmp_path, run, contents):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="exists and is no token store"):
+        run(corpus, tmp_path)
+    assert contents(tmp_path) == {"thesis.tex": b"years of work"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"engine": "spark"}, "local, torchrun, ray"),
+        ({"workers": 0}, "choose 1 or more"),
+        ({"workers": True}, "choose 1 or more"),
+        ({"batch_seconds": -1}, "0 or more"),
+        ({"shard_hours": 0}, "positive"),
+        ({"num_codebooks": 9}, "Choose 1 to 3"),
+    ],
+)
+def test_bad_options(corpus, tmp_path, options, message, run):
+    with pytest.raises(ValueError, match=message):
+        run(corpus, tmp_path / "s", **options)
+
+
+def test_plan_depends_on_the_manifest_alone(corpus, shard_hours):
+    items = read_manifest(corpus / "all.csv")
+    plan = plan_shards(items, shard_hours)
+    assert plan == plan_shards(items[::-1], shard_hours)
+    assert [item for shard in plan for item in shard.items] == items
+    assert all(shard.items for shard in plan)
+    assert digest_of_plan(plan) != digest_of_plan(plan_shards(items[:-1], shard_hours))
+
+
+def test_a_changed_manifest_is_refused(corpus, tiny_model, tmp_path):
+    rows = [
+        {"ID": item.id, "duration": item.duration, "wav": item.wav}
+        for item in read_manifest(corpus / "all.csv")
+    ]
+    extract(write_manifest(tmp_path / "a.csv", rows[:3]), tmp_path / "s", tiny_model)
+    with pytest.raises(ValueError, match=r"num_items.*differ"):
+        extract(write_manifest(tmp_path / "a.csv", rows), tmp_path / "s", tiny_model)
