@@ -99,6 +99,8 @@ def init_weights(module: nn.Module) -> None:
     0.02
     """
     if isinstance(module, nn.Conv1d):
+        if any(parameter.is_meta for parameter in module.parameters()):
+            return  # No storage to draw into; computing the weight would cost.
         with torch.no_grad():
             weight = torch.empty_like(module.weight)
             module.weight = nn.init.trunc_normal_(weight, std=0.02)
@@ -125,9 +127,18 @@ def fold_weight_norm(module: nn.Module) -> nn.Module:
     ['bias', 'weight']
     """
     for layer in module.modules():
-        if isinstance(layer, (nn.Conv1d, nn.ConvTranspose1d)):
-            if parametrize.is_parametrized(layer, "weight"):
-                parametrize.remove_parametrizations(layer, "weight")
+        if isinstance(
+            layer, (nn.Conv1d, nn.ConvTranspose1d)
+        ) and parametrize.is_parametrized(layer, "weight"):
+            weight = nn.Parameter(
+                layer.weight.detach().clone(),
+                requires_grad=layer.parametrizations.weight.original1.requires_grad,
+            )
+            # Not remove_parametrizations: it deletes the property from the
+            # layer's class, which a deep copy shares, and so breaks the original.
+            layer.__class__ = parametrize.type_before_parametrizations(layer)
+            del layer.parametrizations
+            layer.weight = weight
     return module
 
 
@@ -201,7 +212,7 @@ def keep_valid(x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
             [1., 1., 1.]])
     """
     positions = torch.arange(x.shape[-1], device=x.device)
-    return x.masked_fill(positions >= lengths[:, None, None], 0.0)
+    return x.masked_fill(positions >= lengths[:, None, None], 0)
 
 
 class MaskedSequential(nn.Sequential):

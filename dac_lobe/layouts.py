@@ -37,6 +37,7 @@ _PARAMETRIZED = {
     ".parametrizations.weight.original0": ".weight_g",
     ".parametrizations.weight.original1": ".weight_v",
 }
+_CACHED = 2**18  # numbers that fit the cache of a core
 _LEAVES = ("snake1", "conv1", "snake2", "conv2")
 
 
@@ -124,15 +125,12 @@ def folded(state: Mapping[str, torch.Tensor]) -> State:
 def normed(state: Mapping[str, torch.Tensor]) -> State:
     """Replace each folded convolution by (``weight_g``, ``weight_v``), v the weight.
 
-    The gain is the norm as the weight-norm kernel itself computes it, so that
-    ``g / ||v||`` is exactly 1 and folding again gives the same bits; other
-    ways to sum the squares differ in the last place.
+    Folding again gives the same bits.
     """
     result = {}
     for key, tensor in state.items():
         if key.endswith(".weight") and tensor.dim() == 3:
-            unit = tensor.new_ones(tensor.shape[0], 1, 1)
-            result[f"{key}_g"] = torch._weight_norm_interface(tensor, unit)[1]
+            result[f"{key}_g"] = _norm(tensor)
             result[f"{key}_v"] = tensor
         else:
             result[key] = tensor
@@ -222,6 +220,22 @@ def _count(state: Mapping[str, Any], template: str, start: int = 0) -> int:
     while any(key.startswith(template.format(number)) for key in state):
         number += 1
     return number - start
+
+
+def _norm(weight: torch.Tensor) -> torch.Tensor:
+    """Compute the norm of each row of a convolution's weight, shape [rows, 1, 1].
+
+    It is the norm as the weight-norm kernel itself computes it, so that
+    ``g / ||v||`` is exactly 1; other ways to sum the squares differ in the last
+    place. The kernel writes the folded weight too: a few rows at a time, that
+    stays in the cache.
+    """
+    rows = max(1, _CACHED // weight[0].numel())
+    norms = [
+        torch._weight_norm_interface(part, part.new_ones(len(part), 1, 1))[1]
+        for part in weight.split(rows)
+    ]
+    return torch.cat(norms)
 
 
 def _is_normed(key: str) -> bool:

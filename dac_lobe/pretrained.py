@@ -127,7 +127,8 @@ def load_model(
     checkpoint.load_into(model)
     model.metadata = checkpoint.metadata
     model.eval()
-    if find_spec("dac_lobe.fast") is not None:
+    fast = find_spec("dac_lobe.fast")
+    if fast is not None and fast.origin is not None:
         from dac_lobe.fast import attach
 
         attach(model, backend=backend, precision=precision, compile=compile)
