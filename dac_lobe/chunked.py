@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F
 
+from dac_lobe.checks import check_audio, wanted_lengths
 from dac_lobe.receptive_field import output_length, receptive_field
 
 if TYPE_CHECKING:
@@ -178,8 +179,7 @@ def encode_window(
     torch.Tensor
         Codes of the frames to keep, shape [B, K, stop - start].
     """
-    codebook = codec.quantizer.quantizers[0].codebook.weight
-    audio = audio.to(device=codebook.device, dtype=codebook.dtype)
+    audio = audio.to(device=codec.device, dtype=codec.dtype)
     missing = (window.last - window.first) * codec.hop_length - audio.shape[-1]
     z = codec._encode_frames(F.pad(audio, (0, missing)), None)
     kept = z[..., window.start - window.first : window.stop - window.first]
@@ -206,7 +206,7 @@ def decode_window(codec: DAC, codes: torch.Tensor, window: Window) -> torch.Tens
         whole hops.
     """
     hop = codec.hop_length
-    codes = codes.to(codec.quantizer.quantizers[0].codebook.weight.device)
+    codes = codes.to(codec.device)
     raw = codec._decode_frames(codec.quantizer.from_codes(codes).z, None)
     start, stop = window.start - window.first, window.stop - window.first
     return raw[..., start * hop : stop * hop]
@@ -259,7 +259,7 @@ def encode_chunked(
     >>> bool((encode_chunked(codec, wav, 7) == codec.encode(wav).codes).all())
     True
     """
-    audio = codec._check_audio(audio)
+    audio = check_audio(audio, codec.dtype, finite=not codec.training)
     used = codec.quantizer.check_n_quantizers(num_codebooks)
     hop = codec.hop_length
     frames = -(-audio.shape[-1] // hop)
@@ -327,18 +327,17 @@ def decode_chunked(
     hop, batch = codec.hop_length, codes.shape[0]
     if length is None:
         length = codes.shape[-1] * hop
-    lengths = codec._wanted_lengths(length, batch, codes.shape[-1])
+    lengths = wanted_lengths(length, batch, codes.shape[-1], hop)
     length = int(length)
     # Frames that no wanted sample lies in do not exist, as in decode_codes.
     codes = codes[..., : -(-length // hop)]
     raw_length = output_length(codec.decoder, codes.shape[-1])
-    weight = codec.quantizer.quantizers[0].codebook.weight
-    raw = torch.empty(batch, 1, raw_length, dtype=weight.dtype, device=codes.device)
+    raw = torch.empty(batch, 1, raw_length, dtype=codec.dtype, device=codes.device)
     for window in windows(codes.shape[-1], chunk_frames, decoder_context(codec)):
         part = decode_window(codec, codes[..., window.first : window.last], window)
         begin = window.start * hop
         raw[..., begin : begin + part.shape[-1]] = part
-    return codec._align(raw, lengths.to(codes.device), length)
+    return codec._align(raw, lengths.to(codes.device))
 
 
 def check_chunk_frames(codec: DAC, chunk_frames: int | None) -> int:

@@ -13,102 +13,30 @@ Authors
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from dac_lobe.checks import (
+    check_audio,
+    check_config,
+    reconcile,
+    sample_lengths,
+    wanted_lengths,
+)
 from dac_lobe.decoder import Decoder
 from dac_lobe.encoder import Encoder
-from dac_lobe.layers import init_weights
-from dac_lobe.quantizer import ResidualVectorQuantize
+from dac_lobe.layers import init_weights, keep_valid
+from dac_lobe.outputs import Encoded, Forwarded
+from dac_lobe.quantizer import ResidualQuantized, ResidualVectorQuantize
 
 __all__ = ["DAC", "Encoded", "Forwarded"]
-
-Samples = int | torch.Tensor
-
-
-class _Encoded(NamedTuple):
-    z: torch.Tensor
-    codes: torch.Tensor
-    latents: torch.Tensor
-    commitment_loss: torch.Tensor
-    codebook_loss: torch.Tensor
-
-
-class Encoded(_Encoded):
-    """What `DAC.encode` returns: upstream's five values, and the frame lengths.
-
-    Unpacks to ``z, codes, latents, commitment_loss, codebook_loss``.
-
-    Attributes
-    ----------
-    z : torch.Tensor
-        Quantized latents, shape [B, D, F].
-    codes : torch.Tensor
-        Codes, shape [B, K, F].
-    latents : torch.Tensor
-        Projected latents, shape [B, K * codebook_dim, F].
-    commitment_loss : torch.Tensor
-        Scalar.
-    codebook_loss : torch.Tensor
-        Scalar.
-    frame_lengths : torch.Tensor
-        Valid frames per item, shape [B].
-    """
-
-    frame_lengths: torch.Tensor
-
-    def __new__(cls, *values: torch.Tensor, frame_lengths: torch.Tensor) -> Encoded:
-        """Make the five-tuple and attach the frame lengths."""
-        self = super().__new__(cls, *values)
-        self.frame_lengths = frame_lengths
-        return self
-
-
-class _Forwarded(NamedTuple):
-    codes: torch.Tensor
-    z: torch.Tensor
-
-
-class Forwarded(_Forwarded):
-    """What `DAC.forward` returns: SpeechBrain's two values, and all that training needs.
-
-    Unpacks to ``codes, z``.
-
-    Attributes
-    ----------
-    codes : torch.Tensor
-        Codes, shape [B, K, F].
-    z : torch.Tensor
-        Quantized latents, shape [B, D, F].
-    audio : torch.Tensor or None
-        Reconstruction of the input's length, shape [B, 1, T]; None unless asked for.
-    latents : torch.Tensor
-        Projected latents, shape [B, K * codebook_dim, F].
-    commitment_loss : torch.Tensor
-        Scalar.
-    codebook_loss : torch.Tensor
-        Scalar.
-    """
-
-    audio: torch.Tensor | None
-    latents: torch.Tensor
-    commitment_loss: torch.Tensor
-    codebook_loss: torch.Tensor
-
-    def __new__(cls, encoded: Encoded, audio: torch.Tensor | None = None) -> Forwarded:
-        """Make the two-tuple and attach the rest."""
-        self = super().__new__(cls, encoded.codes, encoded.z)
-        self.audio = audio
-        self.latents = encoded.latents
-        self.commitment_loss = encoded.commitment_loss
-        self.codebook_loss = encoded.codebook_loss
-        return self
 
 
 class DAC(nn.Module):
@@ -152,7 +80,14 @@ class DAC(nn.Module):
     load_pretrained : bool
         Load weights, from ``load_path`` or fetched. The model is then in eval mode.
     delay : int, optional
-        Samples by which the raw output is early; see docs/delay.md. 0 if None.
+        Samples by which the raw output is early; see docs/delay.md. None means
+        the checkpoint's, or 0.
+
+    Raises
+    ------
+    ValueError
+        If no codec can have these arguments, the checkpoint is not usable, or
+        it is another model than the arguments describe.
 
     Example
     -------
@@ -197,16 +132,16 @@ class DAC(nn.Module):
         super().__init__()
         config = {
             "encoder_dim": encoder_dim,
-            "encoder_rates": list(encoder_rates),
+            "encoder_rates": encoder_rates,
             "latent_dim": latent_dim,
             "decoder_dim": decoder_dim,
-            "decoder_rates": list(decoder_rates),
+            "decoder_rates": decoder_rates,
             "n_codebooks": n_codebooks,
             "codebook_size": codebook_size,
             "codebook_dim": codebook_dim,
             "quantizer_dropout": quantizer_dropout,
             "sample_rate": sample_rate,
-            "delay": delay or 0,
+            "delay": delay,
         }
         checkpoint = None
         if load_pretrained or load_path is not None:
@@ -216,7 +151,7 @@ class DAC(nn.Module):
             if load_path is None:
                 load_path = download(model_type, model_bitrate, tag)
             checkpoint = read_checkpoint(load_path)
-            config.update(checkpoint.config)
+            config = reconcile(config, _DEFAULTS, checkpoint.config)
         if checkpoint is None:
             self._build(config)
             self.apply(init_weights)
@@ -230,17 +165,10 @@ class DAC(nn.Module):
 
     def _build(self, config: dict[str, Any]) -> None:
         """Set the attributes and make the layers that ``config`` describes."""
-        for name, value in config.items():
+        config = {**config, "delay": config["delay"] or 0}
+        for name, value in check_config(config).items():
             setattr(self, name, value)
-        if self.latent_dim is None:
-            self.latent_dim = self.encoder_dim * 2 ** len(self.encoder_rates)
         self.hop_length = math.prod(self.encoder_rates)
-        if math.prod(self.decoder_rates) != self.hop_length:
-            raise ValueError(
-                f"encoder_rates {self.encoder_rates} multiply to {self.hop_length}, "
-                f"decoder_rates {self.decoder_rates} to "
-                f"{math.prod(self.decoder_rates)}. They must be equal."
-            )
         self.encoder = Encoder(self.encoder_dim, self.encoder_rates, self.latent_dim)
         self.quantizer = ResidualVectorQuantize(
             input_dim=self.latent_dim,
@@ -311,6 +239,16 @@ class DAC(nn.Module):
         }
 
     @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.quantizer.quantizers[0].codebook.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return self.quantizer.quantizers[0].codebook.weight.dtype
+
+    @property
     def num_codebooks(self) -> int:
         """Number of codebooks K."""
         return self.n_codebooks
@@ -367,7 +305,7 @@ class DAC(nn.Module):
         ValueError
             If the audio's shape, type or values, or ``n_quantizers`` are not allowed.
         """
-        audio_data = self._check_audio(audio_data)
+        audio_data = check_audio(audio_data, self.dtype, finite=not self.training)
         used = self.quantizer.check_n_quantizers(n_quantizers)
         batch, _, samples = audio_data.shape
         hop = self.hop_length
@@ -378,14 +316,9 @@ class DAC(nn.Module):
             )
             z = self._encode_frames(audio_data, None)
         else:
-            sample_lengths = self._sample_lengths(lengths, batch, samples)
-            sample_lengths = sample_lengths.to(audio_data.device)
-            frame_lengths = -(-sample_lengths // hop)
-            positions = torch.arange(audio_data.shape[-1], device=audio_data.device)
-            inside = positions < sample_lengths[:, None, None]
-            z = self._encode_frames(
-                audio_data.masked_fill(~inside, 0.0), frame_lengths * hop
-            )
+            valid = sample_lengths(lengths, batch, samples).to(audio_data.device)
+            frame_lengths = -(-valid // hop)
+            z = self._encode_frames(keep_valid(audio_data, valid), frame_lengths * hop)
         quantized = self.quantizer(
             z, used if n_quantizers is not None or not self.training else None
         )
@@ -393,7 +326,9 @@ class DAC(nn.Module):
             quantized = self._blank_padding(quantized, frame_lengths)
         return Encoded(*quantized, frame_lengths=frame_lengths)
 
-    def decode(self, z: torch.Tensor, *, length: Samples | None = None) -> torch.Tensor:
+    def decode(
+        self, z: torch.Tensor, *, length: int | torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Decode quantized latents into a waveform.
 
         Arguments
@@ -420,17 +355,23 @@ class DAC(nn.Module):
                 f"latents have shape {tuple(z.shape)}; [B, {self.latent_dim}, F] is "
                 "needed. To decode codes, use decode_codes(codes)."
             )
+        batch, _, frames = z.shape
+        if length is not None:
+            samples = wanted_lengths(length, batch, frames, self.hop_length)
+            frame_lengths = -(-samples // self.hop_length)
+            # Frames that no wanted sample lies in do not exist.
+            frames = int(frame_lengths.max()) if batch else 0
+            z = z[..., :frames]
+        if frames == 0:
+            return z.new_zeros(batch, 1, 0)
         if length is None:
             return self._decode_frames(z, None)
-        sample_lengths = self._wanted_lengths(length, z.shape[0], z.shape[2])
-        samples = int(sample_lengths.max()) if sample_lengths.numel() else 0
-        frame_lengths = -(-sample_lengths // self.hop_length)
-        ragged = bool((frame_lengths != z.shape[2]).any())
+        ragged = bool((frame_lengths != frames).any())
         raw = self._decode_frames(z, frame_lengths.to(z.device) if ragged else None)
-        return self._align(raw, sample_lengths.to(z.device), samples)
+        return self._align(raw, samples.to(z.device))
 
     def decode_codes(
-        self, codes: torch.Tensor, length: Samples | None = None
+        self, codes: torch.Tensor, length: int | torch.Tensor | None = None
     ) -> torch.Tensor:
         """Decode codes into a waveform.
 
@@ -501,12 +442,14 @@ class DAC(nn.Module):
             )
         encoded = self.encode(audio_data, n_quantizers)
         if not reconstruct:
-            return Forwarded(encoded)
+            return Forwarded(encoded.codes, encoded.z, encoded)
         samples = audio_data.shape[-1]
         raw = self._decode_frames(encoded.z, None)
         # Odd strides lose samples at the end (upstream's training crashed on
         # that); negative padding cuts the hop that the input did not fill.
-        return Forwarded(encoded, F.pad(raw, (0, samples - raw.shape[-1])))
+        missing = samples - raw.shape[-1] - self.delay
+        audio = F.pad(raw, (self.delay, missing))
+        return Forwarded(encoded.codes, encoded.z, encoded, audio)
 
     def encode_chunked(
         self,
@@ -587,99 +530,28 @@ class DAC(nn.Module):
         """Run the decoder; the result is raw."""
         return self.decoder(z, frame_lengths)
 
-    def _align(
-        self, raw: torch.Tensor, lengths: torch.Tensor, samples: int
-    ) -> torch.Tensor:
+    def _align(self, raw: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Shift raw output by the delay and give each item exactly its length.
 
         raw      |d d d x x x ... x|            delay 3, 3 samples short
         aligned  |0 0 0 d d d x x x ... x|
         """
+        samples = int(lengths.max()) if lengths.numel() else 0
         missing = samples - raw.shape[-1] - self.delay
-        aligned = F.pad(raw, (self.delay, missing))
-        positions = torch.arange(samples, device=raw.device)
-        return aligned.masked_fill(positions >= lengths[:, None, None], 0.0)
+        return keep_valid(F.pad(raw, (self.delay, missing)), lengths)
 
-    def _blank_padding(self, quantized: Any, frame_lengths: torch.Tensor) -> Any:
+    def _blank_padding(
+        self, quantized: ResidualQuantized, frame_lengths: torch.Tensor
+    ) -> ResidualQuantized:
         """Zero latents and codes past each item's length."""
-        frames = torch.arange(quantized.codes.shape[-1], device=frame_lengths.device)
-        outside = frames >= frame_lengths[:, None, None]
         return quantized._replace(
-            z=quantized.z.masked_fill(outside, 0.0),
-            codes=quantized.codes.masked_fill(outside, 0),
-            latents=quantized.latents.masked_fill(outside, 0.0),
+            z=keep_valid(quantized.z, frame_lengths),
+            codes=keep_valid(quantized.codes, frame_lengths),
+            latents=keep_valid(quantized.latents, frame_lengths),
         )
 
-    def _check_audio(self, audio: torch.Tensor) -> torch.Tensor:
-        """Return audio as [B, 1, T] in the model's type, or raise a ValueError."""
-        if not torch.is_tensor(audio) or audio.dim() not in (2, 3):
-            got = tuple(audio.shape) if torch.is_tensor(audio) else type(audio)
-            raise ValueError(
-                f"audio is {got}; a tensor [B, 1, T] or [B, T] is needed. "
-                "A single waveform becomes one by wav[None, None]."
-            )
-        if audio.dim() == 2:
-            audio = audio.unsqueeze(1)
-        if audio.shape[1] != 1:
-            raise ValueError(
-                f"audio {tuple(audio.shape)} has {audio.shape[1]} channels; this codec "
-                "is mono. Average them, or code each as an item of the batch."
-            )
-        if not audio.is_floating_point():
-            raise ValueError(
-                f"audio is {audio.dtype}; floating point in [-1, 1] is needed. "
-                "Divide 16-bit integers by 32768."
-            )
-        if audio.shape[-1] == 0:
-            raise ValueError("audio is empty; at least 1 sample is needed.")
-        if not self.training and not bool(torch.isfinite(audio).all()):
-            raise ValueError(
-                "audio holds NaN or infinite samples. Clean it before encoding, "
-                "for example by torch.nan_to_num."
-            )
-        return audio.to(self.quantizer.quantizers[0].codebook.weight.dtype)
 
-    def _sample_lengths(
-        self, lengths: torch.Tensor, batch: int, samples: int
-    ) -> torch.Tensor:
-        """Relative or absolute lengths as samples; relative ones are rounded."""
-        lengths = torch.as_tensor(lengths)
-        if lengths.shape != (batch,):
-            raise ValueError(
-                f"lengths have shape {tuple(lengths.shape)}; ({batch},) is needed, "
-                "one per item."
-            )
-        if lengths.is_floating_point():
-            if batch and not bool(((lengths > 0) & (lengths <= 1)).all()):
-                raise ValueError(
-                    f"relative lengths {lengths.tolist()} leave (0, 1]. Lengths in "
-                    "samples must be integers."
-                )
-            # In double: float32 relative lengths of long batches round to the
-            # wrong sample otherwise.
-            lengths = (lengths.double() * samples).round().clamp(min=1).long()
-        if batch and not bool(((lengths >= 1) & (lengths <= samples)).all()):
-            raise ValueError(
-                f"lengths {lengths.tolist()} leave [1, {samples}] samples, the "
-                "padded length of the batch."
-            )
-        return lengths.long()
-
-    def _wanted_lengths(self, length: Samples, batch: int, frames: int) -> torch.Tensor:
-        """Lengths asked of a decode, in samples [B], checked."""
-        wanted = torch.as_tensor(length)
-        if wanted.is_floating_point() or wanted.dim() > 1:
-            raise ValueError(
-                f"length={length!r}: a number of samples is needed, or an integer "
-                "tensor with one per item."
-            )
-        wanted = wanted.cpu().long().expand(batch)
-        limit = frames * self.hop_length
-        if wanted.numel() and not (
-            0 <= int(wanted.min()) and int(wanted.max()) <= limit
-        ):
-            raise ValueError(
-                f"length={wanted.tolist()} but {frames} frames hold at most {limit} "
-                f"samples (hop length {self.hop_length})."
-            )
-        return wanted
+_DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(DAC.__init__).parameters.items()
+}

@@ -95,7 +95,7 @@ def init_weights(module: nn.Module) -> None:
     -------
     >>> layer = WNConv1d(64, 64, kernel_size=7)
     >>> init_weights(layer)
-    >>> round(float(layer.weight.std()), 2)
+    >>> round(float(layer.weight.detach().std()), 2)
     0.02
     """
     if isinstance(module, nn.Conv1d):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F
 
+from dac_lobe.checks import check_audio
 from dac_lobe.chunked import (
     Context,
     Window,
@@ -232,7 +233,7 @@ class StreamingEncoder(_Stream):
             samples = samples[None, None]
         if torch.is_tensor(samples) and samples.dim() > 1 and samples.shape[-1] == 0:
             return self._no_codes(samples.shape[0], samples.device)
-        samples = self.codec._check_audio(samples)
+        samples = check_audio(samples, self.codec.dtype, finite=not self.codec.training)
         parts = [self._no_codes(samples.shape[0], samples.device)]
         for window, audio in self._push(samples):
             codes = encode_window(self.codec, audio, window, self.num_codebooks)
@@ -380,5 +381,4 @@ class StreamingDecoder(_Stream):
 
     def _no_samples(self, batch: int, device: torch.device | None) -> torch.Tensor:
         """Return a waveform of no samples."""
-        dtype = self.codec.quantizer.quantizers[0].codebook.weight.dtype
-        return torch.empty(batch, 1, 0, dtype=dtype, device=device)
+        return torch.empty(batch, 1, 0, dtype=self.codec.dtype, device=device)

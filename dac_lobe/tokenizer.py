@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from dac_lobe.checks import sample_lengths
 from dac_lobe.dac import DAC
 
 __all__ = ["DACTokenizer"]
@@ -151,7 +152,7 @@ class DACTokenizer(nn.Module):
         ValueError
             If the signal, the lengths or the number of codebooks are not allowed.
         """
-        with torch.autocast(self._weight.device.type, enabled=False):
+        with torch.autocast(self.codec.device.type, enabled=False):
             encoded = self.codec.encode(sig, self._used(num_codebooks), lengths=lengths)
         return encoded.codes.transpose(1, 2)
 
@@ -190,8 +191,8 @@ class DACTokenizer(nn.Module):
         samples = frames * self.codec.hop_length
         if lengths is not None:
             relative = torch.is_floating_point(torch.as_tensor(lengths))
-            lengths = self.codec._sample_lengths(lengths, batch, samples)
-        with torch.autocast(self._weight.device.type, enabled=False):
+            lengths = sample_lengths(lengths, batch, samples)
+        with torch.autocast(self.codec.device.type, enabled=False):
             sig = self.codec.decode_codes(codes, lengths).squeeze(1)
         if lengths is not None and relative:
             sig = nn.functional.pad(sig, (0, samples - sig.shape[-1]))
@@ -250,11 +251,6 @@ class DACTokenizer(nn.Module):
             f"num_codebooks={self.num_codebooks}, vocab_size={self.vocab_size}"
         )
 
-    @property
-    def _weight(self) -> torch.Tensor:
-        """A weight of the codec, which says where it is."""
-        return self.codec.quantizer.quantizers[0].codebook.weight
-
     def _used(self, num_codebooks: int | None) -> int:
         """Return the number of codebooks of one call, checked."""
         if num_codebooks is None:
@@ -266,6 +262,6 @@ class DACTokenizer(nn.Module):
     ) -> DACTokenizer:
         """Follow ``to``, ``cuda`` and ``cpu`` to another device, not to another type."""
         super()._apply(fn, recurse)
-        probe = fn(torch.empty_like(self._weight[:0]))
+        probe = fn(torch.empty(0, dtype=self.codec.dtype, device=self.codec.device))
         self.codec.to(probe.device)
         return self

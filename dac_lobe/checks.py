@@ -1,0 +1,295 @@
+"""What may enter the codec: configurations, waveforms and lengths, checked.
+
+Each function returns its argument in the form that the network needs, or raises
+a ValueError of one line: what was given, what is allowed, what to do.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+__all__ = [
+    "check_audio",
+    "check_config",
+    "reconcile",
+    "sample_lengths",
+    "wanted_lengths",
+]
+
+# How a model behaves, not what shape its weights have: what a caller says here
+# wins over what a checkpoint says.
+_BEHAVIOUR = {"quantizer_dropout", "delay"}
+
+
+def check_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the constructor arguments of a codec, checked and completed.
+
+    Arguments
+    ---------
+    config : mapping
+        Arguments of `DAC`, by name.
+
+    Returns
+    -------
+    dict
+        The same, with lists of its own and ``latent_dim`` computed if it was None.
+
+    Raises
+    ------
+    ValueError
+        If no codec can have these arguments.
+    """
+    config = dict(config)
+    for name in ("encoder_rates", "decoder_rates"):
+        rates = config[name] = list(config[name])
+        # A stride of 1 would lengthen the signal by one: its kernel of 2 has no middle.
+        if not rates or any(not isinstance(r, int) or r < 2 for r in rates):
+            raise ValueError(f"{name}={rates}; whole numbers from 2 are needed.")
+    encoder_hop = math.prod(config["encoder_rates"])
+    decoder_hop = math.prod(config["decoder_rates"])
+    if encoder_hop != decoder_hop:
+        raise ValueError(
+            f"encoder_rates {config['encoder_rates']} multiply to {encoder_hop}, "
+            f"decoder_rates {config['decoder_rates']} to {decoder_hop}. They must be "
+            "equal."
+        )
+    if config["latent_dim"] is None:
+        config["latent_dim"] = config["encoder_dim"] * 2 ** len(config["encoder_rates"])
+    least = {
+        "encoder_dim": 1,
+        "latent_dim": 1,
+        "decoder_dim": 2 ** len(config["decoder_rates"]),
+        "n_codebooks": 1,
+        "codebook_size": 1,
+        "sample_rate": 1,
+    }
+    for name, minimum in least.items():
+        if config[name] < minimum:
+            raise ValueError(f"{name}={config[name]}; at least {minimum} is needed.")
+    dropout = config["quantizer_dropout"] = float(config["quantizer_dropout"])
+    if not 0 <= dropout <= 1:
+        raise ValueError(f"quantizer_dropout={dropout} is a share; choose 0 to 1.")
+    if not 0 <= config["delay"] < encoder_hop:
+        raise ValueError(
+            f"delay={config['delay']} samples; choose 0 to {encoder_hop - 1}, less "
+            "than a hop."
+        )
+    if isinstance(config["codebook_dim"], Sequence):
+        config["codebook_dim"] = list(config["codebook_dim"])
+    return config
+
+
+def reconcile(
+    given: Mapping[str, Any], defaults: Mapping[str, Any], stored: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Join a caller's arguments with those that a checkpoint was saved with.
+
+    Arguments
+    ---------
+    given : mapping
+        The caller's, by name.
+    defaults : mapping
+        Values that count as not given.
+    stored : mapping
+        The checkpoint's. Names that are not in ``given`` are ignored.
+
+    Returns
+    -------
+    dict
+        The checkpoint's, except for behaviour (quantizer dropout, delay) that
+        the caller chose.
+
+    Raises
+    ------
+    ValueError
+        If the caller asks for another shape than the checkpoint's.
+
+    Example
+    -------
+    >>> reconcile({"n_codebooks": 9}, {"n_codebooks": 9}, {"n_codebooks": 12})
+    {'n_codebooks': 12}
+    """
+    joined = dict(given)
+    conflicts = []
+    for name in given:
+        if stored.get(name) is None:
+            continue
+        explicit = _comparable(given[name]) != _comparable(defaults[name])
+        if explicit and name in _BEHAVIOUR:
+            continue
+        if explicit and _comparable(given[name]) != _comparable(stored[name]):
+            conflicts.append(f"{name}={given[name]} but it has {stored[name]}")
+        joined[name] = stored[name]
+    if conflicts:
+        raise ValueError(
+            f"the checkpoint is another model: {'; '.join(conflicts)}. Leave these "
+            "arguments out to take the checkpoint's."
+        )
+    return joined
+
+
+def check_audio(
+    audio: torch.Tensor, dtype: torch.dtype, finite: bool = True
+) -> torch.Tensor:
+    """Return waveforms as [B, 1, T] in the model's type.
+
+    Arguments
+    ---------
+    audio : torch.Tensor
+        Waveforms of shape [B, 1, T] or [B, T].
+    dtype : torch.dtype
+        Type of the model's weights.
+    finite : bool
+        Whether to look for NaN and infinite samples, which on a GPU waits for it.
+
+    Returns
+    -------
+    torch.Tensor
+        Waveforms of shape [B, 1, T].
+
+    Raises
+    ------
+    ValueError
+        If the shape, the type or a sample is not allowed.
+
+    Example
+    -------
+    >>> check_audio(torch.zeros(2, 5, dtype=torch.float64), torch.float32).shape
+    torch.Size([2, 1, 5])
+    """
+    if not torch.is_tensor(audio) or audio.dim() not in (2, 3):
+        got = tuple(audio.shape) if torch.is_tensor(audio) else type(audio).__name__
+        raise ValueError(
+            f"audio is {got}; a tensor [B, 1, T] or [B, T] is needed. "
+            "A single waveform becomes one by wav[None, None]."
+        )
+    if audio.dim() == 2:
+        audio = audio.unsqueeze(1)
+    if audio.shape[1] != 1:
+        raise ValueError(
+            f"audio {tuple(audio.shape)} has {audio.shape[1]} channels; this codec "
+            "is mono. Average them, or code each as an item of the batch."
+        )
+    if not audio.is_floating_point():
+        raise ValueError(
+            f"audio is {audio.dtype}; floating point in [-1, 1] is needed. "
+            "Divide 16-bit integers by 32768."
+        )
+    if audio.shape[-1] == 0:
+        raise ValueError("audio is empty; at least 1 sample is needed.")
+    if finite and not bool(torch.isfinite(audio).all()):
+        raise ValueError(
+            "audio holds NaN or infinite samples. Clean it before encoding, "
+            "for example by torch.nan_to_num."
+        )
+    return audio.to(dtype)
+
+
+def sample_lengths(lengths: torch.Tensor, batch: int, samples: int) -> torch.Tensor:
+    """Return lengths in samples; relative ones are rounded, never truncated.
+
+    Arguments
+    ---------
+    lengths : torch.Tensor
+        Shape [B]: relative in (0, 1] if floating point, else in samples.
+    batch : int
+        Items in the batch.
+    samples : int
+        Length that relative lengths refer to.
+
+    Returns
+    -------
+    torch.Tensor
+        Samples per item, shape [B], int64.
+
+    Raises
+    ------
+    ValueError
+        If the shape or a value is not allowed.
+
+    Example
+    -------
+    >>> sample_lengths(torch.tensor([1.0, 0.29]), 2, 100)
+    tensor([100,  29])
+    """
+    lengths = torch.as_tensor(lengths)
+    if lengths.shape != (batch,):
+        raise ValueError(
+            f"lengths have shape {tuple(lengths.shape)}; ({batch},) is needed, "
+            "one per item."
+        )
+    if lengths.is_floating_point():
+        if batch and not bool(((lengths > 0) & (lengths <= 1)).all()):
+            raise ValueError(
+                f"relative lengths {lengths.tolist()} leave (0, 1]. Lengths in "
+                "samples must be integers."
+            )
+        # The product in double: in float32 a long batch would round to a
+        # neighbouring sample.
+        lengths = (lengths.double() * samples).round().clamp(min=1).long()
+    if batch and not bool(((lengths >= 1) & (lengths <= samples)).all()):
+        raise ValueError(
+            f"lengths {lengths.tolist()} leave [1, {samples}] samples, the "
+            "padded length of the batch."
+        )
+    return lengths.long()
+
+
+def wanted_lengths(
+    length: int | torch.Tensor, batch: int, frames: int, hop_length: int
+) -> torch.Tensor:
+    """Return the samples asked of a decode, per item.
+
+    Arguments
+    ---------
+    length : int or torch.Tensor
+        One number for all items, or one per item [B].
+    batch : int
+        Items in the batch.
+    frames : int
+        Frames there are to decode.
+    hop_length : int
+        Samples per frame.
+
+    Returns
+    -------
+    torch.Tensor
+        Samples per item, shape [B], int64, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the shape, the type or a value is not allowed.
+
+    Example
+    -------
+    >>> wanted_lengths(15, batch=2, frames=2, hop_length=8)
+    tensor([15, 15])
+    """
+    wanted = torch.as_tensor(length).cpu()
+    whole = not (wanted.is_floating_point() or wanted.dtype == torch.bool)
+    if not whole or wanted.shape not in ((), (batch,)):
+        raise ValueError(
+            f"length={length!r}; a whole number of samples is needed, or an integer "
+            f"tensor ({batch},) with one per item."
+        )
+    wanted = wanted.long().expand(batch)
+    limit = frames * hop_length
+    if batch and not (0 <= int(wanted.min()) and int(wanted.max()) <= limit):
+        raise ValueError(
+            f"length={wanted.tolist()} but {frames} frames hold 0 to {limit} "
+            f"samples (hop length {hop_length})."
+        )
+    return wanted
+
+
+def _comparable(value: Any) -> Any:
+    """Return sequences as lists of distinct meaning: [8, 8, 8] of dimensions is 8."""
+    return list(value) if isinstance(value, Sequence) else value
