@@ -27,13 +27,21 @@ TABLE: dict[str, set[str]] = {
     "dac_lobe.encoder": {"torch", "dac_lobe.layers"},
     "dac_lobe.decoder": {"torch", "dac_lobe.layers"},
     "dac_lobe.quantizer": {"torch", "dac_lobe.layers"},
+    "dac_lobe.checks": {"torch"},
+    "dac_lobe.outputs": {"torch"},
     "dac_lobe.dac": {
         "torch",
+        "dac_lobe.checks",
         "dac_lobe.decoder",
         "dac_lobe.encoder",
         "dac_lobe.layers",
+        "dac_lobe.outputs",
         "dac_lobe.quantizer",
     },
+    # Any length, any batch
+    "dac_lobe.chunked": {"torch", "dac_lobe.checks", "dac_lobe.receptive_field"},
+    "dac_lobe.streaming": {"torch", "dac_lobe.checks", "dac_lobe.chunked"},
+    "dac_lobe.tokenizer": {"torch", "dac_lobe.checks", "dac_lobe.dac"},
 }
 
 LAZY: dict[str, set[str]] = {
