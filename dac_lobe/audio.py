@@ -9,6 +9,7 @@ Authors
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -89,6 +90,7 @@ class AudioReader:
             self.name = "the audio on the input"
         with ExitStack() as undo:
             undo.push(self._closing)
+            self._file = source
             self._sound = self._open(source)
             self._closing.enter_context(self._sound)
             self.sample_rate = int(self._sound.samplerate)
@@ -111,6 +113,14 @@ class AudioReader:
                 f"{self.name} is not audio that can be read ({error.error_string}) "
                 "Give wav, flac, ogg, mp3 or aiff."
             ) from error
+
+    def digest(self) -> str:
+        """Compute the identity of the file: 32 hex digits of its SHA-256."""
+        position = self._file.tell()
+        self._file.seek(0)
+        digest = hashlib.file_digest(self._file, "sha256").hexdigest()
+        self._file.seek(position)
+        return digest[:32]
 
     def blocks(self, size: int = BLOCK_SAMPLES) -> Iterator[np.ndarray]:
         """Yield the samples from the start, at most ``size`` at a time, as [C, n].

@@ -12,7 +12,6 @@ Authors
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -39,9 +38,9 @@ if TYPE_CHECKING:
 __all__ = [
     "check_model",
     "decode_file",
+    "describe",
     "encode_file",
     "encode_file_to",
-    "header_for",
     "model_name",
 ]
 
@@ -54,13 +53,12 @@ def model_name(codec: DAC) -> str:
     return getattr(codec, "source", None) or f"DAC at {codec.sample_rate} Hz"
 
 
-def header_for(
+def describe(
     codec: DAC,
     reader: AudioReader,
     *,
     num_codebooks: int | None = None,
     normalize_db: float | None = None,
-    source_digest: str = "",
 ) -> Header:
     """Describe what encoding an audio file with a codec will give.
 
@@ -74,8 +72,6 @@ def header_for(
         Codebooks to use; all by default.
     normalize_db : float, optional
         Loudness to bring the audio to, in LUFS; as it is by default.
-    source_digest : str
-        Identity of the audio file.
 
     Returns
     -------
@@ -96,7 +92,7 @@ def header_for(
         channels=reader.channels,
         source_rate=reader.sample_rate,
         gain_db=gain_db,
-        source_digest=source_digest,
+        source_digest=reader.digest(),
     )
 
 
@@ -137,12 +133,8 @@ def encode_file(
         If ``num_codebooks`` is out of range.
     """
     with AudioReader(path) as reader:
-        header = header_for(
-            codec,
-            reader,
-            num_codebooks=num_codebooks,
-            normalize_db=normalize_db,
-            source_digest=_digest(path),
+        header = describe(
+            codec, reader, num_codebooks=num_codebooks, normalize_db=normalize_db
         )
         encoding = _Encoding(codec, reader, header, progress)
         codes = np.concatenate(list(encoding.codes()), axis=-1)
@@ -197,12 +189,8 @@ def encode_file_to(
         If ``num_codebooks`` is out of range.
     """
     with AudioReader(path) as reader:
-        header = header_for(
-            codec,
-            reader,
-            num_codebooks=num_codebooks,
-            normalize_db=normalize_db,
-            source_digest=_digest(path),
+        header = describe(
+            codec, reader, num_codebooks=num_codebooks, normalize_db=normalize_db
         )
         with PackedWriter(output, header, resume=resume) as writer:
             encoding = _Encoding(codec, reader, header, progress)
@@ -259,15 +247,6 @@ class _Encoding:
 
 def _as_numpy(codes: torch.Tensor) -> np.ndarray:
     return codes.cpu().numpy().astype(np.uint16)
-
-
-def _digest(source: Source) -> str:
-    """Compute the identity of a file: half of the SHA-256 of its bytes."""
-    if isinstance(source, (str, os.PathLike)):
-        with open(source, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
-    source.seek(0)
-    return hashlib.file_digest(source, "sha256").hexdigest()[:32]
 
 
 def decode_file(

@@ -1,0 +1,96 @@
+"""The command line: ``dac-lobe download | encode | decode | info | extract``.
+
+Each command is a module with one function of its name. What they need is
+imported inside them, so that ``--help`` answers at once.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from dac_lobe import __version__
+from dac_lobe.cli.decode import decode
+from dac_lobe.cli.download import download
+from dac_lobe.cli.encode import encode
+from dac_lobe.cli.info import info
+
+__all__ = ["app", "main"]
+
+# By position in the hierarchy: typer carries its own copy of click in some
+# releases, so there is no one place to import the class from.
+_UsageError = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    name="dac-lobe",
+    help="The Descript Audio Codec: audio files to codes and back.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(download)
+app.command()(encode)
+app.command()(decode)
+app.command()(info)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.")
+    ] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Arguments
+    ---------
+    arguments : sequence of str, optional
+        As on the command line; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 if something failed, 2 for a wrong command.
+
+    Example
+    -------
+    >>> main(["--version"])
+    0.1.0
+    0
+    """
+    try:
+        code = app(args=arguments, prog_name="dac-lobe", standalone_mode=False)
+    except _UsageError as error:
+        # Without a message if what it shows is the help.
+        message = error.format_message()
+        if message and "Usage:" not in message:
+            print(f"dac-lobe: {message}", file=sys.stderr)
+        return 2
+    except typer.Abort:
+        return 130
+    except KeyboardInterrupt:
+        print("dac-lobe: interrupted; start again to go on.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone; point the descriptor elsewhere so
+        # that the interpreter's own flush at exit does not complain.
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (ValueError, OSError) as error:
+        print(f"dac-lobe: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,176 @@
+"""``dac-lobe decode``: packed files to audio files.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from dac_lobe.cli.options import (
+    CacheDir,
+    Device,
+    Jobs,
+    Quiet,
+    Stdin,
+    Stdout,
+    check_device,
+    load_codec,
+    tasks_for,
+)
+
+if TYPE_CHECKING:
+    from dac_lobe.dac import DAC
+
+__all__ = ["decode"]
+
+
+def decode(
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="INPUT...",
+            help=".dac files, or folders of them; '-' for standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File or folder; '-' for standard output. Beside the input by default.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="The model that made the codes; the one the file names by default.",
+            show_default=False,
+        ),
+    ] = None,
+    codebooks: Annotated[
+        int | None,
+        typer.Option(
+            "--codebooks",
+            "-k",
+            min=1,
+            help="Codebooks to use, of those in the file; all by default.",
+            show_default=False,
+        ),
+    ] = None,
+    sample_rate: Annotated[
+        int | None,
+        typer.Option(
+            "--rate",
+            min=1,
+            help="Rate in Hz; the source's by default.",
+            show_default=False,
+        ),
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--format", help="wav, flac, ..., where -o has no ending.")
+    ] = "wav",
+    subtype: Annotated[
+        str | None,
+        typer.Option(
+            help="Sample format: PCM_16 (default), PCM_24, FLOAT.", show_default=False
+        ),
+    ] = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Accept files that were not finished.")
+    ] = False,
+    stdin: Stdin = False,
+    stdout: Stdout = False,
+    device: Device = "auto",
+    cache_dir: CacheDir = None,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+) -> None:
+    """Decode .dac files into audio files.
+
+    Each has the rate, the channels and exactly the length of what was encoded.
+    Folders keep their tree; files that are there already are skipped.
+    """
+    from dac_lobe.cli.pipes import audio_output, source_of
+    from dac_lobe.cli.progress import Report
+    from dac_lobe.folders import PACKED_SUFFIXES, Task, run
+
+    suffix = f".{kind.lower().lstrip('.')}"
+    tasks = tasks_for(
+        inputs, output, PACKED_SUFFIXES, suffix, stdin=stdin, stdout=stdout
+    )
+    from dac_lobe.completion import is_decoded
+    from dac_lobe.files import decode_file
+
+    codecs = _Codecs(check_device(device), cache_dir)
+    if model is not None:
+        codecs[model] = load_codec(model, device, cache_dir)
+
+    with Report(len(tasks), "decoded", quiet) as report:
+
+        def work(task: Task) -> bool:
+            if is_decoded(task.source, task.output, sample_rate=sample_rate):
+                return False
+            update = report.file(task.source.name)
+            with (
+                source_of(task.source) as source,
+                audio_output(task.output, suffix) as target,
+            ):
+                decode_file(
+                    codecs[model or _named_model(source)],
+                    source,
+                    target,
+                    num_codebooks=codebooks,
+                    sample_rate=sample_rate,
+                    subtype=subtype,
+                    partial=partial,
+                    progress=update,
+                )
+            return True
+
+        code = report.collect(run(tasks, work, jobs=jobs))
+    raise typer.Exit(code)
+
+
+class _Codecs(dict):
+    """Codecs by name, loaded when a file asks for them, once for all threads."""
+
+    def __init__(self, device: str, cache_dir: Path | None):
+        super().__init__()
+        self._where = {"device": device, "cache_dir": cache_dir}
+        self._lock = Lock()
+
+    def __missing__(self, model: str) -> DAC:
+        from dac_lobe.dac import DAC
+
+        with self._lock:
+            if model not in self:
+                self[model] = DAC.from_pretrained(model, **self._where)
+        return self[model]
+
+
+def _named_model(source: Path | BinaryIO) -> str:
+    """Return the model that a packed file names, if its name says what to load.
+
+    Only names of the table do: a file from elsewhere shall not make this machine
+    fetch what it likes.
+    """
+    from dac_lobe.container import PackedReader
+    from dac_lobe.variants import find_variant
+
+    with PackedReader(source, partial=True) as reader:
+        name = reader.header.model
+        if find_variant(name) is None:
+            raise ValueError(
+                f"{reader.name} was encoded by {name!r}. Name its weights by --model."
+            )
+    return name

@@ -1,0 +1,104 @@
+"""``dac-lobe encode``: audio files to packed files.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dac_lobe.cli.options import (
+    DEFAULT_MODEL,
+    CacheDir,
+    Device,
+    Jobs,
+    Model,
+    Quiet,
+    Stdin,
+    Stdout,
+    check_codebooks,
+    load_codec,
+    tasks_for,
+)
+
+__all__ = ["encode"]
+
+
+def encode(
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="INPUT...",
+            help="Audio files, or folders of them; '-' for standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File or folder; '-' for standard output. Beside the input by default.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Model = DEFAULT_MODEL,
+    codebooks: Annotated[
+        int | None,
+        typer.Option(
+            "--codebooks",
+            "-k",
+            help="Codebooks to use; all by default.",
+            show_default=False,
+        ),
+    ] = None,
+    normalize: Annotated[
+        float | None,
+        typer.Option(
+            metavar="LUFS",
+            help="Encode at this loudness (like -16); decoding undoes it.",
+            show_default=False,
+        ),
+    ] = None,
+    stdin: Stdin = False,
+    stdout: Stdout = False,
+    device: Device = "auto",
+    cache_dir: CacheDir = None,
+    jobs: Jobs = 1,
+    quiet: Quiet = False,
+) -> None:
+    """Encode audio files into .dac files.
+
+    Folders keep their tree. Files that are done already are verified and skipped,
+    and what an interrupted run has begun is continued.
+    """
+    from dac_lobe.cli.pipes import binary_output, source_of
+    from dac_lobe.cli.progress import Report
+    from dac_lobe.folders import AUDIO_SUFFIXES, Task, run
+
+    tasks = tasks_for(
+        inputs, output, AUDIO_SUFFIXES, ".dac", stdin=stdin, stdout=stdout
+    )
+    codec = load_codec(model, device, cache_dir)
+    check_codebooks(codec, codebooks)
+    settings = {"num_codebooks": codebooks, "normalize_db": normalize}
+    from dac_lobe.completion import is_encoded
+    from dac_lobe.files import encode_file_to
+
+    with Report(len(tasks), "encoded", quiet) as report:
+
+        def work(task: Task) -> bool:
+            if is_encoded(codec, task.source, task.output, **settings):
+                return False
+            update = report.file(task.source.name)
+            with source_of(task.source) as source:
+                target = binary_output(task.output)
+                encode_file_to(codec, source, target, **settings, progress=update)
+            return True
+
+        code = report.collect(run(tasks, work, jobs=jobs))
+    raise typer.Exit(code)

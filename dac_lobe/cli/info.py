@@ -1,0 +1,94 @@
+"""``dac-lobe info``: what a packed file or a model says of itself.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dac_lobe.cli.options import CacheDir, load_codec
+
+if TYPE_CHECKING:
+    from dac_lobe.dac import DAC
+
+__all__ = ["info"]
+
+
+def info(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE_OR_MODEL", help="A .dac file, or a model.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    cache_dir: CacheDir = None,
+) -> None:
+    """Show what a .dac file or a model says of itself."""
+    path = Path(source)
+    if path.suffix == ".dac" or (path.is_file() and _is_packed(path)):
+        rows = _file_rows(path)
+    else:
+        rows = _model_rows(load_codec(source, "cpu", cache_dir))
+    if as_json:
+        print(json.dumps(rows))
+        return
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key}: {part}" for key, part in value.items())
+        print(f"{name:{width}}  {value}")
+
+
+def _is_packed(path: Path) -> bool:
+    from dac_lobe.header import MAGIC
+
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def _file_rows(path: Path) -> dict[str, Any]:
+    from dac_lobe.container import PackedReader
+
+    with PackedReader(path, partial=True) as reader:
+        header = reader.header
+        reader.verify()
+        seconds = reader.num_samples / header.source_rate
+        size = path.stat().st_size
+        return {
+            "file": str(path),
+            "model": header.model,
+            "fingerprint": header.fingerprint,
+            "duration_s": round(seconds, 3),
+            "source": f"{header.source_rate} Hz, {header.channels} channels",
+            "samples": reader.num_samples,
+            "codes": f"{header.channels} x {header.num_codebooks} x "
+            f"{reader.num_frames} of {header.codebook_size}",
+            "kbps": round(header.bitrate, 3),
+            "kbps_in_file": round(size * 8 / 1000 / seconds, 3) if seconds else 0.0,
+            "bytes": size,
+            "gain_db": header.gain_db,
+            "complete": reader.complete,
+        }
+
+
+def _model_rows(codec: DAC) -> dict[str, Any]:
+    from dac_lobe.files import model_name
+    from dac_lobe.fingerprint import fingerprint
+
+    return {
+        "model": model_name(codec),
+        "fingerprint": fingerprint(codec),
+        "parameters": sum(values.numel() for values in codec.parameters()),
+        "backend": getattr(codec, "backend", "torch"),
+        "hop_length": codec.hop_length,
+        "frame_rate_hz": codec.frame_rate,
+        "kbps": {
+            str(used): round(codec.bitrate(used), 3)
+            for used in range(1, codec.num_codebooks + 1)
+        },
+        **codec.config,
+    }

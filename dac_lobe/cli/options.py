@@ -1,0 +1,131 @@
+"""Options that several commands share.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dac_lobe.cli.pipes import PIPE
+from dac_lobe.folders import Task, plan
+
+if TYPE_CHECKING:
+    from dac_lobe.dac import DAC
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "CacheDir",
+    "Device",
+    "Jobs",
+    "Model",
+    "Quiet",
+    "Stdin",
+    "Stdout",
+    "check_codebooks",
+    "check_device",
+    "load_codec",
+    "tasks_for",
+]
+
+DEFAULT_MODEL = "16khz-small"
+
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="A name (16khz-small, 16khz, 24khz, 44khz, 44khz-16kbps), a path, or a "
+        "hub id.",
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(help="cpu, cuda, cuda:1, mps; 'auto' takes a GPU if there is one."),
+]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(help="Where fetched weights are kept.", show_default=False),
+]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files at once.")]
+Stdin = Annotated[bool, typer.Option("--stdin", help="Read standard input.")]
+Stdout = Annotated[bool, typer.Option("--stdout", help="Write to standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
+
+
+def load_codec(model: str, device: str, cache_dir: Path | None) -> DAC:
+    """Load a codec; what is wrong with the options becomes a usage error."""
+    from dac_lobe import DAC
+
+    try:
+        return DAC.from_pretrained(
+            model, device=check_device(device), cache_dir=cache_dir
+        )
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def check_device(name: str) -> str:
+    """Return a device that is there, or raise a usage error."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(name).type
+    except RuntimeError as error:
+        raise typer.BadParameter(
+            f"--device {name}: no such device. Choose auto, cpu, cuda or mps."
+        ) from error
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(kind, kind == "cpu"):
+        raise typer.BadParameter(
+            f"--device {name}: this machine has none. Choose cpu or auto."
+        )
+    return name
+
+
+def check_codebooks(codec: DAC, codebooks: int | None) -> None:
+    """Raise a usage error if the codec has not so many codebooks."""
+    try:
+        codec.quantizer.check_n_quantizers(codebooks)
+    except ValueError as error:
+        raise typer.BadParameter(f"-k {codebooks}: {error}") from error
+
+
+def tasks_for(
+    inputs: Sequence[Path] | None,
+    output: Path | None,
+    suffixes: Collection[str],
+    new_suffix: str,
+    *,
+    stdin: bool,
+    stdout: bool,
+) -> list[Task]:
+    """Say what to make of the inputs; what makes no sense becomes a usage error."""
+    inputs = [PIPE] if stdin else list(inputs or [])
+    output = PIPE if stdout else output
+    if not inputs:
+        raise typer.BadParameter("no input. Name a file or a folder, or use --stdin.")
+    if PIPE in inputs or output == PIPE:
+        if len(inputs) > 1 or inputs[0].is_dir():
+            raise typer.BadParameter("a pipe takes one file, not several.")
+        return [Task(inputs[0], output or PIPE)]
+    try:
+        tasks = plan(inputs, output, suffixes, new_suffix)
+    except (ValueError, FileNotFoundError) as error:
+        raise typer.BadParameter(str(error)) from error
+    if not tasks:
+        places = ", ".join(map(str, inputs))
+        raise typer.BadParameter(
+            f"{places} holds no such files. Looked for: {' '.join(sorted(suffixes))}."
+        )
+    return tasks

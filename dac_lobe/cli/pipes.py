@@ -1,0 +1,53 @@
+"""Standard input and output as files: '-' on the command line.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import BinaryIO
+
+__all__ = ["PIPE", "audio_output", "binary_output", "source_of"]
+
+PIPE = Path("-")
+
+
+@contextmanager
+def source_of(path: Path) -> Iterator[Path | BinaryIO]:
+    """Yield what to read from: a path, or all of standard input in a temporary file.
+
+    Audio headers point back and forth, so a pipe cannot be read as it comes.
+    """
+    if path != PIPE:
+        yield path
+        return
+    with TemporaryFile() as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        yield file
+
+
+def binary_output(path: Path) -> Path | BinaryIO:
+    """Return what to write bytes to that are final once written."""
+    return sys.stdout.buffer if path == PIPE else path
+
+
+@contextmanager
+def audio_output(path: Path, suffix: str) -> Iterator[Path]:
+    """Yield a path to write to, which goes to standard output when complete."""
+    if path != PIPE:
+        yield path
+        return
+    with TemporaryDirectory(prefix="dac-lobe-") as folder:
+        whole = Path(folder) / f"output{suffix}"
+        yield whole
+        with open(whole, "rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
