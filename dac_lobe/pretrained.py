@@ -126,6 +126,7 @@ def load_model(
         model = cls(**checkpoint.config)
     checkpoint.load_into(model)
     model.metadata = checkpoint.metadata
+    model.source = source_name(source)
     model.eval()
     fast = find_spec("dac_lobe.fast")
     if fast is not None and fast.origin is not None:
@@ -138,6 +139,21 @@ def load_model(
             "installation has only backend 'torch' in precision 'exact'."
         )
     return model
+
+
+def source_name(source: str | Path) -> str:
+    """Name a source for people: a name, a hub id, or the last part of a path.
+
+    Example
+    -------
+    >>> source_name("dac_16kHz"), source_name(Path("weights") / "speech.pth")
+    ('16khz', 'speech.pth')
+    """
+    found = find_variant(source) if isinstance(source, str) else None
+    if found is not None:
+        return found.name
+    path = Path(source)
+    return path.resolve().name if path.exists() else str(source)
 
 
 def save_model(model: DAC, path: str | Path, *, half: bool = False) -> Path:
