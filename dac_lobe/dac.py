@@ -17,7 +17,7 @@ import inspect
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +34,10 @@ from dac_lobe.decoder import Decoder
 from dac_lobe.encoder import Encoder
 from dac_lobe.layers import init_weights, keep_valid
 from dac_lobe.outputs import Encoded, Forwarded
-from dac_lobe.quantizer import ResidualQuantized, ResidualVectorQuantize
+from dac_lobe.quantizer import FromCodes, ResidualQuantized, ResidualVectorQuantize
+
+if TYPE_CHECKING:
+    from dac_lobe.fast.engine import Engine
 
 __all__ = ["DAC", "Encoded", "Forwarded"]
 
@@ -107,6 +110,8 @@ class DAC(nn.Module):
     >>> codec.decode_codes(codes, length=100).shape
     torch.Size([1, 1, 100])
     """
+
+    _engine: Engine | None = None  # set by dac_lobe.fast.attach
 
     def __init__(
         self,
@@ -319,7 +324,7 @@ class DAC(nn.Module):
             valid = sample_lengths(lengths, batch, samples).to(audio_data.device)
             frame_lengths = -(-valid // hop)
             z = self._encode_frames(keep_valid(audio_data, valid), frame_lengths * hop)
-        quantized = self.quantizer(
+        quantized = self._quantize(
             z, used if n_quantizers is not None or not self.training else None
         )
         if lengths is not None:
@@ -398,7 +403,7 @@ class DAC(nn.Module):
         >>> codec.decode_codes(torch.zeros(1, 4, 5, dtype=torch.long)).shape
         torch.Size([1, 1, 1600])
         """
-        z = self.quantizer.from_codes(codes).z
+        z = self._dequantize(codes).z
         if length is None:
             length = codes.shape[-1] * self.hop_length
         return self.decode(z, length=length)
@@ -456,6 +461,8 @@ class DAC(nn.Module):
         audio: torch.Tensor,
         chunk_frames: int | None = None,
         num_codebooks: int | None = None,
+        *,
+        lengths: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Encode a waveform of any length in bounded memory, code for code as `encode`.
 
@@ -463,13 +470,13 @@ class DAC(nn.Module):
         """
         from dac_lobe.chunked import encode_chunked
 
-        return encode_chunked(self, audio, chunk_frames, num_codebooks)
+        return encode_chunked(self, audio, chunk_frames, num_codebooks, lengths=lengths)
 
     def decode_chunked(
         self,
         codes: torch.Tensor,
         chunk_frames: int | None = None,
-        length: int | None = None,
+        length: int | torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Decode codes of any length in bounded memory, as `decode_codes` does.
 
@@ -522,13 +529,35 @@ class DAC(nn.Module):
         self, audio: torch.Tensor, lengths: torch.Tensor | None
     ) -> torch.Tensor:
         """Run the encoder on whole hops."""
+        if self._use_engine(self.encoder, audio):
+            return self._engine.encode_frames(self, audio, lengths)
         return self.encoder(audio, lengths)
 
     def _decode_frames(
         self, z: torch.Tensor, frame_lengths: torch.Tensor | None
     ) -> torch.Tensor:
         """Run the decoder; the result is raw."""
+        if self._use_engine(self.decoder, z):
+            return self._engine.decode_frames(self, z, frame_lengths)
         return self.decoder(z, frame_lengths)
+
+    def _quantize(self, z: torch.Tensor, used: int | None) -> ResidualQuantized:
+        """Run the quantizer on latents; None codebooks is training's choice."""
+        if used is not None and self._use_engine(self.quantizer, z):
+            return self._engine.quantize(self, z, used)
+        return self.quantizer(z, used)
+
+    def _dequantize(self, codes: torch.Tensor) -> FromCodes:
+        """Rebuild latents from codes."""
+        if self._use_engine(self.quantizer, codes):
+            return self._engine.dequantize(self, codes)
+        return self.quantizer.from_codes(codes)
+
+    def _use_engine(self, part: nn.Module, x: torch.Tensor) -> bool:
+        """Tell whether a fast engine is attached and ``part`` is run in inference."""
+        if self._engine is None or part.training or not torch.is_tensor(x):
+            return False
+        return not (x.requires_grad and torch.is_grad_enabled())
 
     def _align(self, raw: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Shift raw output by the delay and give each item exactly its length.

@@ -1,0 +1,88 @@
+"""Fast execution of the same networks: folded torch, native kernel, GPU.
+
+    attach(codec)    from now on, inference of this codec takes the fast path
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dac_lobe.dac import DAC
+
+__all__ = ["BACKENDS", "PRECISIONS", "attach", "detach"]
+
+BACKENDS = ("auto", "torch", "native")
+PRECISIONS = ("exact", "tf32", "bf16", "fp16")
+
+
+def attach(
+    codec: DAC,
+    backend: str = "auto",
+    precision: str = "exact",
+    compile: bool = False,
+) -> DAC:
+    """Let a fast engine run a codec's inference.
+
+    It takes over in eval mode, for inputs that need no gradient, and records no
+    graph; training, and whatever the engine does not know, runs the modules as
+    ever. Weights that change are noticed.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec; its modules and state dict stay as they are.
+    backend : str
+        'native' (the C++ kernel), 'torch', or 'auto': native where it is built.
+        The environment variable DAC_LOBE_BACKEND overrides it.
+    precision : str
+        'exact', or for the decoder on a GPU 'tf32', 'bf16' or 'fp16'.
+    compile : bool
+        Whether to compile the torch backend (seconds, once per process).
+
+    Returns
+    -------
+    DAC
+        The same codec.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown, or the backend is not built.
+    """
+    from dac_lobe.fast.engine import Engine
+
+    if backend not in BACKENDS:
+        raise ValueError(f"backend={backend!r}; choose one of {', '.join(BACKENDS)}.")
+    if precision not in PRECISIONS:
+        raise ValueError(
+            f"precision={precision!r}; choose one of {', '.join(PRECISIONS)}."
+        )
+    wanted = os.environ.get("DAC_LOBE_BACKEND") or backend
+    if wanted not in BACKENDS:
+        raise ValueError(
+            f"DAC_LOBE_BACKEND={wanted!r}; choose one of {', '.join(BACKENDS)}."
+        )
+    codec._engine = Engine("torch", precision, compile)
+    return codec
+
+
+def detach(codec: DAC) -> DAC:
+    """Let a codec's modules run its inference again.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec.
+
+    Returns
+    -------
+    DAC
+        The same codec.
+    """
+    codec._engine = None
+    return codec
