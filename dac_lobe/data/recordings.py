@@ -1,0 +1,125 @@
+"""Any folder of recordings, split for training a codec: no transcripts needed.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import logging
+from pathlib import Path
+
+from dac_lobe.data.manifest import read_duration, read_manifest, write_manifest
+
+__all__ = ["prepare_recordings"]
+
+logger = logging.getLogger(__name__)
+
+
+def prepare_recordings(
+    data_folder: str | Path,
+    save_folder: str | Path,
+    valid_share: float = 0.04,
+    min_valid_seconds: float = 2.0,
+    skip_prep: bool = False,
+) -> dict[str, Path]:
+    """Write train.csv and valid.csv of a folder of recordings.
+
+    If the folder has a ``manifest.csv`` (columns ``path``, and as far as known
+    ``speaker`` and ``duration_s``), it says what belongs to the corpus;
+    otherwise every audio file below the folder does. Validation takes whole
+    speakers, chosen by a hash of their names; recordings without a speaker
+    stay in training.
+
+    Arguments
+    ---------
+    data_folder : str or Path
+        The recordings, ``$data_root`` in the manifests.
+    save_folder : str or Path
+        Where the manifests go.
+    valid_share : float
+        Share of the speakers that validation takes, at least one of them.
+    min_valid_seconds : float
+        Shorter recordings of those speakers are left out of validation.
+    skip_prep : bool
+        Do nothing.
+
+    Returns
+    -------
+    dict
+        Manifest by name.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    ValueError
+        If it holds fewer than two speakers or recordings.
+    """
+    if skip_prep:
+        return {}
+    folder = Path(data_folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"no folder {folder}. Give --data_folder the recordings, with or "
+            "without a manifest.csv."
+        )
+    listing = folder / "manifest.csv"
+    rows = _listed(folder, listing) if listing.is_file() else _found(folder)
+    # Without speakers, each recording counts as one of its own.
+    known = any(row["spk_id"] for row in rows)
+    groups = sorted({row["spk_id"] if known else row["ID"] for row in rows} - {""})
+    if len(groups) < 2:
+        raise ValueError(
+            f"{folder} holds {len(groups)} speakers or recordings; validation needs "
+            "one that training does not have. Add more."
+        )
+    groups.sort(key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    held = set(groups[: max(1, round(valid_share * len(groups)))])
+    valid = [row for row in rows if row["spk_id" if known else "ID"] in held]
+    long = [row for row in valid if row["duration"] >= min_valid_seconds] or valid
+    chosen = {id(row) for row in valid}
+    train = [row for row in rows if id(row) not in chosen]
+    logger.info(
+        "%d recordings to train on, %d of %d held-out speakers to validate on",
+        len(train), len(long), len(held),
+    )  # fmt: skip
+    return {
+        "train": write_manifest(Path(save_folder) / "train.csv", train),
+        "valid": write_manifest(Path(save_folder) / "valid.csv", long),
+    }
+
+
+def _listed(folder: Path, listing: Path) -> list[dict[str, object]]:
+    """Rows of a manifest.csv."""
+    with listing.open(newline="", encoding="utf-8") as file:
+        given = list(csv.DictReader(file))
+    if not given or "path" not in given[0]:
+        found = ", ".join(given[0]) if given else "nothing"
+        raise ValueError(f"{listing} needs a column 'path' and rows; it has {found}.")
+    return [
+        {
+            "ID": Path(row["path"]).with_suffix("").as_posix().replace("../", ""),
+            "duration": float(row.get("duration_s") or 0)
+            or read_duration(folder / row["path"]),
+            "wav": f"$data_root/{row['path']}",
+            "spk_id": row.get("speaker") or "",
+        }
+        for row in given
+    ]
+
+
+def _found(folder: Path) -> list[dict[str, object]]:
+    """Rows of the audio files below a folder."""
+    return [
+        {
+            "ID": item.id,
+            "duration": item.duration,
+            "wav": f"$data_root/{Path(item.wav).relative_to(folder).as_posix()}",
+            "spk_id": "",
+        }
+        for item in read_manifest(folder)
+        if item.duration > 0
+    ]

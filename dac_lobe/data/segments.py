@@ -1,0 +1,155 @@
+"""Random stretches of recordings, as a codec is trained on them.
+
+Every item is a function of (seed, epoch, index) alone: a run that was killed
+and resumed sees the same audio as one that was not, on any number of workers.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from dac_lobe.audio import read_audio
+from dac_lobe.data.augment import Augment
+from dac_lobe.data.manifest import Item, read_manifest
+
+__all__ = ["SegmentDataset", "WholeDataset"]
+
+logger = logging.getLogger(__name__)
+
+
+def _load(items: Sequence[Item], sample_rate: int) -> list[np.ndarray]:
+    """Read recordings as mono float16: half the memory, 66 dB below the signal."""
+    wavs = []
+    for item in items:
+        wav = np.asarray(read_audio(item.wav, sample_rate)).mean(axis=0)
+        if not np.isfinite(wav).all():
+            raise ValueError(f"{item.wav} holds NaN or infinite samples. Remove it.")
+        wavs.append(wav.astype(np.float16))
+    return wavs
+
+
+class SegmentDataset(Dataset):
+    """Segments drawn in proportion to the length of the recordings.
+
+    Arguments
+    ---------
+    manifest : str or Path
+        SpeechBrain CSV or JSON, or a folder.
+    sample_rate : int
+        In Hz; recordings of other rates are resampled.
+    segment : int
+        Samples per segment. Shorter recordings are padded with zeros.
+    size : int
+        Segments per epoch.
+    seed : int
+        Of the draws.
+    silence_db : float
+        Stretches with less power (dB relative to full scale) are drawn again.
+    tries : int
+        How often, before a quiet stretch is accepted.
+    augment : Augment, optional
+        Changes of level, spectrum and speed.
+
+    Example
+    -------
+    >>> from tempfile import TemporaryDirectory
+    >>> from dac_lobe.audio import write_audio
+    >>> with TemporaryDirectory() as folder:
+    ...     path = write_audio(Path(folder) / "a.wav", np.ones((1, 500)) / 2, 16000)
+    ...     data = SegmentDataset(folder, 16000, segment=100, size=4)
+    >>> data[0]["sig"].shape
+    torch.Size([100])
+    """
+
+    def __init__(
+        self,
+        manifest: str | Path,
+        sample_rate: int,
+        segment: int,
+        size: int,
+        seed: int = 0,
+        silence_db: float = -50.0,
+        tries: int = 4,
+        augment: Augment | None = None,
+        data_root: str | Path | None = None,
+    ):
+        items = read_manifest(manifest, data_root)
+        self.wavs = _load(items, sample_rate)
+        self.names = [item.id for item in items]
+        lengths = np.array([len(wav) for wav in self.wavs], dtype=np.float64)
+        self.bounds = np.cumsum(lengths) / lengths.sum()
+        self.segment = segment
+        self.size = size
+        self.seed = seed
+        self.silence = 10 ** (silence_db / 10)
+        self.tries = tries
+        self.augment = augment
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose which epoch's segments are drawn."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Segments per epoch."""
+        return self.size
+
+    def __getitem__(self, index: int) -> dict[str, object]:
+        """Draw one segment: ``id`` and ``sig`` of shape [segment]."""
+        generator = np.random.default_rng((self.seed, self.epoch, index))
+        for _ in range(self.tries):
+            chosen = int(np.searchsorted(self.bounds, generator.random()))
+            wav = self._cut(self.wavs[chosen], generator)
+            if np.mean(np.square(wav)) > self.silence:
+                break
+        if self.augment is not None:
+            wav = self.augment(wav, generator, self._other)
+        return {"id": f"{self.names[chosen]}-{index}", "sig": torch.from_numpy(wav)}
+
+    def _other(self, generator: np.random.Generator) -> np.ndarray:
+        """Draw a second segment, for mixing."""
+        chosen = int(np.searchsorted(self.bounds, generator.random()))
+        return self._cut(self.wavs[chosen], generator)
+
+    def _cut(self, wav: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Cut a segment out of a recording, or pad a short one."""
+        spare = len(wav) - self.segment
+        if spare <= 0:
+            return np.pad(wav, (0, -spare)).astype(np.float32)
+        start = int(generator.integers(spare + 1))
+        return wav[start : start + self.segment].astype(np.float32)
+
+
+class WholeDataset(Dataset):
+    """Whole recordings, for validation: ``id`` and ``sig`` of shape [T]."""
+
+    def __init__(
+        self,
+        manifest: str | Path,
+        sample_rate: int,
+        limit: int | None = None,
+        data_root: str | Path | None = None,
+    ):
+        items = read_manifest(manifest, data_root)
+        # Evenly spread over the sorted names, so over the speakers.
+        step = max(1, len(items) // limit) if limit else 1
+        self.items = items[::step][:limit]
+        self.wavs = _load(self.items, sample_rate)
+
+    def __len__(self) -> int:
+        """Number of recordings."""
+        return len(self.wavs)
+
+    def __getitem__(self, index: int) -> dict[str, object]:
+        """One recording."""
+        wav = self.wavs[index].astype(np.float32)
+        return {"id": self.items[index].id, "sig": torch.from_numpy(wav)}

@@ -1,0 +1,428 @@
+#!/usr/bin/env python3
+"""Recipe for training the Descript Audio Codec, and smaller ones of its kind.
+
+To run this recipe:
+> python train.py hparams/small_16khz.yaml --data_folder /path/to/recordings
+
+On several GPUs, or two processes on a CPU:
+> torchrun --standalone --nproc_per_node=2 train.py hparams/dac_16khz.yaml ...
+> torchrun --standalone --nproc_per_node=2 train.py hparams/tiny_debug.yaml \
+    --data_folder ... --device=cpu --distributed_backend=gloo
+
+The stages of a run, each counted in optimizer steps (0 leaves a stage out):
+
+    skeleton    autoencoder without residual units, not quantized
+    start       codebooks from data (once)
+    main        everything; restarts of dead codes; from `adversarial_start` on
+                also the discriminators
+
+Paper: https://arxiv.org/abs/2306.06546. What is not in it is marked as a
+deviation in the YAML.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+import logging
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from hyperpyyaml import load_hyperpyyaml
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+import speechbrain as sb
+from dac_lobe.layers import fold_weight_norm
+from dac_lobe.nnet.losses import GANLoss
+from dac_lobe.nnet.warm_start import (
+    restart_dead_codes,
+    scale_layers,
+    skeleton,
+    start_codebooks,
+)
+from speechbrain.utils.distributed import run_on_main
+
+logger = logging.getLogger("dac_lobe.recipes.codec")
+
+
+class CodecBrain(sb.Brain):
+    """Train a codec (`modules.codec`), against `modules.discriminator` if there is one."""
+
+    def prepare_codec(self, dataset):
+        """Bring the codec to its starting point; call once, before `fit`."""
+        codec = self.codec
+        if not self.hparams.weight_norm:
+            fold_weight_norm(codec)
+        if self.hparams.scale_layers:
+            batch = torch.stack([dataset[i]["sig"] for i in range(32)])[:, None]
+            latents = scale_layers(codec.encoder, batch.to(self.device), residual=0.05)
+            scale_layers(codec.decoder, latents, residual=0.05, last=0.05)
+        self.skeleton = None
+        if self.hparams.skeleton_steps:
+            self.skeleton = torch.nn.Sequential(
+                skeleton(codec.encoder), skeleton(codec.decoder)
+            )
+        if self.hparams.compile_codec:
+            codec.encoder.compile()
+            codec.decoder.compile()
+            if self.skeleton is not None:
+                self.skeleton.compile()
+        self.average = AveragedModel(
+            codec, multi_avg_fn=get_ema_multi_avg_fn(self.hparams.ema_decay)
+        )
+        self.usage = Usage(codec)
+        self.dataset = dataset
+
+    @property
+    def codec(self):
+        """The codec, unwrapped."""
+        return unwrap(self.modules.codec)
+
+    @property
+    def in_skeleton(self):
+        """Whether the next step trains the skeleton alone."""
+        return self.optimizer_step < self.hparams.skeleton_steps
+
+    @property
+    def adversarial(self):
+        """Whether the next step has the discriminators."""
+        return (
+            "discriminator" in self.modules
+            and self.optimizer_step >= self.hparams.adversarial_start
+        )
+
+    def init_optimizers(self):
+        """Make both optimizers and their schedules, and have them checkpointed."""
+        codec = self.codec
+        quantizer = {id(p) for p in codec.quantizer.parameters()}
+        slow = {
+            "params": list(codec.quantizer.parameters()),
+            "lr": self.hparams.lr * self.hparams.quantizer_lr_share,
+            **self.hparams.quantizer_options,
+        }
+        rest = [p for p in codec.parameters() if id(p) not in quantizer]
+        self.optimizer_g = self.hparams.opt_class([{"params": rest}, slow])
+        self.schedule_g = self.hparams.schedule_class(self.optimizer_g)
+        self.optimizers_dict = {"codec": self.optimizer_g}
+        kept = {
+            "optimizer_codec": self.optimizer_g,
+            "schedule_codec": self.schedule_g,
+            "average": self.average,
+            "usage": self.usage,
+        }
+        if "discriminator" in self.modules:
+            self.optimizer_d = self.hparams.opt_class_d(
+                self.modules.discriminator.parameters()
+            )
+            self.schedule_d = self.hparams.schedule_class_d(self.optimizer_d)
+            self.optimizers_dict["discriminator"] = self.optimizer_d
+            kept["optimizer_discriminator"] = self.optimizer_d
+            kept["schedule_discriminator"] = self.schedule_d
+        if self.checkpointer is not None:
+            for name, value in kept.items():
+                self.checkpointer.add_recoverable(name, value)
+
+    def compute_forward(self, batch, stage):
+        """Reconstruct a batch, [B, 1, T]."""
+        wav = batch.sig.data.to(self.device)[:, None]
+        return self.modules.codec(wav, reconstruct=True)
+
+    def compute_objectives(self, predictions, batch, stage):
+        """Reconstruction losses by name, unweighted."""
+        wav = batch.sig.data.to(self.device)[:, None]
+        audio = predictions.audio.float()
+        losses = {
+            "mel": self.hparams.mel_loss(audio, wav),
+            "waveform": self.hparams.waveform_loss(audio, wav),
+        }
+        if predictions.codes is not None:
+            losses["commitment"] = predictions.commitment_loss
+            losses["codebook"] = predictions.codebook_loss
+        return losses
+
+    def fit_batch(self, batch):
+        """One step of the discriminators, if any, then one of the codec."""
+        should_step = self.step % self.grad_accumulation_factor == 0
+        self.on_fit_batch_start(batch, should_step)
+        if not self.in_skeleton and not self.usage.started:
+            self.start_quantizer()
+        with self.no_sync(not should_step):
+            with self.mixed_precision():
+                if self.in_skeleton:
+                    predictions = Skeletal(self.skeleton(batch.sig.data.to(self.device)[:, None]))
+                else:
+                    predictions = self.compute_forward(batch, sb.Stage.TRAIN)
+            if self.adversarial:
+                self.step_discriminator(predictions.audio.float(), batch, should_step)
+            loss, losses = self.weigh(predictions, batch)
+            if not self.finite(loss):
+                return loss.detach().cpu()
+            (loss / self.grad_accumulation_factor).backward()
+        if should_step:
+            self.step_codec(predictions)
+        for name, value in losses.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+        self.counted += 1
+        self.on_fit_batch_end(batch, predictions, loss, should_step)
+        return loss.detach().cpu()
+
+    def weigh(self, predictions, batch):
+        """Sum of the weighted losses, and the losses themselves."""
+        weights = (
+            self.hparams.skeleton_weights if self.in_skeleton else self.hparams.weights
+        )
+        losses = self.compute_objectives(predictions, batch, sb.Stage.TRAIN)
+        if self.adversarial:
+            wav = batch.sig.data.to(self.device)[:, None]
+            judge = unwrap(self.modules.discriminator)
+            judge.requires_grad_(False)
+            fake = judge(predictions.audio.float())
+            with torch.no_grad():
+                real = judge(wav)
+            judge.requires_grad_(True)
+            adversarial, matching = GANLoss().generator(fake, real)
+            losses["adversarial"], losses["feature_matching"] = adversarial, matching
+        return sum(weights[name] * value for name, value in losses.items()), losses
+
+    def step_discriminator(self, audio, batch, should_step):
+        """Train the discriminators on the detached reconstruction."""
+        wav = batch.sig.data.to(self.device)[:, None]
+        # One forward for both halves: two would break DDP's buffers.
+        maps = self.modules.discriminator(torch.cat([audio.detach(), wav]))
+        fake = [[m.chunk(2)[0] for m in stack] for stack in maps]
+        real = [[m.chunk(2)[1] for m in stack] for stack in maps]
+        loss = GANLoss().discriminator(fake, real)
+        self.sums["discriminator"] = self.sums.get("discriminator", 0.0) + float(loss)
+        (loss / self.grad_accumulation_factor).backward()
+        if should_step:
+            torch.nn.utils.clip_grad_norm_(
+                self.modules.discriminator.parameters(), self.hparams.clip_discriminator
+            )
+            self.optimizer_d.step()
+            self.schedule_d.step()
+            self.optimizer_d.zero_grad(set_to_none=True)
+
+    def step_codec(self, predictions):
+        """Clip, step, average, and look after the codebooks."""
+        if self.in_skeleton:
+            average_gradients(self.skeleton)
+        torch.nn.utils.clip_grad_norm_(self.codec.parameters(), self.hparams.clip_codec)
+        self.optimizer_g.step()
+        self.schedule_g.step()
+        self.optimizer_g.zero_grad(set_to_none=True)
+        self.optimizer_step += 1
+        self.average.update_parameters(self.codec)
+        if predictions.codes is not None:
+            self.usage.update(predictions.codes)
+            every = self.hparams.restart_every
+            due = every and self.optimizer_step % every == 0
+            if due and self.optimizer_step < self.hparams.restart_until:
+                self.restarted += self.usage.restart(
+                    self.codec, predictions.latents, self.hparams.restart_share
+                )
+
+    @torch.no_grad()
+    def start_quantizer(self):
+        """Set the codebooks from data, and start the optimizer anew."""
+        self.usage.started.fill_(True)
+        if not self.hparams.start_codebooks:
+            return
+        codec, latents = self.codec, []
+        needed = self.hparams.start_frames
+        index = 0
+        while sum(map(len, latents)) < needed:
+            wavs = [self.dataset[(index + i) % len(self.dataset)]["sig"] for i in range(16)]
+            index += 16
+            z = self.skeleton[0](torch.stack(wavs)[:, None].to(self.device))
+            latents.append(z.transpose(1, 2).flatten(0, 1))
+        latents = torch.cat(latents)
+        # Unit latents: commitment and codebook losses have one scale then.
+        level = latents.std()
+        last, first = codec.encoder.block[-1], codec.decoder.model[0]
+        for parameter in (last.weight, last.bias):
+            parameter.div_(level)
+        first.weight.mul_(level)
+        left = start_codebooks(codec.quantizer, latents / level).residual_energy
+        logger.info("codebooks start; energy left after the last: %.3f", left[-1])
+        if dist.is_initialized():
+            for parameter in codec.parameters():
+                dist.broadcast(parameter, 0)
+        self.optimizer_g.state.clear()
+        self.average.n_averaged.zero_()
+
+    def finite(self, loss):
+        """Whether the loss is a number; counts the batches where it is not."""
+        if torch.isfinite(loss):
+            return True
+        self.nonfinite_count += 1
+        logger.warning("loss is %s; batch %d is skipped", float(loss), self.step)
+        if self.nonfinite_count > self.nonfinite_patience:
+            raise ValueError(
+                f"{self.nonfinite_count} batches had a loss that is not a number. "
+                "Lower the learning rate, or look for broken recordings."
+            )
+        for optimizer in self.optimizers_dict.values():
+            optimizer.zero_grad(set_to_none=True)
+        return False
+
+    def mixed_precision(self):
+        """Mixed precision while `bfloat16_until` has not been reached."""
+        if self.optimizer_step < self.hparams.bfloat16_until:
+            return torch.autocast(torch.device(self.device).type, torch.bfloat16)
+        return nullcontext()
+
+    def on_stage_start(self, stage, epoch=None):
+        """Start counting; choose the epoch's segments."""
+        self.sums, self.counted, self.restarted = {}, 0, 0
+        self.started_at = time.monotonic()
+        self.scores = []
+        if stage == sb.Stage.TRAIN:
+            self.dataset.set_epoch(epoch)
+
+    @torch.no_grad()
+    def evaluate_batch(self, batch, stage):
+        """Score one recording with the averaged codec, with few and all codebooks."""
+        codec = self.average.module.eval()
+        wav = batch.sig.data.to(self.device)[:, None]
+        codes = codec.encode(wav).codes
+        row = {}
+        for used in self.hparams.valid_codebooks:
+            audio = codec.decode_codes(codes[:, :used], length=wav.shape[-1])
+            row[f"mel{used}"] = float(self.hparams.mel_loss(audio, wav))
+            row[f"wav{used}"] = float(self.hparams.waveform_loss(audio, wav))
+        self.scores.append(row)
+        return torch.tensor(row[f"mel{self.hparams.valid_codebooks[-1]}"])
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """Log, and save a checkpoint after validation."""
+        if stage == sb.Stage.TRAIN:
+            seconds = time.monotonic() - self.started_at
+            self.train_stats = {
+                name: value / max(1, self.counted) for name, value in self.sums.items()
+            }
+            self.train_stats["restarted"] = self.restarted
+            self.train_stats["seconds"] = seconds
+            left = self.hparams.total_steps - self.optimizer_step
+            rate = max(1, self.counted) / self.grad_accumulation_factor / seconds
+            self.hours_left = left / rate / 3600
+            return
+        stats = {
+            name: sum(row[name] for row in self.scores) / len(self.scores)
+            for name in self.scores[0]
+        }
+        if stage == sb.Stage.VALID:
+            self.hparams.train_logger.log_stats(
+                stats_meta={
+                    "epoch": epoch,
+                    "step": self.optimizer_step,
+                    "lr": self.schedule_g.get_last_lr()[0],
+                    "hours_left": round(self.hours_left, 2),
+                },
+                train_stats=self.train_stats,
+                valid_stats=stats,
+            )
+            self.checkpointer.save_and_keep_only(
+                meta={"step": self.optimizer_step, **stats}, num_to_keep=2
+            )
+        else:
+            self.hparams.train_logger.log_stats(
+                stats_meta={"step": self.optimizer_step}, test_stats=stats
+            )
+
+    def export(self, path):
+        """Write the averaged codec as one file, with plain weights."""
+        codec = fold_weight_norm(self.average.module)
+        codec.delay = 0
+        return codec.eval().save(path)
+
+
+class Skeletal:
+    """What the skeleton gives: audio, and nothing quantized."""
+
+    codes = None
+
+    def __init__(self, audio):
+        self.audio = audio
+
+
+class Usage(torch.nn.Module):
+    """Running share of every code, and whether the codebooks have been started."""
+
+    def __init__(self, codec, decay=0.99):
+        super().__init__()
+        shape = (codec.n_codebooks, codec.codebook_size)
+        self.decay = decay
+        self.register_buffer("share", torch.full(shape, 1.0 / codec.codebook_size))
+        self.register_buffer("started", torch.tensor(False))
+
+    @torch.no_grad()
+    def update(self, codes):
+        """Count the codes [B, K, F] of a batch."""
+        size = self.share.shape[1]
+        for stage, used in enumerate(codes.transpose(0, 1)):
+            counts = torch.bincount(used.flatten().cpu(), minlength=size).float()
+            self.share[stage].lerp_(counts / counts.sum(), 1 - self.decay)
+
+    def restart(self, codec, latents, threshold):
+        """Restart the dead codes of all stages; returns how many there were."""
+        count, start = 0, 0
+        for stage, share in zip(codec.quantizer.quantizers, self.share):
+            end = start + stage.codebook_dim
+            count += restart_dead_codes(
+                stage, share, latents[:, start:end].detach(), threshold
+            )
+            start = end
+        if dist.is_initialized():
+            for stage in codec.quantizer.quantizers:
+                dist.broadcast(stage.codebook.weight.data, 0)
+        return count
+
+
+def unwrap(module):
+    """The module inside a DDP wrapper."""
+    return module.module if isinstance(module, DistributedDataParallel) else module
+
+
+def average_gradients(module):
+    """Average gradients over processes, for what is trained outside DDP's forward."""
+    if dist.is_initialized():
+        for parameter in module.parameters():
+            if parameter.grad is not None:
+                dist.all_reduce(parameter.grad)
+                parameter.grad /= dist.get_world_size()
+
+
+if __name__ == "__main__":
+    hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file, encoding="utf-8") as fin:
+        hparams = load_hyperpyyaml(fin, overrides)
+    sb.create_experiment_directory(
+        experiment_directory=hparams["output_folder"],
+        hyperparams_to_save=hparams_file,
+        overrides=overrides,
+    )
+    run_on_main(hparams["prepare"])
+
+    brain = CodecBrain(
+        modules=hparams["modules"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    train_data = hparams["train_data"]()
+    valid_data = hparams["valid_data"]()
+    brain.prepare_codec(train_data)
+    brain.fit(
+        hparams["epoch_counter"],
+        train_data,
+        valid_data,
+        train_loader_kwargs=hparams["train_dataloader_opts"],
+        valid_loader_kwargs=hparams["valid_dataloader_opts"],
+    )
+    brain.evaluate(valid_data, test_loader_kwargs=hparams["valid_dataloader_opts"])
+    run_on_main(brain.export, kwargs={"path": Path(hparams["output_folder"]) / "codec.safetensors"})
