@@ -233,16 +233,21 @@ class _Encoding:
         yield resampler.flush()
 
     def codes(self, start: int = 0) -> Iterator[np.ndarray]:
-        """Yield the codes from frame ``start`` on, [C, K, n]."""
+        """Yield the codes from frame ``start`` on, [C, K, n].
+
+        What lies before is read and resampled all the same, which is cheap, so
+        that the resampler is where it would have been.
+        """
         encoder = self.codec.streaming_encoder(self.header.num_codebooks)
-        device = self.codec.quantizer.quantizers[0].codebook.weight.device
-        skip = start
+        first, unwanted_samples = encoder.resume_at(start)
+        unwanted_frames = start - first
         for audio in self._audio():
-            wav = torch.from_numpy(np.ascontiguousarray(audio))[:, None]
-            ready = encoder.push(wav.to(device))
-            yield _as_numpy(ready[..., skip:])
-            skip -= min(skip, ready.shape[-1])
-        yield _as_numpy(encoder.flush()[..., skip:])
+            wanted = audio[:, unwanted_samples:]
+            unwanted_samples -= min(unwanted_samples, audio.shape[1])
+            codes = encoder.push(torch.from_numpy(np.array(wanted))[:, None])
+            yield _as_numpy(codes[..., unwanted_frames:])
+            unwanted_frames -= min(unwanted_frames, codes.shape[-1])
+        yield _as_numpy(encoder.flush()[..., unwanted_frames:])
 
 
 def _as_numpy(codes: torch.Tensor) -> np.ndarray:
@@ -340,13 +345,12 @@ def _decoded(
             f"num_codebooks={used}, but {content.name} has {header.num_codebooks}. "
             f"Choose 1 to {header.num_codebooks}."
         )
-    device = codec.quantizer.quantizers[0].codebook.weight.device
     gain = np.float32(10 ** (-header.gain_db / 20))
     resampler = Resampler(codec.sample_rate, rate, header.channels)
     decoder = codec.streaming_decoder()
     for codes in content.blocks():
         prefix = torch.from_numpy(codes[:, :used].astype(np.int64))
-        wav = decoder.push(prefix.to(device))
+        wav = decoder.push(prefix)
         yield resampler.push(wav[:, 0].float().cpu().numpy() * gain)
     wav = decoder.flush(length=header.model_samples(content.num_samples))
     yield resampler.push(wav[:, 0].float().cpu().numpy() * gain)

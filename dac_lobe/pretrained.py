@@ -153,7 +153,9 @@ def source_name(source: str | Path) -> str:
     if found is not None:
         return found.name
     path = Path(source)
-    return path.resolve().name if path.exists() else str(source)
+    if isinstance(source, os.PathLike) or path.exists():
+        return path.name or path.resolve().name
+    return source
 
 
 def save_model(model: DAC, path: str | Path, *, half: bool = False) -> Path:

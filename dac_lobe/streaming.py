@@ -36,7 +36,7 @@ from dac_lobe.chunked import (
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
 
-__all__ = ["Latency", "StreamingDecoder", "StreamingEncoder"]
+__all__ = ["Latency", "Resumption", "StreamingDecoder", "StreamingEncoder"]
 
 
 class Latency(NamedTuple):
@@ -55,6 +55,21 @@ class Latency(NamedTuple):
     frames: int
     samples: int
     seconds: float
+
+
+class Resumption(NamedTuple):
+    """Where to go on in the middle of a signal.
+
+    Attributes
+    ----------
+    frame : int
+        First frame that will come out.
+    sample : int
+        First sample to push: the context of that frame begins there.
+    """
+
+    frame: int
+    sample: int
 
 
 class _Held(NamedTuple):
@@ -208,6 +223,28 @@ class StreamingEncoder(_Stream):
     ):
         self.num_codebooks = codec.quantizer.check_n_quantizers(num_codebooks)
         super().__init__(codec, encoder_context(codec), block_frames, codec.hop_length)
+
+    def resume_at(self, frame: int) -> Resumption:
+        """Begin in the middle of a signal, as if all before had been pushed.
+
+        Blocks stay where they lie in a stream that began at the beginning, so
+        the same sums are computed and the codes are the same, bit for bit.
+
+        Arguments
+        ---------
+        frame : int
+            A frame that is wanted, and all after it.
+
+        Returns
+        -------
+        Resumption
+            What comes out first, at most a block before ``frame``, and where to
+            begin to push.
+        """
+        self.reset()
+        self._start = frame // self.block_frames * self.block_frames
+        self._first = max(self._start - self.context.left, 0)
+        return Resumption(self._start, self._first * self._hop)
 
     @torch.no_grad()
     def push(self, samples: torch.Tensor) -> torch.Tensor:
