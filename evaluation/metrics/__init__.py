@@ -1,0 +1,195 @@
+"""The metrics, each under a pinned name with its definition.
+
+Another definition of the same idea gets another name: two tables whose columns
+are called the same hold the same thing.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from evaluation.metrics.metric import Metric, MetricError, MissingPackage
+
+__all__ = ["METRICS", "STANDARD", "Metric", "MetricError", "MissingPackage", "choose"]
+
+_PERCEPTUAL = "evaluation.metrics.perceptual"
+_SPECTRAL = "evaluation.metrics.spectral"
+_WAVEFORM = "evaluation.metrics.waveform"
+_ALIGNED = (
+    "The system's delay is taken out first: the most frequent lag of the "
+    "cross-correlation's peak over all clips (at most 2048 samples), one number per "
+    "system, listed as `delay_samples`. "
+)
+_SI_SDR = (
+    "Means removed; a = <y,x>/<x,x>; 10 log10(|ax|^2 / |y - ax|^2); limited to "
+    "[-100, 100] dB."
+)
+
+_DEFINED = (
+    Metric(
+        "pesq_wb",
+        f"{_PERCEPTUAL}:pesq_wb",
+        "PESQ-WB",
+        "ITU-T P.862.2 MOS-LQO, before Corrigendum 2. Both signals resampled to 16 kHz "
+        "with soxr VHQ; nothing above 8 kHz counts. Clips from 0.25 to 60 s.",
+        "ITU-T P.862.2 (2007)",
+        higher_is_better=True,
+        domain="speech",
+        package="pesq",
+    ),
+    Metric(
+        "stoi",
+        f"{_PERCEPTUAL}:stoi",
+        "STOI",
+        "Short-time objective intelligibility; pystoi resamples to 10 kHz. At least "
+        "0.41 s within 40 dB of the loudest frame.",
+        "Taal et al. 2011",
+        higher_is_better=True,
+        domain="speech",
+        package="pystoi",
+    ),
+    Metric(
+        "mel_dac7",
+        f"{_SPECTRAL}:mel_dac7",
+        "Mel (DAC, 7 scales)",
+        "Sum over windows 32, 64, 128, 256, 512, 1024, 2048 (5, 10, 20, 40, 80, 160, "
+        "320 Slaney mel bands, hop a quarter, periodic Hann) of mean |log10 max(M,1e-5)"
+        " - log10 max(M',1e-5)| of magnitudes, at the scoring rate.",
+        "Kumar et al. 2023, section 4.4",
+        higher_is_better=False,
+    ),
+    Metric(
+        "si_sdr",
+        f"{_WAVEFORM}:si_sdr",
+        "SI-SDR",
+        _ALIGNED + _SI_SDR,
+        "Le Roux et al. 2019",
+        higher_is_better=True,
+        unit="dB",
+        aligned=True,
+        decimals=2,
+    ),
+    Metric(
+        "pesq_nb",
+        f"{_PERCEPTUAL}:pesq_nb",
+        "PESQ-NB",
+        "ITU-T P.862 with P.862.1's mapping, at 16 kHz (soxr VHQ). Clips from 0.25 "
+        "to 60 s.",
+        "ITU-T P.862.1 (2003)",
+        higher_is_better=True,
+        domain="speech",
+        package="pesq",
+    ),
+    Metric(
+        "estoi",
+        f"{_PERCEPTUAL}:estoi",
+        "ESTOI",
+        "Extended STOI; pystoi resamples to 10 kHz. At least 0.41 s within 40 dB of "
+        "the loudest frame.",
+        "Jensen and Taal 2016",
+        higher_is_better=True,
+        domain="speech",
+        package="pystoi",
+    ),
+    Metric(
+        "mel_audiotools",
+        f"{_SPECTRAL}:mel_audiotools",
+        "Mel (audiotools)",
+        "Sum over windows 2048 and 512 (150 and 80 Slaney mel bands) of mean |log10 "
+        "max(M,1e-5)^2 - log10 max(M',1e-5)^2| + mean |M - M'|, at the scoring rate.",
+        "descript-audiotools defaults; Codec-SUPERB",
+        higher_is_better=False,
+    ),
+    Metric(
+        "stft_dac",
+        f"{_SPECTRAL}:stft_dac",
+        "STFT (DAC)",
+        "Sum over windows 2048 and 512 of mean |log10 max(X,1e-5)^2 - log10 "
+        "max(Y,1e-5)^2| + mean |X - Y| of STFT magnitudes, at the scoring rate.",
+        "Kumar et al. 2023; descript-audiotools defaults",
+        higher_is_better=False,
+    ),
+    Metric(
+        "si_sdr_raw",
+        f"{_WAVEFORM}:si_sdr",
+        "SI-SDR, not aligned",
+        "As delivered, no delay taken out. " + _SI_SDR,
+        "Le Roux et al. 2019",
+        higher_is_better=True,
+        unit="dB",
+        decimals=2,
+    ),
+    Metric(
+        "waveform_l1",
+        f"{_WAVEFORM}:waveform_l1",
+        "Waveform L1",
+        _ALIGNED + "Mean |x - y|, full scale 1.",
+        "descript-audiotools",
+        higher_is_better=False,
+        aligned=True,
+        decimals=4,
+    ),
+    Metric(
+        "lsd",
+        f"{_SPECTRAL}:log_spectral_distance",
+        "LSD",
+        "Mean over frames (window 2048, hop 512, Hann) of the root mean square over "
+        "bins of 20 log10 (max(X,1e-5) / max(Y,1e-5)), at the scoring rate.",
+        "Gray and Markel 1976",
+        higher_is_better=False,
+        unit="dB",
+        decimals=2,
+    ),
+    Metric(
+        "pesq_wb_c2",
+        f"{_PERCEPTUAL}:pesq_wb_c2",
+        "PESQ-WB C2",
+        "As pesq_wb, with P.862.2 Corrigendum 2 (2018); not comparable to published "
+        "codec tables.",
+        "ITU-T P.862.2 Corrigendum 2 (2018)",
+        higher_is_better=True,
+        domain="speech",
+        package="pesqc2",
+    ),
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _DEFINED}
+STANDARD = tuple(metric.name for metric in _DEFINED[:10])
+
+
+def choose(names: Iterable[str] | None = None) -> list[Metric]:
+    """Look metrics up by name.
+
+    Arguments
+    ---------
+    names : iterable of str, optional
+        Names; the standard ten if None.
+
+    Returns
+    -------
+    list of Metric
+        In the order given, without repeats.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
+
+    Example
+    -------
+    >>> [metric.name for metric in choose(["stoi", "mel_dac7"])]
+    ['stoi', 'mel_dac7']
+    """
+    chosen = list(dict.fromkeys(STANDARD if names is None else names))
+    unknown = [name for name in chosen if name not in METRICS]
+    if unknown:
+        raise ValueError(
+            f"unknown metric {', '.join(map(repr, unknown))}. Choose from "
+            f"{', '.join(METRICS)}."
+        )
+    if not chosen:
+        raise ValueError(f"no metric given. Choose from {', '.join(METRICS)}.")
+    return [METRICS[name] for name in chosen]

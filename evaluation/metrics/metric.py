@@ -1,0 +1,130 @@
+"""What a metric is: a function, and everything needed to sign its numbers.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+__all__ = ["Metric", "MetricError", "MissingPackage", "validate"]
+
+Function = Callable[[np.ndarray, np.ndarray, int], float]
+
+
+class MetricError(ValueError):
+    """A score that does not exist, and why: silence, too short, not finite."""
+
+
+class MissingPackage(MetricError):
+    """A metric whose package is not installed."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named, versioned measure of an output against a reference.
+
+    Arguments
+    ---------
+    name : str
+        Column name, pinned: another definition gets another name.
+    function : str
+        Where the function lives, ``module:function``. It takes the reference
+        and the output, both of shape [T] in float64, and the sample rate in
+        Hz, and returns a float or raises `MetricError`.
+    title : str
+        A few words for a table head.
+    definition : str
+        What is computed, fully enough to compute it again.
+    source : str
+        Who defined it.
+    higher_is_better : bool
+        Direction.
+    unit : str
+        Unit, or an empty string.
+    domain : str
+        'any', or 'speech' for measures that mean nothing on music.
+    aligned : bool
+        Whether the system's delay is taken out before scoring.
+    package : str
+        Distribution that computes it; its version is part of the definition.
+    decimals : int
+        Digits shown in tables for reading.
+    revision : int
+        Raised when our own code changes a number, so that caches notice.
+
+    Example
+    -------
+    >>> from evaluation.metrics import METRICS
+    >>> METRICS["si_sdr_raw"](np.array([3, -0.5, 2, 7]), np.array([2.5, 0, 2, 8]), 8000)
+    15.0917...
+    """
+
+    name: str
+    function: str
+    title: str
+    definition: str
+    source: str
+    higher_is_better: bool
+    unit: str = ""
+    domain: str = "any"
+    aligned: bool = False
+    package: str = ""
+    decimals: int = 3
+    revision: int = 1
+
+    @property
+    def version(self) -> str:
+        """What the number depends on beside the audio, in one short string."""
+        if not self.package:
+            return f"r{self.revision}"
+        try:
+            return f"{self.package} {version(self.package)}, r{self.revision}"
+        except PackageNotFoundError:
+            return f"{self.package} not installed, r{self.revision}"
+
+    def __call__(
+        self, reference: np.ndarray, output: np.ndarray, sample_rate: int
+    ) -> float:
+        """Score ``output`` against ``reference``, both [T], or raise a MetricError."""
+        reference, output = validate(reference, output)
+        module, _, name = self.function.partition(":")
+        function: Function = getattr(import_module(module), name)
+        value = float(function(reference, output, sample_rate))
+        if not np.isfinite(value):
+            raise MetricError(f"the result is {value}, not a number")
+        return value
+
+
+def validate(
+    reference: np.ndarray, output: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return both signals as float64 [T], or say what makes them unfit for any metric.
+
+    Raises
+    ------
+    MetricError
+        If one is not [T], is empty, holds NaN or infinite samples, or if their
+        lengths differ.
+    """
+    signals = []
+    for name, signal in (("reference", reference), ("output", output)):
+        signal = np.asarray(signal, dtype=np.float64)
+        if signal.ndim != 1:
+            raise MetricError(f"the {name} has shape {signal.shape}; [T] is needed")
+        if signal.size == 0:
+            raise MetricError(f"the {name} is empty")
+        if not np.isfinite(signal).all():
+            raise MetricError(f"the {name} holds NaN or infinite samples")
+        signals.append(signal)
+    if signals[0].size != signals[1].size:
+        raise MetricError(
+            f"the reference has {signals[0].size} samples, the output {signals[1].size}"
+        )
+    return signals[0], signals[1]

@@ -1,0 +1,271 @@
+"""Plan all cells, compute those that are not cached, and collect them.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from evaluation.cache import Cache, cache_key
+from evaluation.clips import Clip
+from evaluation.metrics import METRICS, Metric
+from evaluation.pool import Died, Finished, Pool
+from evaluation.scoring import FACTS, Job, Outcome, Scored, Started, score
+from evaluation.systems import Point, System
+
+__all__ = ["Cell", "Run", "execute"]
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[int, int, str], None]
+
+
+class Cell(NamedTuple):
+    """The address of one number."""
+
+    clip: str
+    system: str
+    point: Point
+    metric: str
+
+
+@dataclass
+class Run:
+    """What is measured, and the outcomes.
+
+    Attributes
+    ----------
+    clips : list of Clip
+        The recordings.
+    systems : list of System
+        Loaded.
+    points : dict
+        Operating points of each system, by its name.
+    metrics : list of Metric
+        The metrics.
+    sample_rate : int
+        Scoring rate in Hz.
+    fingerprints : dict
+        Of the systems, by name.
+    delays : dict
+        Samples taken out for aligned metrics, by system name.
+    lags : dict
+        How often each lag was found at the highest rate, by system name.
+    outcomes : dict
+        By `Cell`.
+    """
+
+    clips: list[Clip]
+    systems: list[System]
+    points: dict[str, list[Point]]
+    metrics: list[Metric]
+    sample_rate: int
+    fingerprints: dict[str, str]
+    delays: dict[str, int] = field(default_factory=dict)
+    lags: dict[str, Counter] = field(default_factory=dict)
+    outcomes: dict[Cell, Outcome] = field(default_factory=dict)
+
+    def rows(self) -> Iterator[tuple[Clip, System, Point]]:
+        """Yield what makes a row of the table, in its order."""
+        for system in self.systems:
+            for point in self.points[system.name]:
+                for clip in self.clips:
+                    yield clip, system, point
+
+
+def execute(
+    run: Run,
+    cache: Cache | None,
+    workers: int = 2,
+    timeout: float = 120.0,
+    progress: Progress | None = None,
+) -> None:
+    """Fill ``run.outcomes``, ``run.delays`` and ``run.lags``.
+
+    Arguments
+    ---------
+    run : Run
+        What to measure.
+    cache : Cache, optional
+        Outcomes to reuse and to add to.
+    workers : int
+        Processes; 0 computes in this one, without protection from crashes.
+    timeout : float
+        Seconds that one step (an encode, a decode, a metric) may take.
+    progress : callable, optional
+        Called with cells done, cells in all, and what is going on.
+    """
+    computation = _Computation(run, cache, workers, timeout, progress)
+    # First everything at no delay; the lags found there say which systems have
+    # one, and only those are decoded again for the metrics that take it out.
+    computation.compute(defaultdict(int))
+    for system in run.systems:
+        run.lags[system.name], run.delays[system.name] = _delay(run, system)
+    late = {name: delay for name, delay in run.delays.items() if delay}
+    if late:
+        computation.compute(late)
+
+
+def _delay(run: Run, system: System) -> tuple[Counter, int]:
+    """Find the most frequent lag at the highest rate, if most clips agree on it."""
+    point = run.points[system.name][-1]
+    found = [
+        run.outcomes[Cell(clip.name, system.name, point, FACTS)] for clip in run.clips
+    ]
+    lags = Counter(facts.value["lag"] for facts in found if facts.status == "ok")
+    if not lags:
+        return lags, 0
+    lag, count = min(lags.items(), key=lambda item: (-item[1], abs(item[0]), item[0]))
+    return lags, lag if 2 * count > lags.total() else 0
+
+
+class _Computation:
+    """One pass over the cells of a run."""
+
+    def __init__(
+        self,
+        run: Run,
+        cache: Cache | None,
+        workers: int,
+        timeout: float,
+        progress: Progress | None,
+    ):
+        self.run = run
+        self.cache = cache
+        self.workers = workers
+        self.timeout = timeout
+        self.progress = progress or (lambda done, total, text: None)
+        self.versions = {metric.name: metric.version for metric in run.metrics}
+
+    def compute(self, delays: dict[str, int]) -> None:
+        """Compute the missing cells of the systems in ``delays`` (all if it defaults)."""
+        aligned_only = not isinstance(delays, defaultdict)
+        jobs = list(self._plan(delays, aligned_only))
+        self.total = sum(len(names) for job in jobs for _, names in job.work)
+        self.finished: set[Cell] = set()
+        if not jobs:
+            return
+        self.progress(0, self.total, "")
+        if self.workers == 0:
+            for job in jobs:
+                for message in score(job):
+                    self._take(job, message)
+            return
+        with Pool(score, min(self.workers, len(jobs)), self.timeout) as pool:
+            for job in jobs:
+                pool.submit(job)
+            for job, event in pool.events():
+                if isinstance(event, Died):
+                    rest = self._bury(job, event)
+                    if rest is not None:
+                        pool.submit(rest)
+                elif not isinstance(event, Finished):
+                    self._take(job, event)
+
+    def _plan(self, delays: dict[str, int], aligned_only: bool) -> Iterator[Job]:
+        """Take from the cache what is there, and make jobs of the rest."""
+        for system in self.run.systems:
+            if aligned_only and system.name not in delays:
+                continue
+            for clip in self.run.clips:
+                job = Job(clip, system, self.run.sample_rate, (), delays[system.name])
+                work = []
+                for point in self.run.points[system.name]:
+                    names = tuple(self._missing(job, point, aligned_only))
+                    if names:
+                        work.append((point, names))
+                if work:
+                    yield replace(job, work=tuple(work), codes_path=self._codes(job))
+
+    def _missing(self, job: Job, point: Point, aligned_only: bool) -> Iterator[str]:
+        names = [metric.name for metric in self.run.metrics]
+        if aligned_only:
+            names = [name for name in names if METRICS[name].aligned]
+        else:
+            names.insert(0, FACTS)
+        for name in names:
+            cell = Cell(job.clip.name, job.system.name, point, name)
+            if (
+                name != FACTS
+                and METRICS[name].domain == "speech"
+                and job.clip.domain != "speech"
+            ):
+                self.run.outcomes[cell] = Outcome(
+                    None, "n/a", f"a measure of speech, and this is {job.clip.domain}"
+                )
+                continue
+            known = self.cache.get(self._key(job, point, name)) if self.cache else None
+            if known is None:
+                yield name
+            else:
+                self.run.outcomes[cell] = known
+
+    def _key(self, job: Job, point: Point, name: str) -> str:
+        aligned = name != FACTS and METRICS[name].aligned
+        return cache_key(
+            job.clip.sha256 or job.clip.path,
+            job.sample_rate,
+            self.run.fingerprints[job.system.name],
+            str(point),
+            name,
+            self.versions.get(name, ""),
+            job.delay if aligned else 0,
+        )
+
+    def _codes(self, job: Job) -> str:
+        if self.cache is None:
+            return ""
+        fingerprint = self.run.fingerprints[job.system.name]
+        path = self.cache.codes_path(job.clip.sha256, job.sample_rate, fingerprint)
+        return str(path)
+
+    def _take(self, job: Job, message: Started | Scored, keep: bool = True) -> None:
+        if isinstance(message, Started):
+            return
+        point, name, outcome = message
+        cell = Cell(job.clip.name, job.system.name, point, name)
+        self.run.outcomes[cell] = outcome
+        # What is skipped may be installed, and an unreadable file mended, by
+        # the next time.
+        if self.cache and keep and outcome.status != "skipped" and job.clip.sha256:
+            self.cache.put(self._key(job, point, name), outcome)
+        self.finished.add(cell)
+        text = f"{job.system.name} {job.clip.name}"
+        self.progress(len(self.finished), self.total, text)
+
+    def _bury(self, job: Job, death: Died) -> Job | None:
+        """Write the failure of the step that killed a worker; return what is left."""
+        if isinstance(death.last, Scored):  # between two steps: nothing is to blame
+            blamed = None
+        else:
+            blamed = death.last or Started(None, "start")
+            reason = f"{death.reason} in {blamed.step}"
+            logger.warning("%s, %s: %s", job.system.name, job.clip.name, reason)
+        rest = []
+        for point, names in job.work:
+            left = []
+            for name in names:
+                if Cell(job.clip.name, job.system.name, point, name) in self.finished:
+                    continue
+                if blamed is not None and _hit(blamed, point, name):
+                    # Not cached: the next run may have more memory or patience.
+                    failure = Scored(point, name, Outcome(None, "failed", reason))
+                    self._take(job, failure, keep=False)
+                else:
+                    left.append(name)
+            if left:
+                rest.append((point, tuple(left)))
+        return replace(job, work=tuple(rest)) if rest else None
+
+
+def _hit(blamed: Started, point: Point, name: str) -> bool:
+    """Whether the death of a step is also the end of this cell."""
+    if blamed.point is None:
+        return True
+    return point == blamed.point and blamed.step in ("decode", name)

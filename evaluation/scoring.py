@@ -1,0 +1,292 @@
+"""One clip through one system: encode once, decode each point, score each metric.
+
+This is what a worker process does. It reports step by step, so that when it
+dies the steps before are kept and the step that killed it is known.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from evaluation.clips import Clip, read_clip
+from evaluation.metrics import METRICS, MetricError, MissingPackage
+from evaluation.metrics.waveform import align, estimate_lag
+from evaluation.systems import Point, System
+
+__all__ = ["FACTS", "Job", "Outcome", "Scored", "Started", "score"]
+
+FACTS = "@facts"  # the place of `Facts` among the metrics
+MAX_LENGTH_DIFFERENCE = 0.1  # seconds
+
+# What a codec or a metric may raise and still only lose its own row. Anything
+# else ends the worker, which loses one row too.
+FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+class Outcome(NamedTuple):
+    """A score, or why there is none.
+
+    Attributes
+    ----------
+    value : float, dict or None
+        The score; None unless ``status`` is 'ok'.
+    status : str
+        'ok', 'failed', 'n/a' (means nothing here) or 'skipped' (not installed).
+    reason : str
+        Why there is no score.
+    """
+
+    value: Any = None
+    status: str = "ok"
+    reason: str = ""
+
+
+class Started(NamedTuple):
+    """A step begins; ``point`` is None while the clip is read and encoded."""
+
+    point: Point | None
+    step: str
+
+
+class Scored(NamedTuple):
+    """A cell of the table is done."""
+
+    point: Point
+    metric: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an output beside its scores.
+
+    Attributes
+    ----------
+    seconds : float
+        Length of the reference.
+    len_ref : int
+        The same in samples at the scoring rate.
+    len_out : int
+        Length of the output in samples.
+    lag : int
+        This output's own lag in samples; positive is late.
+    emitted_bits : float or None
+        Bits of tokens or payload.
+    file_bits : float or None
+        Bits of the compressed file.
+    """
+
+    seconds: float
+    len_ref: int
+    len_out: int
+    lag: int
+    emitted_bits: float | None
+    file_bits: float | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that is to be computed of one clip and one system.
+
+    Attributes
+    ----------
+    clip : Clip
+        The recording.
+    system : System
+        The codec.
+    sample_rate : int
+        Scoring rate in Hz.
+    work : tuple
+        Pairs of a point and the names of what to compute there.
+    delay : int
+        The system's delay in samples, taken out for aligned metrics.
+    codes_path : str
+        Where codes are kept between runs; empty to keep none.
+    """
+
+    clip: Clip
+    system: System
+    sample_rate: int
+    work: tuple[tuple[Point, tuple[str, ...]], ...]
+    delay: int = 0
+    codes_path: str = ""
+
+
+def score(job: Job) -> Iterator[Started | Scored]:
+    """Do a job, and report every step and every result as soon as it is there.
+
+    Arguments
+    ---------
+    job : Job
+        What to do.
+
+    Yields
+    ------
+    Started or Scored
+        In the order of the work.
+    """
+    yield Started(None, "read")
+    try:
+        reference = read_clip(job.clip, job.sample_rate)
+    except FAILURES as error:
+        yield from _all_failed(job, describe(error))
+        return
+    yield Started(None, "encode")
+    try:
+        job.system.load()
+        coded = _encode(job, reference)
+    except FAILURES as error:
+        yield from _all_failed(job, f"encode: {describe(error)}")
+        return
+    for point, names in job.work:
+        yield Started(point, "decode")
+        try:
+            output = job.system.reconstruct(
+                coded, point, len(reference), job.sample_rate
+            )
+            facts = _facts(job, coded, point, reference, output)
+        except FAILURES as error:
+            outcome = Outcome(None, "failed", f"decode: {describe(error)}")
+            yield from (Scored(point, name, outcome) for name in names)
+            continue
+        length = min(len(reference), len(output))
+        for name in names:
+            yield Started(point, name)
+            if name == FACTS:
+                outcome = Outcome(asdict(facts))
+            else:
+                outcome = measure(
+                    name,
+                    reference[:length],
+                    output[:length],
+                    job.sample_rate,
+                    job.delay,
+                )
+            yield Scored(point, name, outcome)
+
+
+def measure(
+    name: str, reference: np.ndarray, output: np.ndarray, sample_rate: int, delay: int
+) -> Outcome:
+    """Compute one metric, whatever happens.
+
+    Arguments
+    ---------
+    name : str
+        Of the metric.
+    reference : np.ndarray
+        Shape [T].
+    output : np.ndarray
+        Shape [T].
+    sample_rate : int
+        In Hz.
+    delay : int
+        Samples by which the output is late, for metrics that take it out.
+
+    Returns
+    -------
+    Outcome
+        A score or a reason.
+
+    Example
+    -------
+    >>> measure("stoi", np.zeros(16000), np.zeros(16000), 16000, 0)
+    Outcome(value=None, status='failed', reason='the reference is silent')
+    """
+    metric = METRICS[name]
+    try:
+        if metric.aligned:
+            reference, output = align(reference, output, delay)
+        return Outcome(metric(reference, output, sample_rate))
+    except MissingPackage as error:
+        return Outcome(None, "skipped", describe(error))
+    except FAILURES as error:
+        return Outcome(None, "failed", describe(error))
+
+
+def describe(error: BaseException) -> str:
+    """Say an error in one line; its kind is left out where the message was ours."""
+    text = " ".join(str(error).split())[:300]
+    if isinstance(error, (MetricError, ValueError)) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _encode(job: Job, reference: np.ndarray) -> Any:
+    """Encode, or read the codes of an earlier run."""
+    from evaluation.cache import load_codes, save_codes
+
+    path = Path(job.codes_path) if job.codes_path else None
+    if path is not None:
+        codes = load_codes(path)
+        if codes is not None:
+            return codes
+    own = job.system.sample_rate or job.sample_rate
+    from evaluation.clips import resample
+
+    wav = resample(reference, job.sample_rate, own)
+    coded = job.system.encode_clip(job.clip, wav, own)
+    if path is not None and is_codes(coded):
+        save_codes(path, coded)
+    return coded
+
+
+def is_codes(coded: Any) -> bool:
+    """Whether what a system made is a matrix of codes [K, F], to be kept."""
+    return (
+        isinstance(coded, np.ndarray)
+        and coded.ndim == 2
+        and np.issubdtype(coded.dtype, np.integer)
+    )
+
+
+def _facts(
+    job: Job, coded: Any, point: Point, reference: np.ndarray, output: np.ndarray
+) -> Facts:
+    """Check that reference and output are a pair, and count."""
+    if output.ndim != 1:
+        raise MetricError(f"the output has shape {output.shape}; [T] is needed")
+    difference = abs(len(reference) - len(output)) / job.sample_rate
+    if difference > MAX_LENGTH_DIFFERENCE:
+        raise MetricError(
+            f"the lengths differ: reference {len(reference)} samples, output "
+            f"{len(output)} at {job.sample_rate} Hz. Another recording, or a wrong rate?"
+        )
+    if not np.isfinite(output).all():
+        raise MetricError("the output holds NaN or infinite samples")
+    length = min(len(reference), len(output))
+    own = job.system.sample_rate or job.sample_rate
+    rate = job.system.rate(coded, point, round(len(reference) * own / job.sample_rate))
+    return Facts(
+        seconds=len(reference) / job.sample_rate,
+        len_ref=len(reference),
+        len_out=len(output),
+        lag=estimate_lag(reference[:length], output[:length]) if length else 0,
+        emitted_bits=rate.emitted,
+        file_bits=rate.file,
+    )
+
+
+def _all_failed(job: Job, reason: str) -> Iterator[Scored]:
+    for point, names in job.work:
+        for name in names:
+            yield Scored(point, name, Outcome(None, "failed", reason))

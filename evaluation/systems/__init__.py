@@ -1,0 +1,100 @@
+"""Systems under test, made from one-line descriptions.
+
+    16khz-small, weights.pth, some/hub-id     a DAC
+    identity, resample, resample:12000        controls
+    opus, opus:1.0/0.95                       Opus, at given compression levels
+    folder:PATH, folder:PATH@6.0              decoded files (and their kbps)
+    package.module:Class                      your own `System`
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from evaluation.systems.system import CodebookSystem, Point, Rate, System
+
+__all__ = ["CodebookSystem", "Point", "Rate", "System", "make_system"]
+
+
+def make_system(description: str | System, device: str = "cpu") -> System:
+    """Make a system from its description.
+
+    Arguments
+    ---------
+    description : str or System
+        See the top of this module; a system is returned as it is.
+    device : str
+        Where neural codecs run.
+
+    Returns
+    -------
+    System
+        Not loaded yet.
+
+    Raises
+    ------
+    ValueError
+        If the description cannot be understood.
+
+    Example
+    -------
+    >>> make_system("resample:12000").name
+    'resample-12000'
+    """
+    if isinstance(description, System):
+        return description
+    kind, _, argument = description.partition(":")
+    if kind == "identity" and not argument:
+        from evaluation.systems.controls import Identity
+
+        return Identity()
+    if kind == "resample":
+        from evaluation.systems.controls import Resample
+
+        return Resample(_number(description, argument, int) if argument else None)
+    if kind == "opus":
+        from evaluation.systems.opus import Opus
+
+        levels = argument.split("/") if argument else []
+        return Opus([_number(description, level, float) for level in levels])
+    if kind == "folder":
+        from evaluation.systems.folder import DecodedFolder
+
+        path, at, kbps = argument.rpartition("@")
+        if not at:
+            return DecodedFolder(argument)
+        return DecodedFolder(path, kbps=_number(description, kbps, float))
+    if argument and "/" not in kind and "\\" not in argument:
+        return _own(description, kind, argument)
+    from evaluation.systems.dac import DACSystem
+
+    return DACSystem(description, device=device)
+
+
+def _own(description: str, module: str, name: str) -> System:
+    try:
+        system = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"system {description!r} is not there ({error}). Give package.module:Class "
+            "with the package on the Python path."
+        ) from error
+    system = system() if isinstance(system, type) else system
+    if not isinstance(system, System):
+        raise ValueError(
+            f"system {description!r} is {type(system).__name__}, not a "
+            "evaluation.System. Derive your class from it."
+        )
+    return system
+
+
+def _number(description: str, text: str, kind: type) -> float:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise ValueError(
+            f"system {description!r}: {text!r} is not a number."
+        ) from error

@@ -1,0 +1,109 @@
+"""The Descript Audio Codec under test: any variant, checkpoint or hub id.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evaluation.systems.system import CodebookSystem, Point
+
+if TYPE_CHECKING:
+    from dac_lobe import DAC
+
+__all__ = ["DACSystem"]
+
+# Longer audio goes through the codec in chunks: the same codes, bounded memory.
+WHOLE_SECONDS = 30
+
+
+class DACSystem(CodebookSystem):
+    """A DAC, loaded by ``DAC.from_pretrained``.
+
+    Arguments
+    ---------
+    source : str or Path
+        A name like '16khz-small', a file, a folder, or a hub id.
+    name : str, optional
+        System name; by default that of the model, or of the file without suffix.
+    device : str
+        Where to run.
+
+    Attributes
+    ----------
+    codec : DAC or None
+        The codec, after `load`.
+    """
+
+    def __init__(
+        self,
+        source: str | Path = "16khz-small",
+        name: str | None = None,
+        device: str = "cpu",
+    ):
+        self.source = str(source)
+        path = Path(self.source)
+        self.name = name or (path.stem if path.is_file() else path.name)
+        self.device = device
+        self.codec: DAC | None = None
+
+    def __getstate__(self) -> dict:
+        """Leave the weights behind: each process loads its own."""
+        return {**vars(self), "codec": None}
+
+    def load(self) -> None:
+        """Load the weights and read the rates off the codec."""
+        if self.codec is None:
+            from dac_lobe import DAC
+
+            self.codec = DAC.from_pretrained(self.source, device=self.device)
+            self.sample_rate = self.codec.sample_rate
+            self.frame_rate = self.codec.frame_rate
+            self.num_codebooks = self.codec.num_codebooks
+            self.codebook_size = self.codec.codebook_size
+
+    def fingerprint(self) -> str:
+        """Hash the weights, and the versions of the code that runs them."""
+        import torch
+
+        from dac_lobe import __version__
+
+        self.load()
+        digest = hashlib.sha256(f"{__version__} {torch.__version__} ".encode())
+        digest.update(self.device.split(":")[0].encode())
+        for key, value in sorted(self.codec.state_dict().items()):
+            digest.update(f"{key} {tuple(value.shape)} {value.dtype}".encode())
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(f"{self.sample_rate} {self.codec.delay}".encode())
+        return digest.hexdigest()[:16]
+
+    def encode(self, wav: np.ndarray, sample_rate: int) -> np.ndarray:
+        """Encode samples [T] at the codec's rate into all codebooks [K, F]."""
+        import torch
+
+        audio = torch.from_numpy(np.ascontiguousarray(wav, np.float32))[None, None]
+        audio = audio.to(self.device)
+        with torch.inference_mode():
+            if wav.size <= WHOLE_SECONDS * self.sample_rate:
+                codes = self.codec.encode(audio).codes
+            else:
+                codes = self.codec.encode_chunked(audio)
+        return codes[0].cpu().numpy().astype(np.int32)
+
+    def decode(self, codes: np.ndarray, point: Point, length: int) -> np.ndarray:
+        """Decode the codebooks given into samples [T]."""
+        import torch
+
+        codes = torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
+        with torch.inference_mode():
+            if length <= WHOLE_SECONDS * self.sample_rate:
+                wav = self.codec.decode_codes(codes, length=length)
+            else:
+                wav = self.codec.decode_chunked(codes, length=length)
+        return wav[0, 0].float().cpu().numpy()

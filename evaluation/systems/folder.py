@@ -1,0 +1,81 @@
+"""A folder of files that some other codec has decoded already.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from evaluation.clips import SUFFIXES, Clip, read_wav, resample
+from evaluation.metrics.metric import MetricError
+from evaluation.systems.system import Point, System
+
+__all__ = ["DecodedFolder"]
+
+
+class DecodedFolder(System):
+    """Decoded files, paired with the references by their path below the folder.
+
+    A file may have another rate than its reference, if its header says so: it
+    is resampled, and a wrong header shows as a length that does not match.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The decoded files; suffixes may differ from the references'.
+    name : str, optional
+        System name; the folder's by default.
+    kbps : float, optional
+        The codec's rate, if known.
+    """
+
+    def __init__(
+        self, folder: str | Path, name: str | None = None, kbps: float | None = None
+    ):
+        self.folder = str(folder)
+        if not Path(folder).is_dir():
+            raise ValueError(f"folder:{folder}: there is no such folder.")
+        self.name = name or Path(folder).resolve().name
+        self.nominal = kbps
+
+    def fingerprint(self) -> str:
+        """Hash names and contents of all files."""
+        digest = hashlib.sha256(b"folder 1")
+        for path in sorted(Path(self.folder).rglob("*")):
+            if path.suffix.lower() in SUFFIXES and path.is_file():
+                digest.update(path.relative_to(self.folder).as_posix().encode())
+                with path.open("rb") as file:
+                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()[:16]
+
+    def encode_clip(self, clip: Clip, wav: np.ndarray, sample_rate: int) -> np.ndarray:
+        """Find and read the decoded file of ``clip``."""
+        base = Path(self.folder) / clip.name
+        # Not with_suffix: a name may hold dots of its own.
+        candidates = [base] if base.suffix.lower() in SUFFIXES else []
+        candidates += [base.with_name(base.name + end) for end in sorted(SUFFIXES)]
+        path = next((path for path in candidates if path.is_file()), None)
+        if path is None:
+            raise MetricError(f"no decoded file {clip.name}.* in {self.folder}")
+        try:
+            decoded, rate = read_wav(path)
+        except MetricError as error:
+            raise MetricError(f"the decoded file {error}") from error
+        return resample(decoded, rate, sample_rate)
+
+    def encode(self, wav: np.ndarray, sample_rate: int) -> np.ndarray:
+        """Refuse: only `encode_clip` knows which file is meant."""
+        raise TypeError("a folder of decoded files needs to know the clip's name.")
+
+    def decode(self, coded: np.ndarray, point: Point, length: int) -> np.ndarray:
+        """Return what was read, whatever its length."""
+        return coded
+
+    def kbps(self, point: Point, sample_rate: int) -> float | None:
+        """Return the rate that was given."""
+        return self.nominal

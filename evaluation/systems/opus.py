@@ -1,0 +1,130 @@
+"""Opus as a baseline, through libsndfile: no ffmpeg needed.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from evaluation.clips import resample
+from evaluation.systems.system import Point, Rate, System
+
+__all__ = ["Opus", "ogg_packets", "opus_payload_bytes"]
+
+RATES = (8000, 12000, 16000, 24000, 48000)
+
+
+def ogg_packets(stream: bytes) -> Iterator[int]:
+    """Yield the length in bytes of each packet of an Ogg stream.
+
+    A page (RFC 3533) is a header of 27 bytes, a table of segment lengths, and
+    the segments; a packet ends at the first segment shorter than 255 bytes,
+    perhaps pages later.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are not whole Ogg pages.
+    """
+    position, packet = 0, 0
+    while position < len(stream):
+        header = stream[position : position + 27]
+        if len(header) < 27 or header[:4] != b"OggS":
+            raise ValueError(f"no Ogg page at byte {position} of {len(stream)}.")
+        (segments,) = struct.unpack_from("B", header, 26)
+        table = stream[position + 27 : position + 27 + segments]
+        for length in table:
+            packet += length
+            if length < 255:
+                yield packet
+                packet = 0
+        position += 27 + segments + sum(table)
+
+
+def opus_payload_bytes(stream: bytes) -> int:
+    """Bytes of coded audio in an Ogg Opus file: all but the two header packets."""
+    return sum(list(ogg_packets(stream))[2:])
+
+
+class _Streams(NamedTuple):
+    """Ogg files by their setting, and the rate that the output returns to."""
+
+    by_setting: dict[str, bytes]
+    sample_rate: int
+
+
+class Opus(System):
+    """Opus at several qualities; variable rate, so the payload is measured.
+
+    Arguments
+    ---------
+    qualities : sequence of float, optional
+        libsndfile's compression levels, 0 (about 256 kbps) to 1 (about 6 kbps).
+
+    Example
+    -------
+    >>> system = Opus([1.0])
+    >>> tone = 0.1 * np.sin(np.arange(16000) / 5)
+    >>> coded = system.encode(tone, 16000)
+    >>> len(system.decode(coded, Point(setting="c=1"), 16000))
+    16000
+    """
+
+    name = "opus"
+    version = "1"
+
+    def __init__(self, qualities: Sequence[float] | None = None):
+        import soundfile
+
+        self.qualities = tuple(qualities or (1.0, 0.99, 0.97, 0.95, 0.92))
+        bad = [quality for quality in self.qualities if not 0 <= quality <= 1]
+        if bad:
+            raise ValueError(f"opus:{bad[0]}: a compression level is from 0 to 1.")
+        self.library = soundfile.__libsndfile_version__
+
+    def points(self, codebooks: Sequence[int] | None) -> list[Point]:
+        """One point per compression level, lowest rate first."""
+        return [
+            Point(setting=f"c={quality:g}")
+            for quality in sorted(self.qualities, reverse=True)
+        ]
+
+    def encode(self, wav: np.ndarray, sample_rate: int) -> _Streams:
+        """Encode at every level, at the next rate that Opus knows."""
+        import soundfile
+
+        rate = next((rate for rate in RATES if rate >= sample_rate), RATES[-1])
+        wav = resample(wav, sample_rate, rate)
+        streams: dict[str, bytes] = {}
+        for point in self.points(None):
+            file = io.BytesIO()
+            soundfile.write(
+                file,
+                wav,
+                rate,
+                format="OGG",
+                subtype="OPUS",
+                compression_level=float(point.setting.removeprefix("c=")),
+            )
+            streams[point.setting] = file.getvalue()
+        return _Streams(streams, sample_rate)
+
+    def decode(self, coded: _Streams, point: Point, length: int) -> np.ndarray:
+        """Decode one level and return to the rate that was given to `encode`."""
+        import soundfile
+
+        file = io.BytesIO(coded.by_setting[point.setting])
+        wav, rate = soundfile.read(file, dtype="float32")
+        return resample(wav, rate, coded.sample_rate)[:length]
+
+    def rate(self, coded: _Streams, point: Point, length: int) -> Rate:
+        """Payload and file size."""
+        stream = coded.by_setting[point.setting]
+        return Rate(emitted=8 * opus_payload_bytes(stream), file=8 * len(stream))

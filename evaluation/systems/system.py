@@ -1,0 +1,209 @@
+"""What a codec under test is: something that encodes once and decodes many prefixes.
+
+To add one, write a class of about fifteen lines (docs/evaluation.md):
+
+    class Mine(CodebookSystem):
+        name, version = "mine", "1"
+        sample_rate, frame_rate, num_codebooks, codebook_size = 16000, 50, 8, 1024
+
+        def load(self):
+            self.codec = my_package.load("weights.bin")
+
+        def encode(self, wav, sample_rate):
+            return self.codec.encode(wav)                  # integers [K, F]
+
+        def decode(self, codes, point, length):
+            return self.codec.decode(codes)[:length]       # samples [T]
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evaluation.clips import Clip, resample
+
+__all__ = ["CodebookSystem", "Point", "Rate", "System"]
+
+
+@dataclass(frozen=True, order=True)
+class Point:
+    """One operating point of a system.
+
+    Arguments
+    ---------
+    num_codebooks : int, optional
+        Codebooks decoded, for codecs that have them.
+    setting : str
+        What else chooses the rate, for those that do not.
+
+    Example
+    -------
+    >>> str(Point(num_codebooks=4)), str(Point(setting="c=0.95"))
+    ('K=4', 'c=0.95')
+    """
+
+    num_codebooks: int | None = None
+    setting: str = ""
+
+    def __str__(self) -> str:
+        codebooks = "" if self.num_codebooks is None else f"K={self.num_codebooks}"
+        return " ".join(part for part in (codebooks, self.setting) if part)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What one clip cost at one operating point, in bits; None where unknown.
+
+    Arguments
+    ---------
+    emitted : float, optional
+        Bits of the tokens or the payload that were really produced.
+    file : float, optional
+        Bits of the compressed file, headers and all.
+    """
+
+    emitted: float | None = None
+    file: float | None = None
+
+
+class System(ABC):
+    """A codec, or a control, under test.
+
+    Instances travel to worker processes before `load` is called, so what
+    cannot be pickled belongs into `load`.
+
+    Attributes
+    ----------
+    name : str
+        The ``system`` of the tables.
+    version : str
+        Raise it when outputs change for a reason that the fingerprint cannot see.
+    sample_rate : int or None
+        Rate of `encode` and `decode` in Hz; None if any rate will do.
+    """
+
+    name: str = ""
+    version: str = "1"
+    sample_rate: int | None = None
+
+    def fingerprint(self) -> str:
+        """Identify everything that the output depends on, for the cache.
+
+        By default the class, its version and the plain attributes; a system
+        with weights adds their hash.
+        """
+        kind = type(self)
+        plain = {
+            key: value
+            for key, value in sorted(vars(self).items())
+            if isinstance(value, (str, int, float, tuple, type(None)))
+        }
+        identity = [f"{kind.__module__}.{kind.__qualname__}", self.version, plain]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+
+    def load(self) -> None:
+        """Make ready to encode; called once in each process that does."""
+        return None
+
+    def points(self, codebooks: Sequence[int] | None) -> list[Point]:
+        """Operating points to evaluate, lowest rate first."""
+        return [Point()]
+
+    def encode_clip(self, clip: Clip, wav: np.ndarray, sample_rate: int) -> Any:
+        """Encode one clip; systems that need its name override this."""
+        return self.encode(wav, sample_rate)
+
+    @abstractmethod
+    def encode(self, wav: np.ndarray, sample_rate: int) -> Any:
+        """Encode samples [T] once, for all operating points."""
+
+    @abstractmethod
+    def decode(self, coded: Any, point: Point, length: int) -> np.ndarray:
+        """Decode at one operating point into samples [T], ``length`` if it can."""
+
+    def kbps(self, point: Point, sample_rate: int) -> float | None:
+        """Nominal rate in kbps; None if there is none, as with variable rates."""
+        return None
+
+    def rate(self, coded: Any, point: Point, length: int) -> Rate:
+        """Count what one clip of ``length`` samples cost."""
+        return Rate()
+
+    def reconstruct(
+        self, coded: Any, point: Point, length: int, sample_rate: int
+    ) -> np.ndarray:
+        """Decode, and return to the scoring rate."""
+        own = self.sample_rate or sample_rate
+        wav = np.asarray(
+            self.decode(coded, point, own_length(length, sample_rate, own))
+        )
+        return resample(np.atleast_1d(wav.squeeze()), own, sample_rate)
+
+
+class CodebookSystem(System):
+    """A codec with residual codebooks, any prefix of which can be decoded.
+
+    Attributes
+    ----------
+    frame_rate : float
+        Frames per second, in Hz.
+    num_codebooks : int
+        Codebooks K.
+    codebook_size : int
+        Codes per codebook.
+    """
+
+    frame_rate: float
+    num_codebooks: int
+    codebook_size: int
+
+    def points(self, codebooks: Sequence[int] | None) -> list[Point]:
+        """One point per number of codebooks; all powers of two and K by default."""
+        if codebooks is None:
+            codebooks = [2**n for n in range(self.num_codebooks.bit_length())]
+            codebooks = [k for k in codebooks if k < self.num_codebooks]
+            codebooks.append(self.num_codebooks)
+        bad = [k for k in codebooks if not 1 <= k <= self.num_codebooks]
+        if bad or not codebooks:
+            raise ValueError(
+                f"codebooks {', '.join(map(str, bad)) or '(none)'} asked of "
+                f"{self.name}, which has {self.num_codebooks}. "
+                f"Choose from 1 to {self.num_codebooks}."
+            )
+        return [Point(num_codebooks=k) for k in sorted(set(codebooks))]
+
+    def kbps(self, point: Point, sample_rate: int) -> float:
+        """Nominal rate: frame_rate * K * log2(codebook_size) / 1000."""
+        return self.frame_rate * point.num_codebooks * self._bits_per_code / 1000
+
+    def rate(self, coded: np.ndarray, point: Point, length: int) -> Rate:
+        """Count the codes that were really produced."""
+        codes = np.asarray(coded)[: point.num_codebooks]
+        return Rate(emitted=codes.size * self._bits_per_code)
+
+    def reconstruct(
+        self, coded: np.ndarray, point: Point, length: int, sample_rate: int
+    ) -> np.ndarray:
+        """Decode the first codebooks, and return to the scoring rate."""
+        prefix = np.asarray(coded)[: point.num_codebooks]
+        return super().reconstruct(prefix, point, length, sample_rate)
+
+    @property
+    def _bits_per_code(self) -> float:
+        return math.log2(self.codebook_size)
+
+
+def own_length(length: int, sample_rate: int, own: int) -> int:
+    """Length at rate ``own`` of ``length`` samples at ``sample_rate``, as soxr rounds."""
+    return length if own == sample_rate else round(length * own / sample_rate)

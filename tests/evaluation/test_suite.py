@@ -1,0 +1,275 @@
+"""The whole evaluation on small recordings: tables, failures, cache."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from toy_systems import Broken, OneBitLess, Rounding
+
+from evaluation import evaluate
+from evaluation.cache import Cache
+from evaluation.clips import find_clips
+from evaluation.runner import Cell
+from evaluation.systems import Point
+
+RATE = 16000
+FAST = ["stoi", "mel_dac7", "si_sdr", "si_sdr_raw"]
+
+
+def row(table, **match):
+    for key, value in match.items():
+        table = table[table[key] == value]
+    assert len(table) == 1
+    return table.iloc[0]
+
+
+class TestTables:
+    def test_one_row_per_utterance_system_and_point(self, clips, tmp_path):
+        results = evaluate(
+            clips,
+            [Rounding()],
+            [1, 2, 4],
+            FAST,
+            baselines=["identity"],
+            output=tmp_path / "out",
+            workers=0,
+        )
+        table = pd.read_csv(tmp_path / "out" / "utterances.csv")
+        assert list(table.columns[:5]) == [
+            "utterance",
+            "system",
+            "num_codebooks",
+            "setting",
+            "kbps",
+        ]
+        assert not table.duplicated(["utterance", "system", "num_codebooks"]).any()
+        assert len(table) == 3 * 3 + 3
+        assert set(table["status"]) == {"ok"}
+        summary = pd.read_csv(tmp_path / "out" / "summary.csv")
+        four = row(summary, system="rounding", num_codebooks=4)
+        assert (four["kbps"], four["n_ok"], four["n_total"]) == (128.0, 3, 3)
+        assert four["stoi_mean"] == pytest.approx(
+            results.utterances.query("system == 'rounding' and num_codebooks == 4")[
+                "stoi"
+            ].mean(),
+            abs=1e-6,
+        )
+        assert "si_sdr" in (tmp_path / "out" / "summary.md").read_text()
+
+    def test_more_codebooks_are_better(self, clips):
+        summary = evaluate(clips, [Rounding()], None, FAST, workers=0).summary
+        assert list(summary["num_codebooks"]) == [1, 2, 4]
+        assert summary["stoi_mean"].is_monotonic_increasing
+        assert summary["mel_dac7_mean"].is_monotonic_decreasing
+        assert summary["si_sdr_mean"].is_monotonic_increasing
+
+
+class TestFailures:
+    """Each way to fail is a row with its reason, and costs no other row."""
+
+    @pytest.mark.parametrize(
+        ("way", "reason"),
+        [
+            ("raise", "decode: ZeroDivisionError: as asked"),
+            ("nan", "decode: the output holds NaN or infinite samples"),
+            ("short", "decode: the lengths differ"),
+        ],
+    )
+    def test_of_one_decode(self, clips, way, reason):
+        results = evaluate(clips, [Broken(way, only="clip1")], metrics=FAST, workers=0)
+        bad = row(results.utterances, utterance="clip1")
+        assert bad["status"] == "failed"
+        assert bad["reason"].startswith(reason)
+        assert bad[FAST].isna().all()
+        summary = results.summary.iloc[0]
+        assert (summary["n_ok"], summary["n_total"]) == (2, 3)
+        assert summary["stoi_mean"] == pytest.approx(1.0)
+
+    def test_silent_output_fails_where_it_means_nothing(self, clips):
+        table = evaluate(clips, [Broken("silent")], metrics=FAST, workers=0).utterances
+        assert table["stoi"].isna().all()
+        assert table["si_sdr"].isna().all()
+        assert table["mel_dac7"].notna().all()  # a distance to silence exists
+        assert "stoi: the output is silent" in table["reason"].iloc[0]
+
+    @pytest.mark.parametrize(
+        ("way", "reason"),
+        [
+            ("exit", "the worker ended with exit code 7 in decode"),
+            ("kill", "the worker was ended by SIGKILL in decode"),
+            ("hang", "no answer for 5 s in decode"),
+        ],
+    )
+    def test_of_a_worker(self, clips, way, reason):
+        results = evaluate(
+            clips,
+            [Broken(way, only="clip1")],
+            metrics=["mel_dac7"],
+            timeout=5,
+        )
+        bad = row(results.utterances, utterance="clip1")
+        assert (bad["status"], bad["reason"]) == ("failed", reason)
+        assert list(results.utterances["status"]) == ["ok", "failed", "ok"]
+
+    def test_of_recordings(self, clips):
+        soundfile.write(clips / "silent.wav", np.zeros(RATE), RATE)
+        soundfile.write(clips / "short.wav", np.full(100, 0.1), RATE)
+        soundfile.write(clips / "nan.wav", np.full(RATE, np.nan), RATE, "FLOAT")
+        (clips / "noise.flac").write_bytes(b"not audio at all")
+        (clips / "empty.wav").write_bytes(b"")
+        soundfile.write(clips / "none.wav", np.zeros(0), RATE)
+        results = evaluate(clips, [Rounding()], [2], [*FAST, "pesq_wb"], workers=0)
+        table = results.utterances.set_index("utterance")
+        assert list(table.index[table["status"] == "ok"]) == ["clip0", "clip1", "clip2"]
+        assert "the reference is silent" in table["reason"]["silent"]
+        assert "too short" in table["reason"]["short"]
+        assert table["reason"]["nan"] == "the recording holds NaN or infinite samples"
+        assert table["reason"]["noise"].startswith("the recording cannot be read")
+        assert table["reason"]["empty"].startswith("the recording cannot be read")
+        assert table["reason"]["none"] == "the recording holds no samples"
+        assert table[FAST].loc[["nan", "noise", "empty", "none"]].isna().all(axis=None)
+        assert results.failed_share > 0.3
+
+    def test_music_has_no_speech_scores(self, clips):
+        (clips / "manifest.csv").write_text(
+            "path,domain\nclip0.wav,speech\nclip1.wav,music\nclip2.wav,speech\n"
+        )
+        results = evaluate(clips, [Rounding()], [4], [*FAST, "pesq_wb"], workers=0)
+        music = row(results.utterances, utterance="clip1")
+        assert music["status"] == "ok"
+        assert music[["stoi", "pesq_wb"]].isna().all()
+        assert music[["mel_dac7", "si_sdr"]].notna().all()
+        assert "n/a: a measure of speech" in music["reason"]
+        assert results.summary.iloc[0]["stoi_n_ok"] == 2
+
+
+class TestDelay:
+    def test_is_taken_out_of_aligned_metrics_only(self, clips):
+        results = evaluate(clips, [Broken("late")], metrics=FAST, workers=0)
+        table = results.utterances
+        assert set(table["delay_samples"]) == {8}
+        assert set(table["lag_samples"]) == {8}
+        assert (table["si_sdr"] > 99).all()
+        assert (table["si_sdr_raw"] < 20).all()
+
+    def test_one_odd_clip_does_not_decide(self, clips):
+        table = evaluate(
+            clips, [Broken("late", only="clip0")], metrics=FAST, workers=0
+        ).utterances
+        assert set(table["delay_samples"]) == {0}
+        assert list(table["lag_samples"]) == [8, 0, 0]
+
+
+class TestCache:
+    def test_second_run_computes_nothing(self, clips, tmp_path):
+        log, out = tmp_path / "log", tmp_path / "out"
+        first = evaluate(
+            clips, [OneBitLess(str(log))], metrics=FAST, output=out, workers=0
+        )
+        assert log.read_text().count("encoded") == 3
+        second = evaluate(
+            clips, [OneBitLess(str(log))], metrics=FAST, output=out, workers=0
+        )
+        assert log.read_text().count("encoded") == 3
+        pd.testing.assert_frame_equal(first.utterances, second.utterances)
+
+    def test_new_metric_and_new_codebooks_only(self, clips, tmp_path, monkeypatch):
+        out = tmp_path / "out"
+        evaluate(clips, [Rounding()], [1, 2], FAST, output=out, workers=0)
+        computed = []
+        put = Cache.put
+        monkeypatch.setattr(
+            Cache,
+            "put",
+            lambda self, key, value: computed.append(put(self, key, value)),
+        )
+        evaluate(clips, [Rounding()], [1, 2], [*FAST, "lsd"], output=out, workers=0)
+        assert len(computed) == 3 * 2
+        computed.clear()
+        evaluate(clips, [Rounding()], [1, 2, 3], FAST, output=out, workers=0)
+        assert len(computed) == 3 * (len(FAST) + 1)
+
+    def test_changed_recording_is_scored_again(self, clips, tmp_path):
+        out = tmp_path / "out"
+        before = evaluate(clips, [Rounding()], [2], FAST, output=out, workers=0)
+        wav, rate = soundfile.read(clips / "clip0.wav")
+        soundfile.write(clips / "clip0.wav", wav[::-1], rate)
+        after = evaluate(clips, [Rounding()], [2], FAST, output=out, workers=0)
+        same = before.utterances["mel_dac7"] == after.utterances["mel_dac7"]
+        assert list(same) == [False, True, True]
+
+    def test_torn_line_is_ignored(self, clips, tmp_path):
+        out = tmp_path / "out"
+        first = evaluate(clips, [Rounding()], [2], FAST, output=out, workers=0)
+        (shard,) = (out / "cache").glob("*.jsonl")
+        shard.write_bytes(shard.read_bytes()[:-20])
+        second = evaluate(clips, [Rounding()], [2], FAST, output=out, workers=0)
+        pd.testing.assert_frame_equal(first.utterances, second.utterances)
+
+
+def test_same_bytes_for_any_number_of_workers(clips, tmp_path):
+    for workers in (1, 3):
+        evaluate(
+            clips,
+            [Rounding()],
+            [1, 2],
+            FAST,
+            baselines=["opus:1.0", "resample"],
+            output=tmp_path / str(workers),
+            workers=workers,
+        )
+    for name in ("utterances.csv", "summary.csv", "summary.md"):
+        one, three = (tmp_path / n / name for n in ("1", "3"))
+        assert one.read_bytes() == three.read_bytes()
+
+
+class TestClips:
+    def test_draw_is_seeded(self, clips):
+        drawn = [
+            [clip.name for clip in find_clips(clips, max_utterances=2, seed=seed)]
+            for seed in (1, 1, 2, 3, 4)
+        ]
+        assert drawn[0] == drawn[1]
+        assert any(names != drawn[0] for names in drawn)
+
+    def test_manifest_alone_says_what_is_taken(self, clips):
+        (clips / "some.csv").write_text("path\nclip2.wav\nmissing.wav\n")
+        names = [clip.name for clip in find_clips(clips / "some.csv")]
+        assert names == ["clip2", "missing"]
+
+    def test_same_stem_twice(self, clips):
+        soundfile.write(clips / "clip0.flac", np.zeros(10), RATE)
+        names = [clip.name for clip in find_clips(clips)]
+        assert names == ["clip0.flac", "clip0.wav", "clip1", "clip2"]
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"audio_dir": "nowhere"}, "neither a folder nor a manifest"),
+            ({"domain": "birdsong"}, "choose from speech, music, auto"),
+            ({"codebooks": [0]}, "has 4"),
+            ({"codebooks": [5]}, "has 4"),
+            ({"metrics": []}, "no metric given"),
+            ({"max_utterances": 0}, "1 or more"),
+            ({"workers": -1}, "0 or more"),
+            ({"systems": [Rounding(), Rounding()]}, "two systems are called"),
+        ],
+    )
+    def test_bad_arguments(self, clips, change, message):
+        arguments = {
+            "audio_dir": clips,
+            "systems": [Rounding()],
+            "workers": 0,
+            **change,
+        }
+        with pytest.raises(ValueError, match=message):
+            evaluate(**arguments)
+
+
+def test_outcomes_are_addressed_by_cell(clips):
+    run = evaluate(clips, [Rounding()], [2], ["mel_dac7"], workers=0).run
+    outcome = run.outcomes[Cell("clip0", "rounding", Point(2), "mel_dac7")]
+    assert outcome.status == "ok"
+    assert outcome.value > 0

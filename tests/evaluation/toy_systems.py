@@ -1,0 +1,90 @@
+"""Small systems for the tests; in a module of their own, so that workers find them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import numpy as np
+
+from evaluation import CodebookSystem, Point, System
+
+# --- the example of docs/evaluation.md, between these lines -------------------
+
+
+class Rounding(CodebookSystem):
+    """Residual scalar quantizer: each codebook adds two bits to every sample."""
+
+    name, version = "rounding", "1"
+    sample_rate, frame_rate, num_codebooks, codebook_size = 16000, 16000, 4, 4
+
+    def encode(self, wav, sample_rate):
+        codes, rest = [], wav.clip(-1, 1)
+        for stage in range(self.num_codebooks):
+            step = 2 / 4 ** (stage + 1)
+            codes.append(np.clip(np.floor(rest / step + 2), 0, 3).astype(int))
+            rest = rest - (codes[-1] - 1.5) * step
+        return np.stack(codes)
+
+    def decode(self, codes, point, length):
+        steps = 2 / 4 ** np.arange(1, len(codes) + 1)
+        return ((codes - 1.5) * steps[:, None]).sum(axis=0)[:length]
+
+
+# ------------------------------------------------------------------------------
+
+
+class Broken(System):
+    """Fails on purpose, in the way that it is told to."""
+
+    def __init__(self, way: str, only: str = ""):
+        self.name, self.way, self.only = f"broken-{way}", way, only
+
+    def encode_clip(self, clip, wav, sample_rate):
+        return wav, (not self.only or clip.name == self.only)
+
+    def encode(self, wav, sample_rate):
+        raise TypeError("not reached")
+
+    def decode(self, coded, point, length):
+        wav, on = coded
+        if on and self.way == "raise":
+            raise ZeroDivisionError("as asked")
+        if on and self.way == "exit":
+            os._exit(7)
+        if on and self.way == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if on and self.way == "hang":
+            time.sleep(600)
+        if on and self.way == "silent":
+            return np.zeros(length)
+        if on and self.way == "nan":
+            return np.full(length, np.nan)
+        if on and self.way == "short":
+            return wav[: length // 2]
+        if on and self.way == "late":
+            return np.concatenate([np.zeros(8), wav])[:length]
+        return wav
+
+
+class OneBitLess(System):
+    """Twelve bits a sample; counts how often it encodes, in the file given."""
+
+    def __init__(self, log: str = ""):
+        self.name, self.log = "twelve-bits", log
+
+    def fingerprint(self):
+        return "twelve-bits 1"
+
+    def points(self, codebooks):
+        return [Point(setting="12 bits")]
+
+    def encode(self, wav, sample_rate):
+        if self.log:
+            with open(self.log, "a") as file:
+                file.write("encoded\n")
+        return np.round(wav * 2048) / 2048
+
+    def decode(self, coded, point, length):
+        return coded
