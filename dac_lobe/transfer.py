@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 BACKOFF = 0.5  # seconds after the first failure; doubled after each further one
 LONGEST_WAIT = 60.0
-BLOCK = 1 << 20
+BLOCK = 1 << 16  # bytes; what is lost of a connection that breaks off
 
 Check = Callable[[Path], bool]
 
@@ -269,13 +269,13 @@ def _extent(reply: requests.Response) -> tuple[int, int | None]:
 
 def _reason(error: requests.RequestException) -> str:
     """Say in a few words what went wrong on the network."""
-    if isinstance(error, requests.Timeout):
-        return "the server does not answer in time"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke off"
     root: BaseException = error
     while root.__context__ is not None:
         root = root.__context__
+    if isinstance(error, requests.Timeout) or isinstance(root, TimeoutError):
+        return "the server does not answer in time"
     return f"no connection ({root})"
 
 
