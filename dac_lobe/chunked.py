@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 import torch.nn.functional as F
 
-from dac_lobe.checks import check_audio, wanted_lengths
+from dac_lobe.checks import check_audio, sample_lengths, wanted_lengths
+from dac_lobe.layers import keep_valid
 from dac_lobe.receptive_field import output_length, receptive_field
 
 if TYPE_CHECKING:
@@ -158,7 +159,11 @@ def windows(frames: int, chunk_frames: int, context: Context) -> Iterator[Window
 
 
 def encode_window(
-    codec: DAC, audio: torch.Tensor, window: Window, num_codebooks: int
+    codec: DAC,
+    audio: torch.Tensor,
+    window: Window,
+    num_codebooks: int,
+    lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Encode one window of a waveform.
 
@@ -173,20 +178,36 @@ def encode_window(
         Where they lie.
     num_codebooks : int
         Codebooks to use.
+    lengths : torch.Tensor, optional
+        Samples of each item of the whole signal, shape [B], if they differ.
 
     Returns
     -------
     torch.Tensor
-        Codes of the frames to keep, shape [B, K, stop - start].
+        Codes of the frames to keep, shape [B, K, stop - start], on the codec's
+        device.
     """
+    hop = codec.hop_length
+    frames = window.last - window.first
     audio = audio.to(device=codec.device, dtype=codec.dtype)
-    missing = (window.last - window.first) * codec.hop_length - audio.shape[-1]
-    z = codec._encode_frames(F.pad(audio, (0, missing)), None)
-    kept = z[..., window.start - window.first : window.stop - window.first]
-    return codec.quantizer(kept, num_codebooks).codes
+    audio = F.pad(audio, (0, frames * hop - audio.shape[-1]))
+    frame_lengths = None
+    if lengths is not None:
+        here = lengths.to(codec.device) - window.first * hop
+        audio = keep_valid(audio, here)
+        frame_lengths = (-(-here // hop)).clamp(0, frames)
+    z = codec._encode_frames(audio, None if lengths is None else frame_lengths * hop)
+    start, stop = window.start - window.first, window.stop - window.first
+    codes = codec._quantize(z[..., start:stop], num_codebooks).codes
+    return codes if lengths is None else keep_valid(codes, frame_lengths - start)
 
 
-def decode_window(codec: DAC, codes: torch.Tensor, window: Window) -> torch.Tensor:
+def decode_window(
+    codec: DAC,
+    codes: torch.Tensor,
+    window: Window,
+    frame_lengths: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Decode one window of codes.
 
     Arguments
@@ -197,17 +218,22 @@ def decode_window(codec: DAC, codes: torch.Tensor, window: Window) -> torch.Tens
         Codes of the frames ``window.first`` to ``window.last``, shape [B, K, F].
     window : Window
         Where they lie.
+    frame_lengths : torch.Tensor, optional
+        Frames of each item of the whole signal, shape [B], if they differ.
 
     Returns
     -------
     torch.Tensor
-        Raw output of the frames to keep, shape [B, 1, T]. The last frames of
-        the signal give what the network gives: with odd strides, less than
-        whole hops.
+        Raw output of the frames to keep, shape [B, 1, T], on the codec's device.
+        The last frames of the signal give what the network gives: with odd
+        strides, less than whole hops.
     """
     hop = codec.hop_length
-    codes = codes.to(codec.device)
-    raw = codec._decode_frames(codec.quantizer.from_codes(codes).z, None)
+    if frame_lengths is not None:
+        frame_lengths = frame_lengths.to(codec.device) - window.first
+        frame_lengths = frame_lengths.clamp(0, window.last - window.first)
+    z = codec._dequantize(codes.to(codec.device)).z
+    raw = codec._decode_frames(z, frame_lengths)
     start, stop = window.start - window.first, window.stop - window.first
     return raw[..., start * hop : stop * hop]
 
@@ -218,19 +244,23 @@ def encode_chunked(
     audio: torch.Tensor,
     chunk_frames: int | None = None,
     num_codebooks: int | None = None,
+    *,
+    lengths: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Encode a waveform of any length in bounded memory.
+    """Encode waveforms of any length in bounded memory.
 
     Arguments
     ---------
     codec : DAC
-        The codec. Chunks are moved to its device; the waveform need not lie there.
+        The codec. Chunks are moved to its device; the audio need not lie there.
     audio : torch.Tensor
-        Waveform of shape [B, 1, T] or [B, T].
+        Waveforms of shape [B, 1, T] or [B, T].
     chunk_frames : int, optional
         Frames to compute at once, at least 1; two seconds by default.
     num_codebooks : int, optional
         Codebooks to use; all by default.
+    lengths : torch.Tensor, optional
+        Valid lengths per item, as in `DAC.encode`.
 
     Returns
     -------
@@ -241,7 +271,8 @@ def encode_chunked(
     Raises
     ------
     ValueError
-        If the audio, the chunk size or the number of codebooks is not allowed.
+        If the audio, the chunk size, the number of codebooks or the lengths are
+        not allowed.
 
     Example
     -------
@@ -261,16 +292,15 @@ def encode_chunked(
     """
     audio = check_audio(audio, codec.dtype, finite=not codec.training)
     used = codec.quantizer.check_n_quantizers(num_codebooks)
-    hop = codec.hop_length
-    frames = -(-audio.shape[-1] // hop)
-    parts = [
-        encode_window(
-            codec, audio[..., window.first * hop : window.last * hop], window, used
-        ).to(audio.device)
-        for window in windows(
-            frames, check_chunk_frames(codec, chunk_frames), encoder_context(codec)
-        )
-    ]
+    chunk_frames = check_chunk_frames(codec, chunk_frames)
+    hop, (batch, _, samples) = codec.hop_length, audio.shape
+    if lengths is not None:
+        lengths = sample_lengths(lengths, batch, samples)
+    parts = []
+    for window in windows(-(-samples // hop), chunk_frames, encoder_context(codec)):
+        piece = audio[..., window.first * hop : window.last * hop]
+        codes = encode_window(codec, piece, window, used, lengths)
+        parts.append(codes.to(audio.device))
     return torch.cat(parts, dim=-1)
 
 
@@ -279,7 +309,7 @@ def decode_chunked(
     codec: DAC,
     codes: torch.Tensor,
     chunk_frames: int | None = None,
-    length: int | None = None,
+    length: int | torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Decode codes of any length in bounded memory.
 
@@ -291,13 +321,13 @@ def decode_chunked(
         Integers of shape [B, K', F]; any prefix of the codebooks.
     chunk_frames : int, optional
         Frames to compute at once, at least 1; two seconds by default.
-    length : int, optional
-        Samples wanted; all F hops by default.
+    length : int or torch.Tensor, optional
+        Samples wanted, one number or one per item [B]; all F hops by default.
 
     Returns
     -------
     torch.Tensor
-        Waveform of shape [B, 1, length], that of
+        Waveforms of shape [B, 1, length], those of
         ``codec.decode_codes(codes, length)``, on the device of ``codes``.
 
     Raises
@@ -324,20 +354,21 @@ def decode_chunked(
     """
     codes = codec.quantizer.check_codes(codes)
     chunk_frames = check_chunk_frames(codec, chunk_frames)
-    hop, batch = codec.hop_length, codes.shape[0]
-    if length is None:
-        length = codes.shape[-1] * hop
-    lengths = wanted_lengths(length, batch, codes.shape[-1], hop)
-    length = int(length)
-    # Frames that no wanted sample lies in do not exist, as in decode_codes.
-    codes = codes[..., : -(-length // hop)]
-    raw_length = output_length(codec.decoder, codes.shape[-1])
+    hop, (batch, _, frames) = codec.hop_length, codes.shape
+    length = frames * hop if length is None else length
+    samples = wanted_lengths(length, batch, frames, hop)
+    frame_lengths = -(-samples // hop)
+    # Frames that no wanted sample lies in do not exist, as in DAC.decode.
+    frames = int(frame_lengths.max()) if batch else 0
+    ragged = frame_lengths if bool((frame_lengths != frames).any()) else None
+    raw_length = output_length(codec.decoder, frames) if frames else 0
     raw = torch.empty(batch, 1, raw_length, dtype=codec.dtype, device=codes.device)
-    for window in windows(codes.shape[-1], chunk_frames, decoder_context(codec)):
-        part = decode_window(codec, codes[..., window.first : window.last], window)
+    for window in windows(frames, chunk_frames, decoder_context(codec)):
+        piece = codes[..., window.first : window.last]
+        part = decode_window(codec, piece, window, ragged)
         begin = window.start * hop
         raw[..., begin : begin + part.shape[-1]] = part
-    return codec._align(raw, lengths.to(codes.device))
+    return codec._align(raw, samples.to(codes.device))
 
 
 def check_chunk_frames(codec: DAC, chunk_frames: int | None) -> int:

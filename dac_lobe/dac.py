@@ -450,10 +450,7 @@ class DAC(nn.Module):
             return Forwarded(encoded.codes, encoded.z, encoded)
         samples = audio_data.shape[-1]
         raw = self._decode_frames(encoded.z, None)
-        # Odd strides lose samples at the end (upstream's training crashed on
-        # that); negative padding cuts the hop that the input did not fill.
-        missing = samples - raw.shape[-1] - self.delay
-        audio = F.pad(raw, (self.delay, missing))
+        audio = self._shift(raw, samples)
         return Forwarded(encoded.codes, encoded.z, encoded, audio)
 
     def encode_chunked(
@@ -566,8 +563,12 @@ class DAC(nn.Module):
         aligned  |0 0 0 d d d x x x ... x|
         """
         samples = int(lengths.max()) if lengths.numel() else 0
+        return keep_valid(self._shift(raw, samples), lengths)
+
+    def _shift(self, raw: torch.Tensor, samples: int) -> torch.Tensor:
+        """Shift raw output by the delay; pad or cut it to a number of samples."""
         missing = samples - raw.shape[-1] - self.delay
-        return keep_valid(F.pad(raw, (self.delay, missing)), lengths)
+        return F.pad(raw, (self.delay, max(missing, 0)))[..., :samples]
 
     def _blank_padding(
         self, quantized: ResidualQuantized, frame_lengths: torch.Tensor

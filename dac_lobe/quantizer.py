@@ -171,16 +171,19 @@ class VectorQuantize(nn.Module):
             Their indices, shape [B, F]; the lowest index wins a tie.
         """
         batch, dim, frames = latents.shape
-        encodings = F.normalize(latents.permute(0, 2, 1).reshape(-1, dim))
-        codebook = F.normalize(self.codebook.weight)
-        # The squared distance in upstream's order of operations: another order
-        # rounds otherwise and flips near ties, so codes would no longer agree.
-        distance = (
-            encodings.pow(2).sum(1, keepdim=True)
-            - 2 * encodings @ codebook.t()
-            + codebook.pow(2).sum(1, keepdim=True).t()
-        )
-        indices = (-distance).max(dim=1)[1].view(batch, frames)
+        # Codes are decided in float32 at least: autocast would compare in half.
+        with torch.autocast(latents.device.type, enabled=False):
+            encodings = latents.permute(0, 2, 1).reshape(-1, dim)
+            encodings = F.normalize(_precise(encodings))
+            codebook = F.normalize(_precise(self.codebook.weight))
+            # The squared distance in upstream's order of operations: another order
+            # rounds otherwise and flips near ties, so codes would no longer agree.
+            distance = (
+                encodings.pow(2).sum(1, keepdim=True)
+                - 2 * encodings @ codebook.t()
+                + codebook.pow(2).sum(1, keepdim=True).t()
+            )
+            indices = (-distance).max(dim=1)[1].view(batch, frames)
         return self.decode_code(indices), indices
 
 
@@ -393,6 +396,11 @@ class ResidualVectorQuantize(nn.Module):
                     "tokens before decoding."
                 )
         return codes
+
+
+def _precise(x: torch.Tensor) -> torch.Tensor:
+    """Take half precision to float32."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _mean(values: torch.Tensor) -> torch.Tensor:

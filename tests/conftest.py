@@ -57,6 +57,21 @@ def make_dac():
     return seeded_dac
 
 
+@pytest.fixture(params=["16khz", "24khz", "44khz", "44khz-16kbps"])
+def narrow_dac(request):
+    """Make narrow seeded copies of each official variant: ``narrow_dac(...)``."""
+    from dac_lobe.variants import VARIANTS
+
+    config = dict(VARIANTS[request.param].config)
+    config |= {"encoder_dim": 2, "decoder_dim": 32, "codebook_size": 64, "delay": 0}
+    config["latent_dim"] //= 64
+
+    def make(**changes):
+        return seeded_dac(**{**config, **changes})
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def shared_audio() -> Path:
     """Folder of real recordings; skips where they are not."""

@@ -39,7 +39,12 @@ TABLE: dict[str, set[str]] = {
         "dac_lobe.quantizer",
     },
     # Any length, any batch
-    "dac_lobe.chunked": {"torch", "dac_lobe.checks", "dac_lobe.receptive_field"},
+    "dac_lobe.chunked": {
+        "torch",
+        "dac_lobe.checks",
+        "dac_lobe.layers",
+        "dac_lobe.receptive_field",
+    },
     "dac_lobe.streaming": {"torch", "dac_lobe.checks", "dac_lobe.chunked"},
     "dac_lobe.tokenizer": {"torch", "dac_lobe.checks", "dac_lobe.dac"},
 }
