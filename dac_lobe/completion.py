@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dac_lobe.audio import AudioError, AudioReader, resampled_length
+from dac_lobe.audio import AudioError, AudioReader
 from dac_lobe.container import ContainerError, PackedReader
 from dac_lobe.files import describe
+from dac_lobe.resample import resampled_length
 
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC

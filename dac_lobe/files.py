@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 import torch
 
-from dac_lobe.audio import AudioReader, AudioWriter, Resampler, resampled_length
+from dac_lobe.audio import AudioReader, AudioWriter
 from dac_lobe.container import (
     ContainerError,
     Header,
@@ -30,7 +30,9 @@ from dac_lobe.container import (
     PackedWriter,
 )
 from dac_lobe.fingerprint import fingerprint
+from dac_lobe.legacy import is_legacy
 from dac_lobe.loudness import gain_to, measure_loudness
+from dac_lobe.resample import Resampler, resampled_length
 
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
@@ -272,7 +274,7 @@ def decode_file(
     codec : DAC
         The codec that made the codes.
     source : Packed, str, Path or binary file
-        What to decode.
+        What to decode; files of the official package are welcome too.
     output : str or Path
         Where to write; the ending chooses the format. Appears when complete.
     num_codebooks : int, optional
@@ -301,6 +303,18 @@ def decode_file(
     OSError
         If the output cannot be written.
     """
+    if not isinstance(source, Packed) and is_legacy(source):
+        from dac_lobe.legacy_files import decode_legacy
+
+        return decode_legacy(
+            codec,
+            source,
+            output,
+            num_codebooks=num_codebooks,
+            sample_rate=sample_rate,
+            subtype=subtype,
+            progress=progress,
+        )
     opened = (
         nullcontext(source)
         if isinstance(source, Packed)
