@@ -100,7 +100,7 @@ class SegmentDataset(Dataset):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Segments per epoch."""
+        """Return the segments per epoch."""
         return self.size
 
     def __getitem__(self, index: int) -> dict[str, object]:
@@ -146,7 +146,7 @@ class WholeDataset(Dataset):
         self.wavs = _load(self.items, sample_rate)
 
     def __len__(self) -> int:
-        """Number of recordings."""
+        """Count the recordings."""
         return len(self.wavs)
 
     def __getitem__(self, index: int) -> dict[str, object]:

@@ -11,7 +11,7 @@ Authors
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -52,7 +52,7 @@ class Period(nn.Module):
         strides = ((3, 1),) * 4 + ((1, 1),)
         self.convs = nn.ModuleList(
             _conv(i, o, (5, 1), stride, padding=(2, 0))
-            for i, o, stride in zip(channels, channels[1:], strides)
+            for i, o, stride in zip(channels, channels[1:], strides, strict=False)
         )
         self.conv_post = _conv(1024, 1, (3, 1), padding=(1, 0), activate=False)
 
@@ -115,9 +115,7 @@ class MultiBandSTFT(nn.Module):
             )
             for _ in self.bands
         )
-        self.conv_post = _conv(
-            32, 1, (3, 3), (1, 1), padding=(1, 1), activate=False
-        )
+        self.conv_post = _conv(32, 1, (3, 3), (1, 1), padding=(1, 1), activate=False)
 
     def spectrogram(self, wav: torch.Tensor) -> torch.Tensor:
         """Complex spectrogram of [B, 1, T] as [B, 2, frames, bins], frames = T / hop.
@@ -144,7 +142,7 @@ class MultiBandSTFT(nn.Module):
         """Return all feature maps of ``wav`` [B, 1, T]; the last holds the scores."""
         spectrum = self.spectrogram(wav)
         maps, outputs = [], []
-        for (low, high), stack in zip(self.bands, self.band_convs):
+        for (low, high), stack in zip(self.bands, self.band_convs, strict=True):
             x = spectrum[..., low:high]
             for layer in stack:
                 x = layer(x)

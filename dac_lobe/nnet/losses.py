@@ -10,8 +10,9 @@ Authors
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -123,7 +124,7 @@ class MelSpectrogramLoss(nn.Module):
                 "give one number of bands per window."
             )
         self.sample_rate = sample_rate
-        self.scales = list(zip(n_mels, window_lengths))
+        self.scales = list(zip(n_mels, window_lengths, strict=True))
 
     def forward(self, estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
         """Compare waveforms [B, 1, T]; returns a scalar in log10 units."""
@@ -230,7 +231,7 @@ class GANLoss(nn.Module):
         """Loss of the discriminator: real scores to 1, fake scores to 0."""
         return sum(
             f[-1].square().mean() + (1 - r[-1]).square().mean()
-            for f, r in zip(fake, real)
+            for f, r in zip(fake, real, strict=True)
         )
 
     def generator(self, fake: FeatureMaps, real: FeatureMaps) -> GeneratorLosses:
@@ -238,7 +239,7 @@ class GANLoss(nn.Module):
         adversarial = sum((1 - f[-1]).square().mean() for f in fake)
         matching = sum(
             F.l1_loss(ours, theirs.detach())
-            for f, r in zip(fake, real)
-            for ours, theirs in zip(f[:-1], r[:-1])
+            for f, r in zip(fake, real, strict=True)
+            for ours, theirs in zip(f[:-1], r[:-1], strict=True)
         )
         return GeneratorLosses(adversarial, torch.as_tensor(matching))

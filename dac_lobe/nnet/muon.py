@@ -13,7 +13,6 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Optional
 
 import torch
 from torch import nn
@@ -110,7 +109,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, defaults)
 
     @torch.no_grad()
-    def step(self, closure: Optional[Callable[[], float]] = None) -> Optional[float]:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """Update all parameters that have a gradient."""
         loss = None
         if closure is not None:

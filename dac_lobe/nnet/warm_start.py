@@ -92,7 +92,7 @@ def scale_layers(
     Arguments
     ---------
     module : nn.Module
-        Encoder or decoder; changed in place, biases become 0.
+        Encoder or decoder; changed in place. Biases centre the outputs.
     inputs : torch.Tensor
         A batch of what it will be given.
     residual : float
@@ -111,7 +111,9 @@ def scale_layers(
     >>> round(float(scale_layers(stack, torch.randn(4, 1, 100)).std()), 3)
     1.0
     """
-    layers = [m for m in module.modules() if isinstance(m, nn.Conv1d | nn.ConvTranspose1d)]
+    layers = [
+        m for m in module.modules() if isinstance(m, nn.Conv1d | nn.ConvTranspose1d)
+    ]
     targets = dict.fromkeys(layers, 1.0)
     for unit in module.modules():
         if isinstance(unit, ResidualUnit):
@@ -121,13 +123,14 @@ def scale_layers(
     def rescale(
         layer: nn.Module, _: tuple[torch.Tensor, ...], output: torch.Tensor
     ) -> torch.Tensor:
-        layer.bias.zero_()
-        output = output - output.mean((0, 2), keepdim=True)
+        plain = output - layer.bias[:, None]
+        centre = plain.mean((0, 2))
+        output = plain - centre[:, None]
         factor = targets[layer] / output.std().clamp(min=1e-8)
         layer.weight.mul_(factor)
+        layer.bias.copy_(-centre * factor)
         return output * factor
 
-    # The subtracted mean is what the old bias added, up to the mean of the data.
     hooks = [layer.register_forward_hook(rescale) for layer in layers]
     try:
         return module(inputs)

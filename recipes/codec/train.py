@@ -29,13 +29,14 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
+import speechbrain as sb
 import torch
 import torch.distributed as dist
 from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.distributed import run_on_main
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-import speechbrain as sb
 from dac_lobe.layers import fold_weight_norm
 from dac_lobe.nnet.losses import GANLoss
 from dac_lobe.nnet.warm_start import (
@@ -44,7 +45,6 @@ from dac_lobe.nnet.warm_start import (
     skeleton,
     start_codebooks,
 )
-from speechbrain.utils.distributed import run_on_main
 
 logger = logging.getLogger("dac_lobe.recipes.codec")
 
@@ -153,7 +153,9 @@ class CodecBrain(sb.Brain):
         with self.no_sync(not should_step):
             with self.mixed_precision():
                 if self.in_skeleton:
-                    predictions = Skeletal(self.skeleton(batch.sig.data.to(self.device)[:, None]))
+                    predictions = Skeletal(
+                        self.skeleton(batch.sig.data.to(self.device)[:, None])
+                    )
                 else:
                     predictions = self.compute_forward(batch, sb.Stage.TRAIN)
             if self.adversarial:
@@ -235,7 +237,9 @@ class CodecBrain(sb.Brain):
         needed = self.hparams.start_frames
         index = 0
         while sum(map(len, latents)) < needed:
-            wavs = [self.dataset[(index + i) % len(self.dataset)]["sig"] for i in range(16)]
+            wavs = [
+                self.dataset[(index + i) % len(self.dataset)]["sig"] for i in range(16)
+            ]
             index += 16
             z = self.skeleton[0](torch.stack(wavs)[:, None].to(self.device))
             latents.append(z.transpose(1, 2).flatten(0, 1))
@@ -370,7 +374,7 @@ class Usage(torch.nn.Module):
     def restart(self, codec, latents, threshold):
         """Restart the dead codes of all stages; returns how many there were."""
         count, start = 0, 0
-        for stage, share in zip(codec.quantizer.quantizers, self.share):
+        for stage, share in zip(codec.quantizer.quantizers, self.share, strict=True):
             end = start + stage.codebook_dim
             count += restart_dead_codes(
                 stage, share, latents[:, start:end].detach(), threshold
@@ -383,7 +387,7 @@ class Usage(torch.nn.Module):
 
 
 def unwrap(module):
-    """The module inside a DDP wrapper."""
+    """Return the module inside a DDP wrapper."""
     return module.module if isinstance(module, DistributedDataParallel) else module
 
 
@@ -425,4 +429,7 @@ if __name__ == "__main__":
         valid_loader_kwargs=hparams["valid_dataloader_opts"],
     )
     brain.evaluate(valid_data, test_loader_kwargs=hparams["valid_dataloader_opts"])
-    run_on_main(brain.export, kwargs={"path": Path(hparams["output_folder"]) / "codec.safetensors"})
+    run_on_main(
+        brain.export,
+        kwargs={"path": Path(hparams["output_folder"]) / "codec.safetensors"},
+    )
