@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,10 +40,49 @@ def seeded_dac(**changes):
     return codec.eval()
 
 
+def reaching_dac(**changes):
+    """Make a codec, in double, whose every output depends on all that it can see.
+
+    Random weights mostly look at the middle of their kernels: a law about edges
+    would hold for any context. Here the outer taps carry the weight, so that one
+    frame of context too little changes the output in the second digit.
+    """
+    from dac_lobe.layers import fold_weight_norm
+    from dac_lobe.receptive_field import convolutions
+
+    generator = torch.Generator().manual_seed(2)
+    codec = fold_weight_norm(seeded_dac(**{"codebook_size": 64, **changes})).double()
+    with torch.no_grad():
+        for part in (codec.encoder, codec.decoder):
+            for layer in convolutions(part):
+                weight = torch.randn(layer.weight.shape, generator=generator)
+                weight[..., 1:-1] *= 0.1
+                transposed = isinstance(layer, torch.nn.ConvTranspose1d)
+                weight /= weight.norm(
+                    dim=(0, 2) if transposed else (1, 2), keepdim=True
+                )
+                gain = layer.stride[0] ** 0.5 if transposed else 1.0
+                layer.weight.copy_(gain * weight)
+            layer.weight.mul_(0.1)  # the last layer, so that tanh stays in range
+    return codec
+
+
 @pytest.fixture(autouse=True)
 def seed():
     """Start every test from the same seed."""
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def quiet_lazy_modules():
+    """Keep hypothesis from waking SpeechBrain's lazy modules.
+
+    It reads ``__file__`` of every loaded module; those of SpeechBrain that stand
+    for optional packages then try to import them, and fail.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.startswith("speechbrain.") and "__file__" not in vars(module):
+            module.__dict__["__file__"] = None
 
 
 @pytest.fixture(scope="session")
@@ -66,10 +106,16 @@ def narrow_dac(request):
     config |= {"encoder_dim": 2, "decoder_dim": 32, "codebook_size": 64, "delay": 0}
     config["latent_dim"] //= 64
 
-    def make(**changes):
-        return seeded_dac(**{**config, **changes})
+    def make(factory=seeded_dac, **changes):
+        return factory(**{**config, **changes})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_reaching_dac():
+    """Make codecs, in double, that feel one frame too little: see `reaching_dac`."""
+    return reaching_dac
 
 
 @pytest.fixture(scope="session")
