@@ -163,18 +163,24 @@ def test_only_the_part_in_training_runs_its_modules(codec):
     assert codec.decode(encoded.z).requires_grad
 
 
-def test_copies_and_pickles_work_and_are_independent(codec):
+def test_copies_are_independent(codec):
     wav = torch.randn(1, 1, 200)
-    # torch pickles modules without parametrizations only.
-    keys = list(fold_weight_norm(codec).state_dict())
+    keys = list(codec.state_dict())
     codec.encode(wav)
-    for twin in (copy.deepcopy(codec), pickle.loads(pickle.dumps(codec))):  # noqa: S301
-        assert list(twin.state_dict()) == keys
-        assert repr(twin._engine) == repr(codec._engine)
-        assert torch.equal(twin.encode(wav).codes, codec.encode(wav).codes)
-        twin.encoder.block[0].bias.data.add_(1.0)
-        check(twin, wav)
+    twin = copy.deepcopy(codec)
+    assert list(twin.state_dict()) == keys
+    assert torch.equal(twin.encode(wav).codes, codec.encode(wav).codes)
+    twin.encoder.block[0].bias.data.add_(1.0)
+    check(twin, wav)
     check(codec, wav)
+
+
+def test_an_engine_pickles_without_what_it_made(codec):
+    empty = len(pickle.dumps(codec._engine))
+    codec.encode(torch.randn(1, 1, 200))
+    pickled = pickle.dumps(codec._engine)
+    assert len(pickled) == empty
+    assert repr(pickle.loads(pickled)) == repr(codec._engine)  # noqa: S301
 
 
 def test_threads_share_a_codec(codec):

@@ -55,6 +55,7 @@ def attach(
         If an option is unknown, or the backend is not built.
     """
     from dac_lobe.fast.engine import Engine
+    from dac_lobe.fast.native import find_native
 
     if backend not in BACKENDS:
         raise ValueError(f"backend={backend!r}; choose one of {', '.join(BACKENDS)}.")
@@ -67,7 +68,15 @@ def attach(
         raise ValueError(
             f"DAC_LOBE_BACKEND={wanted!r}; choose one of {', '.join(BACKENDS)}."
         )
-    codec._engine = Engine("torch", precision, compile)
+    native = find_native()
+    if wanted == "native" and native.library is None:
+        raise ValueError(
+            f"backend 'native': {native.reason}. Choose 'torch' or 'auto'."
+        )
+    # Compiling is something that one asks for: it wins over an automatic choice.
+    if wanted == "auto":
+        wanted = "torch" if native.library is None or compile else "native"
+    codec._engine = Engine(wanted, precision, compile)
     return codec
 
 

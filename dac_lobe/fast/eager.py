@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from dac_lobe.fast.plan import Convolve, Residual, Step, Upsample
 
-__all__ = ["TorchKernel"]
+__all__ = ["TorchKernel", "two_taps"]
 
 # Values that Snake works on at a time: 256 KB in float32, and as much again.
 PIECE = 65536
@@ -44,7 +44,7 @@ class TorchKernel:
         self.widths = step.channels
         if isinstance(step, Upsample):
             self._compute = self._upsample
-            self._weight = _flat(_two_taps(step))
+            self._weight = _flat(two_taps(step))
             self._bias = step.bias.repeat(step.stride)
             self._snake = _Snake(step.alpha)
         elif isinstance(step, Residual):
@@ -123,15 +123,30 @@ class _Snake:
         return out
 
 
-def _two_taps(step: Upsample) -> torch.Tensor:
-    """Weights of the equal convolution with two taps, [s * O, I, 2].
+def two_taps(step: Upsample, width: int | None = None) -> torch.Tensor:
+    """Weights of the convolution with two taps that equals a transposed one.
 
     Output block q (s positions) sees the inputs q - 1 and q, through the second
     and the first half of the kernel.
+
+    Arguments
+    ---------
+    step : Upsample
+        The step, of stride s.
+    width : int, optional
+        Channels to round its O outputs up to, with zeros.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape [s * width, I, 2].
     """
+    inputs, outputs, _ = step.weight.shape
     first, second = step.weight.split(step.stride, dim=2)
-    taps = torch.stack([second, first])  # [2, I, O, s]
-    return taps.permute(3, 2, 1, 0).reshape(-1, step.weight.shape[0], 2)
+    taps = torch.stack([second, first], dim=-1).permute(2, 1, 0, 3)  # [s, O, I, 2]
+    if width is not None and width > outputs:
+        taps = F.pad(taps, (0, 0, 0, 0, 0, width - outputs))
+    return taps.reshape(-1, inputs, 2)
 
 
 def _flat(weight: torch.Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ from torch import nn
 from dac_lobe.fast.eager import TorchKernel
 from dac_lobe.fast.flow import Kernel, run_plan
 from dac_lobe.fast.freshness import WeightWatch
+from dac_lobe.fast.native import NativeKernel, find_native, supports
 from dac_lobe.fast.plan import UnusualNetworkError, make_plan
 from dac_lobe.fast.tables import QuantizerTables
 from dac_lobe.quantizer import FromCodes, ResidualQuantized
@@ -125,7 +126,10 @@ class Engine:
     ) -> torch.Tensor:
         """Run a network on ``x`` [B, C, T], each item alone."""
         kernels = self._kernels(network) if _ordinary(x) else None
-        if kernels is None:
+        # NaN and infinity spread further through Winograd's sums than through
+        # those of a convolution, so the modules must say where they go.
+        native = kernels is not None and isinstance(kernels[0], NativeKernel)
+        if kernels is None or (native and not bool(torch.isfinite(x).all())):
             return network(x, lengths)
         chunk = max(1, round(CHUNK_SECONDS * codec.frame_rate)) * step
         ends = [x.shape[-1]] * len(x) if lengths is None else lengths.tolist()
@@ -143,11 +147,18 @@ class Engine:
         return self._get(type(network).__name__, network, self._make_kernels)
 
     def _make_kernels(self, network: nn.Module) -> list[Kernel] | None:
+        """Make the kernels, in the backend if it knows all steps, else in torch."""
         try:
             plan = make_plan(network)
         except UnusualNetworkError:
             return None
-        return [TorchKernel(step) for step in plan]
+        library = find_native().library if self.backend == "native" else None
+        if library is None or not all(map(supports, plan)):
+            return [TorchKernel(step) for step in plan]
+        return [
+            NativeKernel(step, library, first=number == 0)
+            for number, step in enumerate(plan)
+        ]
 
     def _get(self, name: str, module: nn.Module, make: Callable[[Any], Any]) -> Any:
         """Return what ``make`` makes of a module, anew if its weights changed."""

@@ -1,0 +1,152 @@
+// Matrix products of a block of rows with packed weights.
+//
+// Weights are packed in panels: up to 32 columns side by side, so that one pass
+// over a panel reads memory in order. A tile of kTall rows and one panel is kept
+// in registers; each value of a row is multiplied into the whole panel width.
+//
+//        panel 0 (32)  panel 1 (32)  last (8, 16 or 24)
+//      k |............|............|......|
+//        |............|............|......|
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include "vectors.h"
+
+namespace lobe {
+
+constexpr int kPanel = 32;
+// Rows of weights used between two visits of a tile: 384 x 32 floats lie in the
+// second-level cache, and so does the block of rows they meet.
+constexpr long kDepth = 384;
+// Panels that share one visit of a tile's rows.
+constexpr int kGroup = 4;
+
+#if defined(__AVX512F__)
+constexpr int kTall = 12;
+#elif defined(__aarch64__)
+constexpr int kTall = 8;
+#else
+constexpr int kTall = 6;
+#endif
+
+// One panel of weights and where its products go.
+struct Panel {
+  const float* weights;
+  int width;
+  float* out;
+  long out_stride;
+  const float* bias;  // added once; may be null
+  const float* add;   // rows added once at the end; may be null
+  long add_stride;
+};
+
+static inline int panel_count(long columns) {
+  return static_cast<int>((columns + kPanel - 1) / kPanel);
+}
+
+static inline int panel_width(long columns, int index) {
+  return static_cast<int>(std::min<long>(kPanel, columns - long{index} * kPanel));
+}
+
+template <class V, int kVectors, int kRows>
+static void tile(const float* a, long a_stride, const float* b, long b_stride,
+                 long depth, const Panel& panel, int column, long row, bool first,
+                 bool last) {
+  constexpr int kW = kLanes<V>;
+  V sums[kRows][kVectors];
+  float* out = panel.out + row * panel.out_stride + column;
+  for (int i = 0; i < kRows; ++i) {
+    for (int v = 0; v < kVectors; ++v) {
+      if (!first) {
+        sums[i][v] = load<V>(out + i * panel.out_stride + v * kW);
+      } else if (panel.bias != nullptr) {
+        sums[i][v] = load<V>(panel.bias + column + v * kW);
+      } else {
+        sums[i][v] = V{};
+      }
+    }
+  }
+  for (long k = 0; k < depth; ++k) {
+    V weights[kVectors];
+    for (int v = 0; v < kVectors; ++v) weights[v] = load<V>(b + k * b_stride + v * kW);
+    for (int i = 0; i < kRows; ++i) {
+      const float value = a[i * a_stride + k];
+      for (int v = 0; v < kVectors; ++v) sums[i][v] += value * weights[v];
+    }
+  }
+  const bool adds = last && panel.add != nullptr;
+  for (int i = 0; i < kRows; ++i) {
+    for (int v = 0; v < kVectors; ++v) {
+      if (adds) {
+        const long place = (row + i) * panel.add_stride + column + v * kW;
+        sums[i][v] += load<V>(panel.add + place);
+      }
+      store(out + i * panel.out_stride + v * kW, sums[i][v]);
+    }
+  }
+}
+
+typedef void (*Tile)(const float*, long, const float*, long, long, const Panel&, int,
+                     long, bool, bool);
+
+template <class V, int kVectors, int... kRows>
+static inline Tile pick(int rows, std::integer_sequence<int, kRows...>) {
+  static constexpr Tile tiles[] = {tile<V, kVectors, kRows + 1>...};
+  return tiles[rows - 1];
+}
+
+template <class V, int kVectors, int kMost>
+static inline Tile pick(int rows) {
+  return pick<V, kVectors>(rows, std::make_integer_sequence<int, kMost>());
+}
+
+// Multiply `rows` rows of one tile by a panel of any width.
+static inline void tile_row(const float* a, long a_stride, int rows, long row,
+                            const Panel& panel, long offset, long depth, bool first,
+                            bool last) {
+  const float* b = panel.weights + offset * panel.width;
+  const int width = panel.width;
+  int column = 0;
+  const auto run = [&](Tile tile, int columns) {
+    tile(a, a_stride, b + column, width, depth, panel, column, row, first, last);
+    column += columns;
+  };
+  constexpr int kW = kLanes<Wide>;
+  while (width - column >= 2 * kW) run(pick<Wide, 2, kTall>(rows), 2 * kW);
+#if defined(__AVX512F__)
+  if (width - column == 24) return run(pick<Slim, 3, kTall>(rows), 24);
+#endif
+  if (width - column >= kW) run(pick<Wide, 1, kTall>(rows), kW);
+  if (width - column >= kLanes<Slim>) run(pick<Slim, 1, kTall>(rows), kLanes<Slim>);
+}
+
+// out += rows * weights, for the weights from row `offset` on.
+//
+// `first` and `last` say whether this is the first and the last part of the sum:
+// before the first part sums start from the bias, after the last one `add` is
+// added.
+static inline void multiply(const float* a, long a_stride, long rows, long depth,
+                            long offset, const Panel* panels, int count, bool first,
+                            bool last) {
+  const long tiles = (rows + kTall - 1) / kTall;
+  for (long from = 0; from < depth; from += kDepth) {
+    const long part = std::min(kDepth, depth - from);
+    const bool begins = first && from == 0;
+    const bool ends = last && from + part == depth;
+    for (long i = 0; i < tiles; ++i) {
+      // Tiles of nearly equal height: a short last one would read the weights
+      // for little work.
+      const long row = rows * i / tiles;
+      const int height = static_cast<int>(rows * (i + 1) / tiles - row);
+      const float* values = a + row * a_stride + from;
+      for (int j = 0; j < count; ++j) {
+        tile_row(values, a_stride, height, row, panels[j], offset + from, part, begins,
+                 ends);
+      }
+    }
+  }
+}
+
+}  // namespace lobe
