@@ -46,7 +46,8 @@ def test_every_folder_with_modules_is_a_package():
 def test_data_files_are_installed(package):
     for path in tracked(f"{package}/"):
         inside = path.removeprefix(f"{package}/")
-        if not inside.endswith((".py", ".md")):
+        # The kernel's sources are compiled into the wheel instead.
+        if not inside.endswith((".py", ".md", ".cpp", ".h")):
             assert any(fnmatch(inside, pattern) for pattern in DATA[package]), path
 
 
@@ -112,5 +113,6 @@ def test_wheel(tmp_path):
     assert tops == {"dac_lobe", "evaluation"}
     assert not [name for name in names if "/tests/" in name or "/recipes/" in name]
     ours = tracked("dac_lobe/", "evaluation/")
-    assert {name for name in ours if not name.endswith(".md")} <= set(names)
+    sources = (".md", ".cpp", ".h")
+    assert {name for name in ours if not name.endswith(sources)} <= set(names)
     assert any(name.endswith("licenses/NOTICE") for name in names)
