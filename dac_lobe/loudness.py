@@ -104,6 +104,8 @@ def measure_loudness(blocks: Iterable[np.ndarray], rate: int) -> Loudness:
     energies: list[np.ndarray] = []
     peak, total, count = 0.0, 0.0, 0
     for block in blocks:
+        if block.shape[1] == 0:
+            continue
         if state is None:
             state = np.zeros((len(sections), block.shape[0], 2))
             rest = np.zeros(0)
