@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_AUDIO = ROOT.parent / "shared" / "audio"
+
+# A busy machine is slow without being wrong.
+settings.register_profile("dac-lobe", deadline=None)
+settings.load_profile("dac-lobe")
 
 TINY = {
     "encoder_dim": 4,
