@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 __all__ = [
+    "Wanted",
     "check_audio",
     "check_config",
     "reconcile",
@@ -242,9 +243,24 @@ def sample_lengths(lengths: torch.Tensor, batch: int, samples: int) -> torch.Ten
     return lengths.long()
 
 
+class Wanted(NamedTuple):
+    """Samples asked of a decode.
+
+    Attributes
+    ----------
+    samples : torch.Tensor
+        Per item, shape [B], int64, on the CPU.
+    longest : int
+        Length of the batch.
+    """
+
+    samples: torch.Tensor
+    longest: int
+
+
 def wanted_lengths(
     length: int | torch.Tensor, batch: int, frames: int, hop_length: int
-) -> torch.Tensor:
+) -> Wanted:
     """Return the samples asked of a decode, per item.
 
     Arguments
@@ -260,8 +276,8 @@ def wanted_lengths(
 
     Returns
     -------
-    torch.Tensor
-        Samples per item, shape [B], int64, on the CPU.
+    Wanted
+        The same for each item, and the greatest.
 
     Raises
     ------
@@ -271,7 +287,7 @@ def wanted_lengths(
     Example
     -------
     >>> wanted_lengths(15, batch=2, frames=2, hop_length=8)
-    tensor([15, 15])
+    Wanted(samples=tensor([15, 15]), longest=15)
     """
     wanted = torch.as_tensor(length).cpu()
     whole = not (wanted.is_floating_point() or wanted.dtype == torch.bool)
@@ -280,14 +296,14 @@ def wanted_lengths(
             f"length={length!r}; a whole number of samples is needed, or an integer "
             f"tensor ({batch},) with one per item."
         )
-    wanted = wanted.long().expand(batch)
     limit = frames * hop_length
-    if batch and not (0 <= int(wanted.min()) and int(wanted.max()) <= limit):
+    least, longest = (int(b) for b in wanted.aminmax()) if wanted.numel() else (0, 0)
+    if not 0 <= least <= longest <= limit:
         raise ValueError(
             f"length={wanted.tolist()} but {frames} frames hold 0 to {limit} "
             f"samples (hop length {hop_length})."
         )
-    return wanted
+    return Wanted(wanted.long().expand(batch), longest)
 
 
 def _comparable(value: Any) -> Any:

@@ -356,10 +356,10 @@ def decode_chunked(
     chunk_frames = check_chunk_frames(codec, chunk_frames)
     hop, (batch, _, frames) = codec.hop_length, codes.shape
     length = frames * hop if length is None else length
-    samples = wanted_lengths(length, batch, frames, hop)
-    frame_lengths = -(-samples // hop)
+    wanted = wanted_lengths(length, batch, frames, hop)
     # Frames that no wanted sample lies in do not exist, as in DAC.decode.
-    frames = int(frame_lengths.max()) if batch else 0
+    frames = -(-wanted.longest // hop)
+    frame_lengths = -(-wanted.samples // hop)
     ragged = frame_lengths if bool((frame_lengths != frames).any()) else None
     raw_length = output_length(codec.decoder, frames) if frames else 0
     raw = torch.empty(batch, 1, raw_length, dtype=codec.dtype, device=codes.device)
@@ -368,7 +368,7 @@ def decode_chunked(
         part = decode_window(codec, piece, window, ragged)
         begin = window.start * hop
         raw[..., begin : begin + part.shape[-1]] = part
-    return codec._align(raw, samples.to(codes.device))
+    return codec._align(raw, wanted)
 
 
 def check_chunk_frames(codec: DAC, chunk_frames: int | None) -> int:

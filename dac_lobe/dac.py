@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from dac_lobe.checks import (
+    Wanted,
     check_audio,
     check_config,
     reconcile,
@@ -362,18 +363,18 @@ class DAC(nn.Module):
             )
         batch, _, frames = z.shape
         if length is not None:
-            samples = wanted_lengths(length, batch, frames, self.hop_length)
-            frame_lengths = -(-samples // self.hop_length)
+            wanted = wanted_lengths(length, batch, frames, self.hop_length)
             # Frames that no wanted sample lies in do not exist.
-            frames = int(frame_lengths.max()) if batch else 0
+            frames = -(-wanted.longest // self.hop_length)
             z = z[..., :frames]
         if frames == 0:
             return z.new_zeros(batch, 1, 0)
         if length is None:
             return self._decode_frames(z, None)
+        frame_lengths = -(-wanted.samples // self.hop_length)
         ragged = bool((frame_lengths != frames).any())
         raw = self._decode_frames(z, frame_lengths.to(z.device) if ragged else None)
-        return self._align(raw, samples.to(z.device))
+        return self._align(raw, wanted)
 
     def decode_codes(
         self, codes: torch.Tensor, length: int | torch.Tensor | None = None
@@ -556,14 +557,14 @@ class DAC(nn.Module):
             return False
         return not (x.requires_grad and torch.is_grad_enabled())
 
-    def _align(self, raw: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def _align(self, raw: torch.Tensor, wanted: Wanted) -> torch.Tensor:
         """Shift raw output by the delay and give each item exactly its length.
 
         raw      |d d d x x x ... x|            delay 3, 3 samples short
         aligned  |0 0 0 d d d x x x ... x|
         """
-        samples = int(lengths.max()) if lengths.numel() else 0
-        return keep_valid(self._shift(raw, samples), lengths)
+        aligned = self._shift(raw, wanted.longest)
+        return keep_valid(aligned, wanted.samples.to(raw.device))
 
     def _shift(self, raw: torch.Tensor, samples: int) -> torch.Tensor:
         """Shift raw output by the delay; pad or cut it to a number of samples."""

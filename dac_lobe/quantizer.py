@@ -314,6 +314,8 @@ class ResidualVectorQuantize(nn.Module):
         torch.Size([1, 6, 10])
         """
         codes = self.check_codes(codes)
+        if codes.shape[-1] == 0:  # which a convolution refuses
+            return self._no_frames(codes)
         vectors = [
             quantizer.decode_code(codes[:, stage])
             for stage, quantizer in enumerate(self.quantizers[: codes.shape[1]])
@@ -354,6 +356,16 @@ class ResidualVectorQuantize(nn.Module):
                 f"{self.quantizers[0].codebook_dim}. Pass the `latents` of encode()."
             )
         return FromCodes(z_q, torch.cat(vectors, dim=1), torch.stack(codes, dim=1))
+
+    def _no_frames(self, codes: torch.Tensor) -> FromCodes:
+        """Say what codes of no frames stand for."""
+        batch, used, _ = codes.shape
+        weight = self.quantizers[0].codebook.weight
+        return FromCodes(
+            weight.new_zeros(batch, self.quantizers[0].out_proj.out_channels, 0),
+            weight.new_zeros(batch, sum(self.codebook_dim[:used]), 0),
+            codes,
+        )
 
     def check_n_quantizers(self, n_quantizers: int | None) -> int:
         """Return how many codebooks to use, or raise a ValueError that says why not."""
