@@ -54,18 +54,18 @@ def _seconds(path: Path) -> float:
 
 
 def code(
-    codec: DAC, audio: Path, output: Path, codebooks: list[int], bars: Progress
+    codec: DAC, tasks: list[Task], output: Path, codebooks: list[int], bars: Progress
 ) -> tuple[list[Task], list[str]]:
-    """Encode every recording below a folder, and decode it at every bitrate.
+    """Encode every recording, and decode it at every bitrate.
 
     Arguments
     ---------
     codec : DAC
         The codec.
-    audio : Path
-        Folder of recordings.
+    tasks : list of Task
+        Recordings, and where below ``output / "coded"`` to encode them to.
     output : Path
-        Where ``coded`` and ``decoded`` go.
+        Where ``decoded`` goes.
     codebooks : list of int
         Numbers of codebooks to decode with.
     bars : Progress
@@ -77,17 +77,7 @@ def code(
         Recordings and their .dac files.
     problems : list of str
         Why the others have none, one line each.
-
-    Raises
-    ------
-    ValueError
-        If there are no recordings.
     """
-    tasks = plan([audio], output / "coded", AUDIO_SUFFIXES, ".dac")
-    if not tasks:
-        raise ValueError(
-            f"no recordings in {audio}. Looked for {' '.join(sorted(AUDIO_SUFFIXES))}."
-        )
     seconds = {task: _seconds(task.source) for task in tasks}
     total = sum(seconds.values())
     encoding = bars.add_task("encode", total=total)
@@ -174,6 +164,11 @@ def demo(audio: Path, output: Path, model: str, console: Console) -> None:
     """
     if not audio.is_dir():
         raise ValueError(f"{audio} is not a folder. Name one that holds recordings.")
+    tasks = plan([audio], output / "coded", AUDIO_SUFFIXES, ".dac")
+    if not tasks:
+        raise ValueError(
+            f"no recordings in {audio}. Looked for {' '.join(sorted(AUDIO_SUFFIXES))}."
+        )
     started = time.monotonic()
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bars:
@@ -184,7 +179,7 @@ def demo(audio: Path, output: Path, model: str, console: Console) -> None:
         codec = DAC.from_pretrained(model)
         bars.update(loading, total=1, completed=1)
         codebooks = [number for number in CODEBOOKS if number <= codec.num_codebooks]
-        done, problems = code(codec, audio, output, codebooks, bars)
+        done, problems = code(codec, tasks, output, codebooks, bars)
         if done:
             scoring = bars.add_task("score", total=None)
             results = evaluate(

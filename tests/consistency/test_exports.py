@@ -54,7 +54,10 @@ def loaded_after(statement: str) -> set[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
 def test_all_is_complete(path):
-    """Every public class and function is listed, and nothing that is not there."""
+    """Every public class and function is listed, and nothing that is not there.
+
+    Ruff keeps the order (RUF022).
+    """
     tree = ast.parse(path.read_text())
     exported = None
     defined, bound = set(), set()
@@ -70,7 +73,7 @@ def test_all_is_complete(path):
         elif isinstance(node, ast.ImportFrom):
             bound.update(alias.asname or alias.name for alias in node.names)
     assert exported is not None, "no __all__"
-    assert exported == sorted(set(exported))
+    assert len(exported) == len(set(exported))
     assert set(exported) <= defined | bound
     missing = {name for name in defined if not name.startswith("_")} - set(exported)
     assert not missing, f"public but not in __all__: {sorted(missing)}"
