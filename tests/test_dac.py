@@ -159,9 +159,16 @@ def test_rates(tiny_dac):
     assert tiny_dac.frame_rate == 2000
     assert tiny_dac.bitrate() == 2000 * 3 * 4 / 1000
     assert tiny_dac.bitrate(1) == tiny_dac.bitrate() / 3
-    config = VARIANTS["24khz"].config
-    with torch.device("meta"):  # nothing is drawn
-        assert DAC(**config).bitrate() == 24.0
+
+
+@pytest.mark.parametrize(
+    ("name", "kbps"),
+    [("16khz", 6.0), ("24khz", 24.0), ("44khz", 7.752), ("44khz-16kbps", 15.504)],
+)
+def test_true_bitrates(make_dac, name, kbps):
+    config = VARIANTS[name].config
+    narrow = {"encoder_dim": 1, "latent_dim": 1, "decoder_dim": 16, "codebook_dim": 1}
+    assert make_dac(**{**config, **narrow}).bitrate() == pytest.approx(kbps, abs=1e-3)
 
 
 def test_config_makes_the_same_codec(codec):
