@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dac_lobe.loudness import gain_to, measure_loudness
+
 __all__ = ["Augment"]
 
 PEAK = 0.98
@@ -25,6 +27,12 @@ class Augment:
 
     Attributes
     ----------
+    loudness_lufs : float or None
+        Loudness (BS.1770) that every segment is brought to first, as the
+        paper's training does (-16); None leaves it.
+    phase : bool
+        Whether all frequencies are turned by one random angle, as the paper's
+        training does.
     gain_db : float
         Level changes by up to this many dB either way.
     polarity : bool
@@ -40,6 +48,8 @@ class Augment:
     resample : float
         Probability that the bandwidth is cut to a random 50 to 100 %, as
         recordings of lower rates have it.
+    sample_rate : int
+        In Hz; for the loudness.
 
     Example
     -------
@@ -49,6 +59,8 @@ class Augment:
     ((8,), True)
     """
 
+    loudness_lufs: float | None = None
+    phase: bool = False
     gain_db: float = 6.0
     polarity: bool = True
     eq_db: float = 0.0
@@ -56,6 +68,7 @@ class Augment:
     noise_db: float | None = None
     mix: float = 0.0
     resample: float = 0.0
+    sample_rate: int = 16000
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -90,9 +103,12 @@ class Augment:
         """
         if other is not None and generator.random() < self.mix:
             wav = wav + other(generator) * 10 ** (-generator.uniform(0, 12) / 20)
+        if self.loudness_lufs is not None:
+            loudness = measure_loudness([wav[None]], self.sample_rate)
+            wav = wav * gain_to(loudness, self.loudness_lufs)
         if self.speed:
             wav = _change_speed(wav, 1 + generator.uniform(-self.speed, self.speed))
-        if self.eq_db or self.resample:
+        if self.eq_db or self.resample or self.phase:
             wav = self._shape_spectrum(wav, generator)
         if self.noise_db is not None:
             ratio = generator.uniform(self.noise_db, self.noise_db + 30)
@@ -116,6 +132,8 @@ class Augment:
         if generator.random() < self.resample:
             edge = generator.uniform(0.5, 1.0)
             gain = gain / (1 + np.exp((position - edge) * 200).clip(max=1e30))
+        if self.phase:
+            gain = gain * np.exp(1j * generator.uniform(-np.pi, np.pi))
         return np.fft.irfft(spectrum * gain, len(wav))
 
 

@@ -24,6 +24,7 @@ Authors
 """
 
 import logging
+import math
 import sys
 import time
 from contextlib import nullcontext
@@ -32,6 +33,7 @@ from pathlib import Path
 import speechbrain as sb
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import run_on_main
 from torch.nn.parallel import DistributedDataParallel
@@ -45,6 +47,7 @@ from dac_lobe.nnet.warm_start import (
     skeleton,
     start_codebooks,
 )
+from evaluation.metrics import MetricError, choose
 
 logger = logging.getLogger("dac_lobe.recipes.codec")
 
@@ -76,6 +79,12 @@ class CodecBrain(sb.Brain):
         )
         self.usage = Usage(codec)
         self.dataset = dataset
+        self.metrics = (
+            choose(self.hparams.valid_metrics) if self.hparams.valid_metrics else []
+        )
+        self.board = None
+        if self.hparams.use_tensorboard and sb.utils.distributed.if_main_process():
+            self.board = self.hparams.tensorboard()
 
     @property
     def codec(self):
@@ -131,6 +140,13 @@ class CodecBrain(sb.Brain):
         wav = batch.sig.data.to(self.device)[:, None]
         return self.modules.codec(wav, reconstruct=True)
 
+    def compute_skeleton(self, batch):
+        """Reconstruct a batch without residual units and quantizer."""
+        wav = batch.sig.data.to(self.device)[:, None]
+        audio = self.skeleton(wav)
+        # Odd strides lose samples at the end.
+        return Skeletal(F.pad(audio, (0, wav.shape[-1] - audio.shape[-1])))
+
     def compute_objectives(self, predictions, batch, stage):
         """Reconstruction losses by name, unweighted."""
         wav = batch.sig.data.to(self.device)[:, None]
@@ -148,14 +164,13 @@ class CodecBrain(sb.Brain):
         """One step of the discriminators, if any, then one of the codec."""
         should_step = self.step % self.grad_accumulation_factor == 0
         self.on_fit_batch_start(batch, should_step)
+        self.seed_step()
         if not self.in_skeleton and not self.usage.started:
             self.start_quantizer()
         with self.no_sync(not should_step):
             with self.mixed_precision():
                 if self.in_skeleton:
-                    predictions = Skeletal(
-                        self.skeleton(batch.sig.data.to(self.device)[:, None])
-                    )
+                    predictions = self.compute_skeleton(batch)
                 else:
                     predictions = self.compute_forward(batch, sb.Stage.TRAIN)
             if self.adversarial:
@@ -241,7 +256,8 @@ class CodecBrain(sb.Brain):
                 self.dataset[(index + i) % len(self.dataset)]["sig"] for i in range(16)
             ]
             index += 16
-            z = self.skeleton[0](torch.stack(wavs)[:, None].to(self.device))
+            encode = codec.encoder if self.skeleton is None else self.skeleton[0]
+            z = encode(torch.stack(wavs)[:, None].to(self.device))
             latents.append(z.transpose(1, 2).flatten(0, 1))
         latents = torch.cat(latents)
         # Unit latents: commitment and codebook losses have one scale then.
@@ -257,6 +273,16 @@ class CodecBrain(sb.Brain):
                 dist.broadcast(parameter, 0)
         self.optimizer_g.state.clear()
         self.average.n_averaged.zero_()
+
+    def seed_step(self):
+        """Make what a step draws depend on its number alone, for exact resumption."""
+        rank = dist.get_rank() if dist.is_initialized() else 0
+        part = self.step % self.grad_accumulation_factor
+        torch.manual_seed(
+            (self.hparams.seed * 10**7 + self.optimizer_step) * 10**4
+            + part * 100
+            + rank
+        )
 
     def finite(self, loss):
         """Whether the loss is a number; counts the batches where it is not."""
@@ -289,17 +315,47 @@ class CodecBrain(sb.Brain):
 
     @torch.no_grad()
     def evaluate_batch(self, batch, stage):
-        """Score one recording with the averaged codec, with few and all codebooks."""
+        """Score one recording with the averaged codec, at several bitrates."""
         codec = self.average.module.eval()
         wav = batch.sig.data.to(self.device)[:, None]
         codes = codec.encode(wav).codes
-        row = {}
+        row, decoded = {}, {}
         for used in self.hparams.valid_codebooks:
             audio = codec.decode_codes(codes[:, :used], length=wav.shape[-1])
             row[f"mel{used}"] = float(self.hparams.mel_loss(audio, wav))
             row[f"wav{used}"] = float(self.hparams.waveform_loss(audio, wav))
+            for metric in self.metrics:
+                row[f"{metric.name}{used}"] = self.score(metric, wav, audio)
+            decoded[f"{used} codebooks"] = audio
+        if self.board is not None and len(self.scores) < 4:
+            self.show(batch.id[0], {"original": wav, **decoded})
         self.scores.append(row)
         return torch.tensor(row[f"mel{self.hparams.valid_codebooks[-1]}"])
+
+    def score(self, metric, wav, audio):
+        """Score with one of the evaluation package's metrics; NaN where it fails."""
+        try:
+            return metric(
+                wav.flatten().cpu().numpy(),
+                audio.flatten().cpu().numpy(),
+                self.hparams.sample_rate,
+            )
+        except MetricError as error:
+            logger.info("%s: %s", metric.name, error)
+            return math.nan
+
+    def show(self, name, signals):
+        """Send audio and spectrograms of one recording to TensorBoard."""
+        for kind, signal in signals.items():
+            wav = signal.flatten().cpu()
+            window = torch.hann_window(512)
+            spectrum = torch.stft(wav, 512, 128, window=window, return_complex=True)
+            decibels = 20 * spectrum.abs().clamp(min=1e-4).log10().flip(0)
+            picture = (decibels + 80).clamp(0, 120)[None] / 120
+            writer = self.board.writer
+            step = self.optimizer_step
+            writer.add_audio(f"{name}/{kind}", wav, step, self.hparams.sample_rate)
+            writer.add_image(f"{name}/{kind}", picture, step)
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Log, and save a checkpoint after validation."""
@@ -314,11 +370,18 @@ class CodecBrain(sb.Brain):
             rate = max(1, self.counted) / self.grad_accumulation_factor / seconds
             self.hours_left = left / rate / 3600
             return
-        stats = {
-            name: sum(row[name] for row in self.scores) / len(self.scores)
-            for name in self.scores[0]
-        }
+        stats = {}
+        for name in self.scores[0]:
+            valid = [row[name] for row in self.scores if not math.isnan(row[name])]
+            if valid:
+                stats[name] = sum(valid) / len(valid)
+            if len(valid) < len(self.scores):
+                stats[f"{name}_failed"] = len(self.scores) - len(valid)
         if stage == sb.Stage.VALID:
+            if self.board is not None:
+                self.board.log_stats(
+                    {"epoch": epoch}, self.train_stats, valid_stats=stats
+                )
             self.hparams.train_logger.log_stats(
                 stats_meta={
                     "epoch": epoch,
@@ -336,6 +399,19 @@ class CodecBrain(sb.Brain):
             self.hparams.train_logger.log_stats(
                 stats_meta={"step": self.optimizer_step}, test_stats=stats
             )
+
+    def check_ranks(self):
+        """Raise an error if the processes hold different parameters."""
+        if not dist.is_initialized():
+            return
+        modules = [unwrap(module) for module in self.modules.values()]
+        for module in modules:
+            for name, parameter in module.named_parameters():
+                theirs = parameter.detach().clone()
+                dist.broadcast(theirs, 0)
+                if not torch.equal(theirs, parameter):
+                    raise RuntimeError(f"{name} differs between processes")
+        logger.warning("parameters are equal on %d processes", dist.get_world_size())
 
     def export(self, path):
         """Write the averaged codec as one file, with plain weights."""
@@ -428,6 +504,8 @@ if __name__ == "__main__":
         train_loader_kwargs=hparams["train_dataloader_opts"],
         valid_loader_kwargs=hparams["valid_dataloader_opts"],
     )
+    if hparams["check_ranks"]:
+        brain.check_ranks()
     brain.evaluate(valid_data, test_loader_kwargs=hparams["valid_dataloader_opts"])
     run_on_main(
         brain.export,

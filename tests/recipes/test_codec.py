@@ -1,0 +1,195 @@
+"""The codec's recipe: every YAML resolves, trains, resumes, and runs on two processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hyperpyyaml import load_hyperpyyaml
+
+from dac_lobe import DAC
+from dac_lobe.audio import write_audio
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = ROOT / "recipes" / "codec"
+YAMLS = sorted(path.stem for path in (RECIPE / "hparams").glob("*.yaml"))
+FULL = [name for name in YAMLS if name.startswith("dac_")]
+LIGHT = [name for name in YAMLS if name not in FULL]
+
+# Kills the process in the middle of the step that is named, as a scheduler would.
+KILLER = """
+import os, runpy, signal, sys
+from dac_lobe.nnet.muon import Muon
+step, steps = Muon.step, []
+def fatal(self, closure=None):
+    steps.append(1)
+    if len(steps) == int(os.environ["KILL_AT"]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, closure)
+Muon.step = fatal
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory) -> Path:
+    """Five recordings: tones in noise, one shorter than a segment, one silent."""
+    folder = tmp_path_factory.mktemp("recordings")
+    generator = np.random.default_rng(0)
+    time = np.arange(16000) / 16000
+    for name, hertz in (("a", 200), ("b", 300), ("c", 500)):
+        wav = 0.3 * np.sin(2 * np.pi * hertz * time)
+        wav = wav + 0.05 * generator.standard_normal(len(time))
+        write_audio(folder / f"{name}.wav", wav, 16000)
+    write_audio(folder / "short.wav", 0.1 * generator.standard_normal(900), 16000)
+    write_audio(folder / "silent.wav", np.zeros(8000), 16000)
+    return folder
+
+
+def train(recordings, output, *options, launcher=(), **environment):
+    """Run the debug configuration in a process of its own."""
+    command = [
+        *(launcher or [sys.executable]),
+        str(RECIPE / "train.py"),
+        str(RECIPE / "hparams" / "tiny_debug.yaml"),
+        f"--data_folder={recordings}",
+        f"--output_folder={output}",
+        "--device=cpu",
+        "--valid_metrics=[]",
+        *options,
+    ]
+    variables = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        **environment,
+    }
+    return subprocess.run(
+        command, env=variables, capture_output=True, text=True, cwd=output.parent
+    )
+
+
+def resolve(name, output, **overrides):
+    """Load a YAML as the script does."""
+    given = {"data_folder": "nowhere", "output_folder": str(output), **overrides}
+    with (RECIPE / "hparams" / f"{name}.yaml").open() as file:
+        return load_hyperpyyaml(file, given)
+
+
+def test_debug_run_trains_and_exports(recordings, tmp_path):
+    """All stages run on awkward recordings; the result loads by path and codes."""
+    done = train(recordings, tmp_path / "run")
+    assert done.returncode == 0, done.stderr[-3000:]
+    log = (tmp_path / "run" / "train_log.txt").read_text()
+    assert "train discriminator" in log
+    assert "valid mel3" in log
+    codec = DAC.from_pretrained(tmp_path / "run" / "codec.safetensors")
+    codes = codec.encode(torch.randn(1, 1, 800) * 0.1).codes
+    assert codes.shape == (1, 3, 40)
+    assert codec.delay == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill_at", [3, 8])
+def test_killed_run_ends_as_an_undisturbed_one(recordings, tmp_path, kill_at):
+    """SIGKILL in the first or second epoch, started again: the same weights."""
+    options = ["--ckpt_interval_steps=2"]
+    straight = train(recordings, tmp_path / "straight", *options)
+    assert straight.returncode == 0, straight.stderr[-3000:]
+    killer = [sys.executable, "-c", KILLER]
+    killed = train(
+        recordings, tmp_path / "killed", *options, launcher=killer, KILL_AT=str(kill_at)
+    )
+    assert killed.returncode == -9
+    resumed = train(recordings, tmp_path / "killed", *options)
+    assert resumed.returncode == 0, resumed.stderr[-3000:]
+    weights = [
+        DAC.from_pretrained(tmp_path / name / "codec.safetensors").state_dict()
+        for name in ("straight", "killed")
+    ]
+    for key, value in weights[0].items():
+        torch.testing.assert_close(weights[1][key], value, rtol=0, atol=0, msg=key)
+
+
+@pytest.mark.slow
+def test_two_processes_end_with_equal_parameters(recordings, tmp_path):
+    """Gloo, uneven data: both ranks hold the same codec and discriminator."""
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+    ]
+    done = train(
+        recordings,
+        tmp_path / "run",
+        "--distributed_backend=gloo",
+        "--check_ranks=True",
+        launcher=launcher,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "parameters are equal on 2 processes" in done.stderr
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_yaml_resolves_and_reconstructs(name, tmp_path):
+    """The codec of every small YAML forwards a segment of its own length."""
+    hparams = resolve(name, tmp_path)
+    codec = hparams["codec"]
+    wav = torch.randn(2, 1, hparams["segment"]) * 0.1
+    codec.train()
+    assert codec(wav, reconstruct=True).audio.shape == wav.shape
+    optimizer = hparams["opt_class"](codec.parameters())
+    assert hparams["schedule_class"](optimizer).get_last_lr()[0] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FULL)
+def test_full_size_yaml_takes_a_step(name, tmp_path):
+    """One step of the codec and one of the discriminators, at full size."""
+    from dac_lobe.nnet.losses import GANLoss
+
+    hparams = resolve(name, tmp_path)
+    codec, judge = hparams["codec"].train(), hparams["discriminator"]
+    wav = torch.randn(1, 1, hparams["segment"]) * 0.1
+    forwarded = codec(wav, reconstruct=True)
+    assert forwarded.audio.shape == wav.shape
+    loss = GANLoss().discriminator(judge(forwarded.audio.detach()), judge(wav))
+    loss.backward()
+    optimizer = hparams["opt_class_d"](judge.parameters())
+    before = next(judge.parameters()).detach().clone()
+    optimizer.step()
+    assert not torch.equal(before, next(judge.parameters()))
+    adversarial, matching = GANLoss().generator(judge(forwarded.audio), judge(wav))
+    losses = {
+        "mel": hparams["mel_loss"](forwarded.audio, wav),
+        "commitment": forwarded.commitment_loss,
+        "codebook": forwarded.codebook_loss,
+        "adversarial": adversarial,
+        "feature_matching": matching,
+    }
+    total = sum(hparams["weights"][name] * value for name, value in losses.items())
+    assert torch.isfinite(total)
+    total.backward()
+    gradients = [p.grad for p in codec.parameters()]
+    assert all(g is not None and torch.isfinite(g).all() for g in gradients)
+
+
+def test_every_key_is_used():
+    """No YAML key is left over: each is read by the script or by another key."""
+    script = (RECIPE / "train.py").read_text()
+    of_speechbrain = {"optimizer_step_limit", "ckpt_interval_minutes"}
+    for name in YAMLS:
+        text = (RECIPE / "hparams" / f"{name}.yaml").read_text()
+        for key in re.findall(r"^([a-z]\w*):", text, flags=re.M):
+            read = re.search(rf'hparams\.{key}\b|"{key}"|\.{key}\b', script)
+            used = read or f"<{key}>" in text or key in of_speechbrain
+            assert used, f"{name}: {key}"
