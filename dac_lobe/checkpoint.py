@@ -54,6 +54,7 @@ _UNREADABLE = (
     EOFError,
     IndexError,
     KeyError,
+    OSError,
     RuntimeError,
     TypeError,
     ValueError,
@@ -181,9 +182,12 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     try:
         content = _read_folder(path) if path.is_dir() else _read_file(path)
         state = layouts.official_names(content.state)
-        stray = [key for key, tensor in state.items() if not tensor.is_floating_point()]
-        if stray:
-            raise ValueError(f"'{stray[0]}' has type {state[stray[0]].dtype}")
+        for key, tensor in state.items():
+            if not tensor.is_floating_point():
+                raise ValueError(f"'{key}' has type {tensor.dtype}")
+            # Strides of 0 can claim any amount of memory in a few bytes.
+            if tensor.nbytes > tensor.untyped_storage().nbytes():
+                raise ValueError(f"'{key}' claims more values than are stored")
         config = _configuration(layouts.infer_config(state), content.config)
     except ValueError as error:
         raise ValueError(f"{path} is not a usable DAC checkpoint: {error}.") from error

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
@@ -46,8 +46,28 @@ __all__ = ["fingerprint"]
 _PERIOD = 8191
 _GRID = 16
 
-_State = tuple[tuple[ref, int, int, torch.dtype], ...]
-_known: WeakKeyDictionary[nn.Module, tuple[_State, str]] = WeakKeyDictionary()
+
+class _Seen(NamedTuple):
+    """A parameter as it was when it was hashed."""
+
+    parameter: ref
+    version: int
+    place: int
+    dtype: torch.dtype
+
+    def is_still(self, parameter: nn.Parameter) -> bool:
+        """Tell whether it is this very parameter, and unchanged."""
+        return self.parameter() is parameter and self == _see(parameter)
+
+
+def _see(parameter: nn.Parameter) -> _Seen:
+    """Note identity, version, place and type of a parameter."""
+    return _Seen(
+        ref(parameter), parameter._version, parameter.data_ptr(), parameter.dtype
+    )
+
+
+_known: WeakKeyDictionary[nn.Module, tuple[list[_Seen], str]] = WeakKeyDictionary()
 
 
 def fingerprint(model: DAC) -> str:
@@ -83,21 +103,14 @@ def fingerprint(model: DAC) -> str:
     >>> name == fingerprint(codec)
     False
     """
-    state = _versions(model)
-    if state is not None and model in _known and _known[model][0] == state:
-        return _known[model][1]
-    digest = _digest(model)
-    if state is not None:
-        _known[model] = state, digest
-    return digest
-
-
-def _versions(model: nn.Module) -> _State | None:
-    """Identity, version, place and type of each parameter; None if not tracked."""
     parameters = list(model.parameters())
-    if any(parameter.is_inference() for parameter in parameters):
-        return None
-    return tuple((ref(p), p._version, p.data_ptr(), p.dtype) for p in parameters)
+    seen, digest = _known.get(model, ([], ""))
+    if len(seen) == len(parameters) and all(map(_Seen.is_still, seen, parameters)):
+        return digest
+    digest = _digest(model)
+    if not any(parameter.is_inference() for parameter in parameters):  # no versions
+        _known[model] = [_see(parameter) for parameter in parameters], digest
+    return digest
 
 
 @torch.no_grad()

@@ -10,7 +10,6 @@ import json
 import os
 import re
 from collections import OrderedDict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,11 +99,11 @@ def load_model(
     cache_dir : str or Path, optional
         Where fetched weights are kept.
     backend : str
-        How to execute the network: 'auto', 'torch', or one of `dac_lobe.fast`.
+        How to execute the network; see `dac_lobe.fast.attach`.
     precision : str
-        'exact', or another of `dac_lobe.fast`.
+        See `dac_lobe.fast.attach`.
     compile : bool
-        Whether to compile the network.
+        See `dac_lobe.fast.attach`.
 
     Returns
     -------
@@ -115,6 +114,8 @@ def load_model(
     ValueError
         If the source is unknown or not a DAC checkpoint.
     """
+    from dac_lobe.fast import attach
+
     checkpoint = read_checkpoint(find_weights(source, cache_dir))
     if "sample_rate" not in checkpoint.config:
         raise ValueError(
@@ -128,17 +129,7 @@ def load_model(
     model.metadata = checkpoint.metadata
     model.source = source_name(source)
     model.eval()
-    fast = find_spec("dac_lobe.fast")
-    if fast is not None and fast.origin is not None:
-        from dac_lobe.fast import attach
-
-        attach(model, backend=backend, precision=precision, compile=compile)
-    elif backend not in ("auto", "torch") or precision != "exact" or compile:
-        raise ValueError(
-            f"backend={backend!r}, precision={precision!r}, compile={compile}: this "
-            "installation has only backend 'torch' in precision 'exact'."
-        )
-    return model
+    return attach(model, backend=backend, precision=precision, compile=compile)
 
 
 def source_name(source: str | Path) -> str:
@@ -203,7 +194,8 @@ def save_model(model: DAC, path: str | Path, *, half: bool = False) -> Path:
             file.write(
                 to_safetensors(
                     _halved(layouts.folded(state)) if half else state,
-                    metadata={"format": "dac-lobe", "config": config},
+                    # One entry only: safetensors writes several in random order.
+                    metadata={"config": config},
                 )
             )
     elif path.suffix in (".bin", ".ckpt", ".pt"):
