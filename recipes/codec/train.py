@@ -182,7 +182,7 @@ class CodecBrain(sb.Brain):
         if should_step:
             self.step_codec(predictions)
         for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value)
+            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
         self.counted += 1
         self.on_fit_batch_end(batch, predictions, loss, should_step)
         return loss.detach().cpu()
@@ -213,7 +213,9 @@ class CodecBrain(sb.Brain):
         fake = [[m.chunk(2)[0] for m in stack] for stack in maps]
         real = [[m.chunk(2)[1] for m in stack] for stack in maps]
         loss = GANLoss().discriminator(fake, real)
-        self.sums["discriminator"] = self.sums.get("discriminator", 0.0) + float(loss)
+        self.sums["discriminator"] = self.sums.get("discriminator", 0.0) + float(
+            loss.detach()
+        )
         (loss / self.grad_accumulation_factor).backward()
         if should_step:
             torch.nn.utils.clip_grad_norm_(
