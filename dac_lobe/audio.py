@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -173,22 +173,28 @@ class _Sink:
         self.file = file
         self.error: OSError | None = None
 
-    def write(self, data: bytes) -> int:
+    def _attempt(
+        self, action: Callable[..., Any], *arguments: Any, instead: Any
+    ) -> Any:
         if self.error is None:
             try:
-                self.file.write(data)
+                return action(*arguments)
             except OSError as error:
                 self.error = error
+        return instead
+
+    def write(self, data: bytes) -> int:
+        self._attempt(self.file.write, data, instead=None)
         return len(data)
 
     def read(self, size: int) -> bytes:
-        return self.file.read(size)
+        return self._attempt(self.file.read, size, instead=b"")
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self.file.seek(offset, whence)
+        return self._attempt(self.file.seek, offset, whence, instead=0)
 
     def tell(self) -> int:
-        return self.file.tell()
+        return self._attempt(self.file.tell, instead=0)
 
 
 class AudioWriter:

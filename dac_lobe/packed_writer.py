@@ -32,7 +32,8 @@ class PackedWriter:
         Model, rates, channels, gain.
     resume : bool
         Whether to go on with what an earlier run left, if its header is the
-        same; and to leave it for a later one when interrupted. Paths only.
+        same; and to leave it for a later one when interrupted. Paths only. A
+        ValueError, which wrong input raises, is no interruption.
 
     Attributes
     ----------
@@ -154,14 +155,16 @@ class PackedWriter:
             if exception[0] is None and self._finished:
                 publish(self._file, self._part, self._path)
         finally:
-            self._abandon()
+            # What is wrong with the input stays wrong: nothing to go on with.
+            resumable = self._resume and not isinstance(exception[1], ValueError)
+            self._abandon(keep=resumable)
 
-    def _abandon(self) -> None:
-        """Close the file; remove it unless it was published or may be resumed."""
+    def _abandon(self, keep: bool) -> None:
+        """Close the file if it was not published, and remove it unless it is kept."""
         try:
             self._file.close()
         except OSError:
             # A full disk: the flush inside close() fails as the write did.
             pass
-        if not self._resume:
+        if not keep:
             self._part.unlink(missing_ok=True)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 import soundfile
@@ -21,17 +18,6 @@ from dac_lobe.audio import (
     write_audio,
 )
 from dac_lobe.resample import RESAMPLER, Resampler, resampled_length
-
-
-@contextmanager
-def disk_of(size):
-    """Let no file grow beyond ``size`` bytes: writing more is an OSError."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def noise(channels=1, samples=1000, seed=0):
@@ -140,7 +126,7 @@ def test_a_file_without_such_a_promise_ends_where_it_ends(tmp_path):
         assert reader.num_samples == read_audio(path).shape[1] < 20_000
 
 
-def test_a_full_disk_leaves_nothing(tmp_path):
+def test_a_full_disk_leaves_nothing(tmp_path, disk_of):
     for kind in ("wav", "flac"):
         path = tmp_path / f"a.{kind}"
         with pytest.raises(OSError, match="large"), disk_of(20_000):
@@ -148,7 +134,7 @@ def test_a_full_disk_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_the_old_file(tmp_path):
+def test_a_full_disk_leaves_the_old_file(tmp_path, disk_of):
     path = write_audio(tmp_path / "a.wav", noise(), 8000)
     before = path.read_bytes()
     with pytest.raises(OSError, match="large"), disk_of(20_000):
