@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -53,13 +53,15 @@ class Item:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_manifest(path: str | Path, data_root: str | Path | None = None) -> list[Item]:
+def read_manifest(
+    source: str | Path | Sequence[str | Path], data_root: str | Path | None = None
+) -> list[Item]:
     """Read a manifest: a SpeechBrain CSV or JSON file, or a folder of audio.
 
     Arguments
     ---------
-    path : str or Path
-        The file or folder.
+    source : str, Path, or sequence of them
+        The file or folder; several are joined.
     data_root : str or Path, optional
         What ``$data_root`` (CSV) or ``{data_root}`` (JSON) stands for; the
         manifest's own folder by default.
@@ -86,7 +88,20 @@ def read_manifest(path: str | Path, data_root: str | Path | None = None) -> list
     >>> item.id, item.wav, item.fields["wrd"]
     ('b', 'corpus/b.wav', 'HELLO')
     """
-    path = Path(path)
+    paths = [source] if isinstance(source, (str, Path)) else source
+    items = [item for path in paths for item in _read(Path(path), data_root)]
+    items.sort(key=lambda item: item.id)
+    for first, second in pairwise(items):
+        if first.id == second.id:
+            raise ValueError(
+                f"manifest {source} has the id {first.id!r} twice ({first.wav} and "
+                f"{second.wav}). Ids name the items of a token store: make them unique."
+            )
+    return items
+
+
+def _read(path: Path, data_root: str | Path | None) -> list[Item]:
+    """Read one file or folder."""
     if not path.exists():
         raise FileNotFoundError(
             f"no manifest {path}. Give a CSV with the columns {', '.join(REQUIRED)}, "
@@ -107,13 +122,6 @@ def read_manifest(path: str | Path, data_root: str | Path | None = None) -> list
             f"manifest {path} {kind}. Needed is at least one recording"
             + (f" ({', '.join(AUDIO_SUFFIXES)})." if path.is_dir() else ".")
         )
-    items.sort(key=lambda item: item.id)
-    for first, second in pairwise(items):
-        if first.id == second.id:
-            raise ValueError(
-                f"manifest {path} has the id {first.id!r} twice ({first.wav} and "
-                f"{second.wav}). Ids name the items of a token store: make them unique."
-            )
     return items
 
 

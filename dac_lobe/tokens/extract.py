@@ -66,7 +66,7 @@ class ExtractReport(NamedTuple):
 
 
 def extract(
-    manifest: str | Path,
+    manifest: str | Path | Sequence[str | Path],
     store: str | Path,
     model: str | Path = "16khz-small",
     *,
@@ -86,7 +86,7 @@ def extract(
 
     Arguments
     ---------
-    manifest : str or Path
+    manifest : str, Path, or sequence of them
         SpeechBrain CSV or JSON, or a folder of audio; see `read_manifest`.
     store : str or Path
         Folder to make.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -148,6 +148,29 @@ class TokenStore:
     def codebooks(self) -> list[Codebook]:
         """Read the codebooks of the tokens, coarse to fine."""
         return load_codebooks(self.path)[: self.num_codebooks]
+
+    def require(self, names: Iterable[str]) -> None:
+        """Make sure that the store holds these items.
+
+        Arguments
+        ---------
+        names : iterable of str
+            Ids, of a dataset that is about to be read.
+
+        Raises
+        ------
+        ValueError
+            If one is missing.
+        """
+        names = list(names)
+        missing = [name for name in names if name not in self._places]
+        if missing:
+            reason = self.failures.get(missing[0], "it was not in the manifest")
+            raise ValueError(
+                f"{len(missing)} of {len(names)} items have no tokens in {self.path}, "
+                f"such as {missing[0]!r}: {reason}. Extract them, or drop them from "
+                "the manifest."
+            )
 
     def check(self, codec: Any) -> None:
         """Make sure that the tokens come from a codec.

@@ -77,8 +77,8 @@ class Stuck:
 
 @pytest.fixture
 def stuck(corpus, tmp_path):
-    """The corpus with a worker trap at its third item."""
-    return Stuck(corpus, tmp_path / "corpus", tmp_path / "store", "utt2")
+    """The corpus with a worker trap in its last shard."""
+    return Stuck(corpus, tmp_path / "corpus", tmp_path / "store", "utt6")
 
 
 def _run_released(stuck, tiny_model, shard_hours, *marks, **options):

@@ -77,8 +77,8 @@ def run(job: Job, shards: list[ShardSpec], workers: int) -> Iterator[ShardResult
         _start(ray, workers)
     try:
         gpus = 1 if job.device.startswith("cuda") else 0
-        # A retried task may have written its shard before its actor died; it
-        # writes the same again.
+        # Ray Data restarts actors and retries their tasks without end. One that
+        # had written its shard before it died writes the same again.
         results = (
             ray.data.from_items(
                 [{"shard": pickle.dumps(shard)} for shard in shards],
@@ -96,8 +96,6 @@ def run(job: Job, shards: list[ShardSpec], workers: int) -> Iterator[ShardResult
                 fn_constructor_kwargs={"job": _absolute(job)},
                 num_gpus=gpus,
                 num_cpus=1,
-                max_restarts=-1,
-                max_task_retries=-1,
             )
         )
         for row in results.iter_rows():
@@ -109,8 +107,9 @@ def run(job: Job, shards: list[ShardSpec], workers: int) -> Iterator[ShardResult
 
 def _start(ray: Any, workers: int) -> None:
     """Join the cluster of RAY_ADDRESS, or start Ray here."""
+    ray.data.DataContext.get_current().enable_progress_bars = False
     if "RAY_ADDRESS" in os.environ:
-        ray.init(log_to_driver=False)
+        ray.init(log_to_driver=False, logging_level="warning")
         return
     ray.init(
         # One more than the actors, or no decoder could ever run beside them.
@@ -118,6 +117,7 @@ def _start(ray: Any, workers: int) -> None:
         object_store_memory=OBJECT_STORE_BYTES,
         include_dashboard=False,
         log_to_driver=False,
+        logging_level="warning",
     )
 
 

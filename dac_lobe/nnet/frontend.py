@@ -1,0 +1,243 @@
+"""What a recogniser hears: tokens, or filterbanks, with the same face.
+
+Both turn (input, relative lengths) into features [B, F, D] at a similar rate,
+normalised, and masked in training; the network behind them is the same, so that
+tokens and filterbanks are compared at one size and one budget.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import torch
+from speechbrain.lobes.features import Fbank
+from torch import nn
+
+from dac_lobe.nnet.embedding import TokenEmbedding, draw_prefixes
+
+__all__ = ["FbankFrontend", "SpanMask", "TokenFrontend", "valid_mask"]
+
+
+def valid_mask(frames: int, lengths: torch.Tensor) -> torch.Tensor:
+    """Mark the frames of each item, padding excluded.
+
+    Arguments
+    ---------
+    frames : int
+        Frames F of the padded batch.
+    lengths : torch.Tensor
+        Relative lengths, shape [B].
+
+    Returns
+    -------
+    torch.Tensor
+        Booleans of shape [B, F].
+
+    Example
+    -------
+    >>> valid_mask(4, torch.tensor([0.5, 1.0])).long()
+    tensor([[1, 1, 0, 0],
+            [1, 1, 1, 1]])
+    """
+    ends = (lengths * frames).round().clamp(min=1)
+    return torch.arange(frames, device=lengths.device) < ends[:, None]
+
+
+class SpanMask(nn.Module):
+    """Zero random spans along one axis, in training only.
+
+    SpecAugment (https://arxiv.org/abs/1904.08779) without the warping.
+
+    Arguments
+    ---------
+    spans : int
+        Spans per item.
+    longest : int
+        Longest span; shorter ones are as likely.
+    dim : int
+        1 for time, 2 for features.
+
+    Example
+    -------
+    >>> SpanMask(spans=2, longest=10, dim=1)(torch.ones(3, 50, 8)).shape
+    torch.Size([3, 50, 8])
+    """
+
+    def __init__(self, spans: int, longest: int, dim: int):
+        super().__init__()
+        self.spans, self.longest, self.dim = spans, longest, dim
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Mask features of shape [B, F, D]."""
+        if not self.training or not self.spans:
+            return features
+        size = features.shape[self.dim]
+        shape = (len(features), self.spans, 1)
+        device = features.device
+        span = torch.randint(0, self.longest + 1, shape, device=device)
+        # A start may lie before the first position, so the edges are masked as
+        # often as the middle.
+        start = torch.rand(shape, device=device) * (size + span) - span
+        place = torch.arange(size, device=device)
+        hidden = ((place >= start) & (place < start + span)).any(1)  # [B, size]
+        hidden = hidden.unsqueeze(2 if self.dim == 1 else 1)
+        return features.masked_fill(hidden, 0.0)
+
+
+class TokenFrontend(nn.Module):
+    """Tokens to features.
+
+    Arguments
+    ---------
+    embedding : TokenEmbedding
+        Embeds the tokens.
+    prefix_probability : float
+        Of a training item keeping a random prefix of its codebooks; see
+        `draw_prefixes`.
+    time_spans : int
+        Masked spans of frames per training item.
+    time_longest : int
+        Their greatest length in frames.
+    dropout : float
+        Dropout of the features.
+
+    Example
+    -------
+    >>> frontend = TokenFrontend(TokenEmbedding(4, 16, emb_dim=32))
+    >>> tokens, lengths = torch.randint(16, (2, 10, 4)), torch.tensor([1.0, 0.5])
+    >>> frontend(tokens, lengths).shape
+    torch.Size([2, 10, 32])
+    """
+
+    def __init__(
+        self,
+        embedding: TokenEmbedding,
+        prefix_probability: float = 0.0,
+        time_spans: int = 0,
+        time_longest: int = 10,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.embedding = embedding
+        self.prefix_probability = prefix_probability
+        self.norm = nn.LayerNorm(embedding.emb_dim)
+        self.mask = SpanMask(time_spans, time_longest, dim=1)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        tokens: torch.Tensor,
+        lengths: torch.Tensor,
+        num_codebooks: int | None = None,
+    ) -> torch.Tensor:
+        """Make features.
+
+        Arguments
+        ---------
+        tokens : torch.Tensor
+            Shape [B, F, K].
+        lengths : torch.Tensor
+            Relative lengths, shape [B].
+        num_codebooks : int, optional
+            Look at this prefix of the codebooks, for testing at a lower bitrate.
+
+        Returns
+        -------
+        torch.Tensor
+            Features of shape [B, F, D], zero in the padding.
+        """
+        keep = None
+        if self.training and self.prefix_probability > 0:
+            keep = draw_prefixes(len(tokens), tokens.shape[-1], self.prefix_probability)
+        if num_codebooks is not None:
+            tokens = tokens[..., :num_codebooks]
+        features = self.mask(self.norm(self.embedding(tokens, keep)))
+        valid = valid_mask(features.shape[1], lengths)
+        return self.dropout(features) * valid[..., None]
+
+
+class FbankFrontend(nn.Module):
+    """Waveforms to log-mel filterbanks, frames stacked.
+
+    Arguments
+    ---------
+    sample_rate : int
+        In Hz.
+    n_mels : int
+        Filters.
+    stack : int
+        Neighbouring frames (10 ms apart) to join: 2 gives 50 Hz, as the tokens.
+    emb_dim : int
+        Size D of the features.
+    time_spans, time_longest : int
+        Masked spans of frames per training item, and their greatest length.
+    mel_spans, mel_longest : int
+        The same for filters.
+    dropout : float
+        Dropout of the features.
+
+    Example
+    -------
+    >>> frontend = FbankFrontend(16000, emb_dim=32)
+    >>> frontend(torch.randn(2, 16000), torch.tensor([1.0, 0.5])).shape
+    torch.Size([2, 50, 32])
+    """
+
+    def __init__(
+        self,
+        sample_rate: int,
+        n_mels: int = 40,
+        stack: int = 2,
+        emb_dim: int = 128,
+        time_spans: int = 0,
+        time_longest: int = 10,
+        mel_spans: int = 0,
+        mel_longest: int = 8,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        self.fbank = Fbank(sample_rate=sample_rate, n_mels=n_mels)
+        self.stack = stack
+        self.mel_mask = SpanMask(mel_spans, mel_longest, dim=2)
+        self.time_mask = SpanMask(time_spans, time_longest, dim=1)
+        self.project = nn.Linear(stack * n_mels, emb_dim)
+        self.norm = nn.LayerNorm(emb_dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        wavs: torch.Tensor,
+        lengths: torch.Tensor,
+        num_codebooks: int | None = None,
+    ) -> torch.Tensor:
+        """Make features.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            Shape [B, T].
+        lengths : torch.Tensor
+            Relative lengths, shape [B].
+        num_codebooks : int, optional
+            Not used; tokens have it.
+
+        Returns
+        -------
+        torch.Tensor
+            Features of shape [B, F, D], zero in the padding.
+        """
+        with torch.no_grad():
+            mels = self.fbank(wavs)  # [B, 100 Hz, n_mels], in dB
+            mels = mels[:, : mels.shape[1] // self.stack * self.stack]
+            valid = valid_mask(mels.shape[1], lengths)[..., None]
+            # Per utterance and filter: takes the room and the level out.
+            count = valid.sum(1, keepdim=True)
+            mean = (mels * valid).sum(1, keepdim=True) / count
+            variance = ((mels - mean).square() * valid).sum(1, keepdim=True) / count
+            mels = (mels - mean) / (variance + 1.0).sqrt() * valid
+        mels = self.mel_mask(mels)
+        features = mels.unflatten(1, (-1, self.stack)).flatten(2)
+        features = self.time_mask(self.norm(self.project(features)))
+        valid = valid_mask(features.shape[1], lengths)
+        return self.dropout(features) * valid[..., None]
