@@ -59,7 +59,7 @@ class Cache:
     ...     with Cache(folder) as cache:
     ...         cache.put("key", Outcome(1.5))
     ...     Cache(folder).get("key")
-    Outcome(value=1.5, status='ok', reason='')
+    Outcome(value=1.5, status='ok', reason='', weight=1.0)
     """
 
     def __init__(self, folder: str | Path):
@@ -76,7 +76,9 @@ class Cache:
             for line in lines:
                 try:
                     record = json.loads(line)
-                    outcome = Outcome(record["v"], record["s"], record["r"])
+                    outcome = Outcome(
+                        record["v"], record["s"], record["r"], record.get("w", 1.0)
+                    )
                     self._outcomes[record["k"]] = outcome
                 except (ValueError, KeyError, TypeError):
                     torn += 1
@@ -98,12 +100,10 @@ class Cache:
         if self._shard is None:
             name = f"scores-{time.time_ns()}-{os.getpid()}.jsonl"
             self._shard = (self.folder / name).open("x", encoding="utf-8")
-        record = {
-            "k": key,
-            "v": outcome.value,
-            "s": outcome.status,
-            "r": outcome.reason,
-        }
+        value, status, reason, weight = outcome
+        record = {"k": key, "v": value, "s": status, "r": reason}
+        if weight != 1.0:
+            record["w"] = weight
         self._shard.write(json.dumps(record) + "\n")
         self._shard.flush()
         self._outcomes[key] = outcome

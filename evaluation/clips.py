@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluation.domain import guess_domain
 from evaluation.metrics.metric import MetricError
 
 __all__ = ["DOMAINS", "Clip", "find_clips", "read_clip", "read_wav", "resample"]
@@ -36,6 +37,8 @@ class Clip:
         Of the file's bytes; empty if it cannot be read.
     domain : str
         'speech' or 'music'.
+    domain_from : str
+        What told so: 'manifest', 'option', 'transcript', 'name' or 'signal'.
     speaker : str
         Clusters the intervals; empty if unknown.
     transcript : str
@@ -46,6 +49,7 @@ class Clip:
     path: str
     sha256: str
     domain: str = "speech"
+    domain_from: str = "option"
     speaker: str = ""
     transcript: str = ""
 
@@ -71,7 +75,8 @@ def find_clips(
     domain : str
         'speech', 'music' or 'auto' for recordings whose manifest row has no
         ``domain``. 'auto' takes what has a transcript or a language for speech,
-        and what is called music (or an instrument's folder) for music.
+        what lies in a folder named music or speech for that, and listens to the
+        rest (see `evaluation.domain`).
     max_utterances : int, optional
         Draw at most so many, by ``seed``.
     seed : int
@@ -117,12 +122,14 @@ def find_clips(
     for path in paths:
         row = rows[path]
         stem = Path(path).with_suffix("").as_posix()
+        told, by = _domain(row, folder / path, domain)
         clips.append(
             Clip(
                 name=stem if stems.count(stem) == 1 else path,
                 path=str(folder / path),
                 sha256=_sha256(folder / path),
-                domain=_domain(row, folder / path, domain),
+                domain=told,
+                domain_from=by,
                 speaker=row.get("speaker") or "",
                 transcript=row.get("transcript") or "",
             )
@@ -154,15 +161,22 @@ def _read_manifest(path: Path) -> dict[str, dict[str, str]]:
     return listed
 
 
-def _domain(row: dict[str, str], path: Path, default: str) -> str:
+def _domain(row: dict[str, str], path: Path, default: str) -> tuple[str, str]:
+    """Tell speech from music, and say by what it was told."""
     if row.get("domain"):
-        return row["domain"]
+        return row["domain"], "manifest"
     if default != "auto":
-        return default
+        return default, "option"
     if row.get("transcript") or row.get("language"):
-        return "speech"
-    words = "/".join(path.parts[-3:]).lower()
-    return "music" if "music" in words else "speech"
+        return "speech", "transcript"
+    words = "/".join(path.resolve().parts[-3:]).lower()
+    named = [word for word in ("music", "speech") if word in words]
+    if len(named) == 1:
+        return named[0], "name"
+    try:
+        return guess_domain(*read_wav(path)), "signal"
+    except MetricError:
+        return "speech", "nothing"  # unreadable: every row of it is a failure
 
 
 def _sha256(path: Path) -> str:

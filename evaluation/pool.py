@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
-__all__ = ["Died", "Finished", "Pool"]
+__all__ = ["Died", "Finished", "Pool", "PoolError"]
 
 _THREADS = (
     "OMP_NUM_THREADS",
@@ -30,8 +30,16 @@ _THREADS = (
 )
 
 
+class PoolError(RuntimeError):
+    """Worker processes that cannot be started at all."""
+
+
 class Finished(NamedTuple):
     """A task is done."""
+
+
+class Ready(NamedTuple):
+    """A worker has imported what it needs."""
 
 
 class Died(NamedTuple):
@@ -52,20 +60,25 @@ class Died(NamedTuple):
 class _Worker:
     """A process, its pipe, and what it is doing."""
 
-    def __init__(self, function: Callable[[Any], Iterator[Any]]):
+    def __init__(
+        self,
+        function: Callable[[Any], Iterator[Any]],
+        prepare: Callable[[], None],
+        start_timeout: float,
+    ):
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(
-            target=_serve, args=(function, theirs), daemon=True
+            target=_serve, args=(function, prepare, theirs), daemon=True
         )
         with _one_thread():
             self.process.start()
         # Only the worker holds its end now: its death closes the pipe.
         theirs.close()
         self.task: Any = None
-        self.busy = False
+        self.busy = True
         self.last: Any = None
-        self.deadline = float("inf")
+        self.deadline = time.monotonic() + start_timeout
 
     def give(self, task: Any, timeout: float) -> None:
         self.task, self.busy, self.last = task, True, None
@@ -94,27 +107,32 @@ class Pool:
     workers : int
         Number of processes.
     timeout : float
-        Seconds between two messages after which a worker is ended. A worker's
-        first message may take a minute more: it imports first.
+        Seconds between two messages after which a worker is ended.
+    prepare : callable, optional
+        Called once in each worker, outside of the timeout: imports take long.
     """
 
-    START = 60.0
+    START_TIMEOUT = 120.0
+    START_ATTEMPTS = 3
 
     def __init__(
         self,
         function: Callable[[Any], Iterator[Any]],
         workers: int,
         timeout: float,
+        prepare: Callable[[], None] = int,
     ):
         if workers < 1:
             raise ValueError(f"workers={workers}; a pool needs 1 or more.")
         if timeout <= 0:
             raise ValueError(f"timeout={timeout}; a number of seconds is needed.")
         self.function = function
+        self.prepare = prepare
         self.size = workers
         self.timeout = timeout
         self._waiting: deque[Any] = deque()
         self._workers: list[_Worker] = []
+        self._failed_starts = 0
 
     def submit(self, task: Any) -> None:
         """Add a task; allowed while the events are read, and then done next."""
@@ -127,8 +145,13 @@ class Pool:
         """Yield each task's messages with the task, then `Finished` or `Died`.
 
         A task whose worker died is not tried again; submit what is left of it.
+
+        Raises
+        ------
+        PoolError
+            If workers cannot be started.
         """
-        while self._waiting or any(worker.busy for worker in self._workers):
+        while self._waiting or any(worker.task is not None for worker in self._workers):
             self._hand_out()
             busy = {
                 worker.connection: worker for worker in self._workers if worker.busy
@@ -140,38 +163,51 @@ class Pool:
             now = time.monotonic()
             for connection, worker in busy.items():
                 if connection not in ready and worker.busy and worker.deadline <= now:
-                    yield self._remove(worker, f"no answer for {self.timeout:g} s")
+                    reason = f"no answer for {self.timeout:g} s"
+                    yield from self._remove(worker, reason)
 
     def _hand_out(self) -> None:
-        idle = [worker for worker in self._workers if not worker.busy]
-        while self._waiting and (idle or len(self._workers) < self.size):
-            if idle:
-                idle.pop().give(self._waiting.popleft(), self.timeout)
-            else:
-                worker = _Worker(self.function)
-                self._workers.append(worker)
-                worker.give(self._waiting.popleft(), self.timeout + self.START)
+        """Give tasks to idle workers, and start workers while there is more to do."""
+        for worker in self._workers:
+            if self._waiting and not worker.busy:
+                worker.give(self._waiting.popleft(), self.timeout)
+        starting = sum(w.busy and w.task is None for w in self._workers)
+        for _ in range(
+            min(self.size - len(self._workers), len(self._waiting) - starting)
+        ):
+            worker = _Worker(self.function, self.prepare, self.START_TIMEOUT)
+            self._workers.append(worker)
 
     def _receive(self, worker: _Worker) -> Iterator[tuple[Any, Any]]:
         try:
             message = worker.connection.recv()
         except (EOFError, OSError):
             worker.process.join()
-            yield self._remove(worker, _cause(worker.process.exitcode))
+            yield from self._remove(worker, _cause(worker.process.exitcode))
             return
         task = worker.task
-        if isinstance(message, Finished):
+        if isinstance(message, (Finished, Ready)):
             worker.task, worker.busy = None, False
             worker.deadline = float("inf")
         else:
             worker.last = message
             worker.deadline = time.monotonic() + self.timeout
-        yield task, message
+        if not isinstance(message, Ready):
+            yield task, message
 
-    def _remove(self, worker: _Worker, reason: str) -> tuple[Any, Died]:
+    def _remove(self, worker: _Worker, reason: str) -> Iterator[tuple[Any, Died]]:
         self._workers.remove(worker)
         worker.end()
-        return worker.task, Died(reason, worker.last)
+        if worker.task is not None:
+            yield worker.task, Died(reason, worker.last)
+            return
+        self._failed_starts += 1
+        if self._failed_starts >= self.START_ATTEMPTS:
+            raise PoolError(
+                f"workers cannot be started ({reason}); what they print stands above. "
+                "In a script of your own, guard the call by "
+                "`if __name__ == '__main__':`, or give workers=0."
+            )
 
     def close(self) -> None:
         """End all workers at once."""
@@ -210,10 +246,16 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _serve(function: Callable[[Any], Iterator[Any]], connection: Connection) -> None:
+def _serve(
+    function: Callable[[Any], Iterator[Any]],
+    prepare: Callable[[], None],
+    connection: Connection,
+) -> None:
     """Do tasks until the pipe closes; the body of a worker."""
     # Ctrl-C goes to the whole group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    prepare()
+    connection.send(Ready())
     while True:
         try:
             task = connection.recv()

@@ -10,16 +10,19 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import NamedTuple
 
-from evaluation.cache import Cache, cache_key
+import numpy as np
+
+from evaluation.cache import Cache, cache_key, load_codes
 from evaluation.clips import Clip
-from evaluation.metrics import METRICS, Metric
+from evaluation.metrics import Metric
 from evaluation.pool import Died, Finished, Pool
-from evaluation.scoring import FACTS, Job, Outcome, Scored, Started, score
+from evaluation.scoring import FACTS, Job, Outcome, Scored, Started, prepare, score
 from evaluation.systems import Point, System
 
-__all__ = ["Cell", "Run", "execute"]
+__all__ = ["Cell", "Run", "execute", "kept_codes"]
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +128,16 @@ def _delay(run: Run, system: System) -> tuple[Counter, int]:
     return lags, lag if 2 * count > lags.total() else 0
 
 
+def _codes_path(run: Run, cache: Cache, clip: Clip, system: System) -> Path:
+    fingerprint = run.fingerprints[system.name]
+    return cache.codes_path(clip.sha256, run.sample_rate, fingerprint)
+
+
+def kept_codes(run: Run, cache: Cache, clip: Clip, system: System) -> np.ndarray | None:
+    """Return the codes [K, F] of a clip that was encoded; None if there are none."""
+    return load_codes(_codes_path(run, cache, clip, system))
+
+
 class _Computation:
     """One pass over the cells of a run."""
 
@@ -141,6 +154,7 @@ class _Computation:
         self.workers = workers
         self.timeout = timeout
         self.progress = progress or (lambda done, total, text: None)
+        self.metrics = {metric.name: metric for metric in run.metrics}
         self.versions = {metric.name: metric.version for metric in run.metrics}
 
     def compute(self, delays: dict[str, int]) -> None:
@@ -157,7 +171,8 @@ class _Computation:
                 for message in score(job):
                     self._take(job, message)
             return
-        with Pool(score, min(self.workers, len(jobs)), self.timeout) as pool:
+        workers = min(self.workers, len(jobs))
+        with Pool(score, workers, self.timeout, prepare) as pool:
             for job in jobs:
                 pool.submit(job)
             for job, event in pool.events():
@@ -174,7 +189,14 @@ class _Computation:
             if aligned_only and system.name not in delays:
                 continue
             for clip in self.run.clips:
-                job = Job(clip, system, self.run.sample_rate, (), delays[system.name])
+                job = Job(
+                    clip,
+                    system,
+                    self.run.sample_rate,
+                    work=(),
+                    metrics=tuple(self.run.metrics),
+                    delay=delays[system.name],
+                )
                 work = []
                 for point in self.run.points[system.name]:
                     names = tuple(self._missing(job, point, aligned_only))
@@ -186,14 +208,14 @@ class _Computation:
     def _missing(self, job: Job, point: Point, aligned_only: bool) -> Iterator[str]:
         names = [metric.name for metric in self.run.metrics]
         if aligned_only:
-            names = [name for name in names if METRICS[name].aligned]
+            names = [name for name in names if self.metrics[name].aligned]
         else:
             names.insert(0, FACTS)
         for name in names:
             cell = Cell(job.clip.name, job.system.name, point, name)
             if (
                 name != FACTS
-                and METRICS[name].domain == "speech"
+                and self.metrics[name].domain == "speech"
                 and job.clip.domain != "speech"
             ):
                 self.run.outcomes[cell] = Outcome(
@@ -207,7 +229,7 @@ class _Computation:
                 self.run.outcomes[cell] = known
 
     def _key(self, job: Job, point: Point, name: str) -> str:
-        aligned = name != FACTS and METRICS[name].aligned
+        aligned = name != FACTS and self.metrics[name].aligned
         return cache_key(
             job.clip.sha256 or job.clip.path,
             job.sample_rate,
@@ -221,9 +243,7 @@ class _Computation:
     def _codes(self, job: Job) -> str:
         if self.cache is None:
             return ""
-        fingerprint = self.run.fingerprints[job.system.name]
-        path = self.cache.codes_path(job.clip.sha256, job.sample_rate, fingerprint)
-        return str(path)
+        return str(_codes_path(self.run, self.cache, job.clip, job.system))
 
     def _take(self, job: Job, message: Started | Scored, keep: bool = True) -> None:
         if isinstance(message, Started):

@@ -11,17 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from evaluation.clips import Clip, read_clip
-from evaluation.metrics import METRICS, MetricError, MissingPackage
+from evaluation.clips import Clip, read_clip, resample
+from evaluation.metrics import Metric, MetricError, MissingPackage
 from evaluation.metrics.waveform import align, estimate_lag
 from evaluation.systems import Point, System
 
-__all__ = ["FACTS", "Job", "Outcome", "Scored", "Started", "score"]
+__all__ = ["FACTS", "Job", "Outcome", "Scored", "Started", "prepare", "score"]
 
 FACTS = "@facts"  # the place of `Facts` among the metrics
 MAX_LENGTH_DIFFERENCE = 0.1  # seconds
@@ -53,11 +55,14 @@ class Outcome(NamedTuple):
         'ok', 'failed', 'n/a' (means nothing here) or 'skipped' (not installed).
     reason : str
         Why there is no score.
+    weight : float
+        What the score counts for in a mean.
     """
 
     value: Any = None
     status: str = "ok"
     reason: str = ""
+    weight: float = 1.0
 
 
 class Started(NamedTuple):
@@ -117,6 +122,8 @@ class Job:
         Scoring rate in Hz.
     work : tuple
         Pairs of a point and the names of what to compute there.
+    metrics : tuple of Metric
+        All that the names may mean.
     delay : int
         The system's delay in samples, taken out for aligned metrics.
     codes_path : str
@@ -127,8 +134,16 @@ class Job:
     system: System
     sample_rate: int
     work: tuple[tuple[Point, tuple[str, ...]], ...]
+    metrics: tuple[Metric, ...] = ()
     delay: int = 0
     codes_path: str = ""
+
+
+def prepare() -> None:
+    """Import what most jobs need, so that no job is late because of it."""
+    for name in ("scipy.fft", "scipy.signal", "soundfile", "soxr", "pesq", "pystoi"):
+        if find_spec(name.partition(".")[0]) is not None:
+            import_module(name)
 
 
 def score(job: Job) -> Iterator[Started | Scored]:
@@ -144,6 +159,7 @@ def score(job: Job) -> Iterator[Started | Scored]:
     Started or Scored
         In the order of the work.
     """
+    metrics = {metric.name: metric for metric in job.metrics}
     yield Started(None, "read")
     try:
         reference = read_clip(job.clip, job.sample_rate)
@@ -175,24 +191,30 @@ def score(job: Job) -> Iterator[Started | Scored]:
                 outcome = Outcome(asdict(facts))
             else:
                 outcome = measure(
-                    name,
+                    metrics[name],
                     reference[:length],
                     output[:length],
                     job.sample_rate,
                     job.delay,
+                    job.clip.transcript,
                 )
             yield Scored(point, name, outcome)
 
 
 def measure(
-    name: str, reference: np.ndarray, output: np.ndarray, sample_rate: int, delay: int
+    metric: Metric,
+    reference: np.ndarray,
+    output: np.ndarray,
+    sample_rate: int,
+    delay: int = 0,
+    transcript: str = "",
 ) -> Outcome:
     """Compute one metric, whatever happens.
 
     Arguments
     ---------
-    name : str
-        Of the metric.
+    metric : Metric
+        What to compute.
     reference : np.ndarray
         Shape [T].
     output : np.ndarray
@@ -201,6 +223,8 @@ def measure(
         In Hz.
     delay : int
         Samples by which the output is late, for metrics that take it out.
+    transcript : str
+        What is said, for metrics that want to know.
 
     Returns
     -------
@@ -209,18 +233,19 @@ def measure(
 
     Example
     -------
-    >>> measure("stoi", np.zeros(16000), np.zeros(16000), 16000, 0)
-    Outcome(value=None, status='failed', reason='the reference is silent')
+    >>> from evaluation.metrics import METRICS
+    >>> measure(METRICS["stoi"], np.zeros(16000), np.zeros(16000), 16000).reason
+    'the reference is silent'
     """
-    metric = METRICS[name]
     try:
         if metric.aligned:
             reference, output = align(reference, output, delay)
-        return Outcome(metric(reference, output, sample_rate))
+        score = metric.weighted(reference, output, sample_rate, transcript)
     except MissingPackage as error:
         return Outcome(None, "skipped", describe(error))
     except FAILURES as error:
         return Outcome(None, "failed", describe(error))
+    return Outcome(score.value, weight=score.weight)
 
 
 def describe(error: BaseException) -> str:
@@ -233,6 +258,7 @@ def describe(error: BaseException) -> str:
 
 def _encode(job: Job, reference: np.ndarray) -> Any:
     """Encode, or read the codes of an earlier run."""
+    # Here, because the cache keeps outcomes and so imports this module.
     from evaluation.cache import load_codes, save_codes
 
     path = Path(job.codes_path) if job.codes_path else None
@@ -241,8 +267,6 @@ def _encode(job: Job, reference: np.ndarray) -> Any:
         if codes is not None:
             return codes
     own = job.system.sample_rate or job.sample_rate
-    from evaluation.clips import resample
-
     wav = resample(reference, job.sample_rate, own)
     coded = job.system.encode_clip(job.clip, wav, own)
     if path is not None and is_codes(coded):

@@ -7,20 +7,24 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import Any
 
+import pandas as pd
+
+from evaluation import tables, writers
 from evaluation.cache import Cache
-from evaluation.clips import find_clips
-from evaluation.metrics import choose
-from evaluation.runner import Run, execute
-from evaluation.systems import System, make_system
+from evaluation.clips import Clip, find_clips
+from evaluation.definitions import definitions, environment, signature
+from evaluation.metrics import Metric, choose
+from evaluation.rates import codebook_use
+from evaluation.runner import Run, execute, kept_codes
+from evaluation.systems import CodebookSystem, System, make_system
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["Results", "evaluate"]
+__all__ = ["Results", "evaluate", "write"]
 
 
 @dataclass
@@ -33,15 +37,36 @@ class Results:
         One row per utterance, system and operating point.
     summary : pandas.DataFrame
         One row per system and operating point.
+    codebooks : pandas.DataFrame
+        One row per codebook: entropy, perplexity, dead codes.
+    paired : pandas.DataFrame
+        Differences from the first system at its highest rate.
+    bd : pandas.DataFrame
+        Bjøntegaard differences from the anchor; empty without one.
+    worst : pandas.DataFrame
+        Worst utterances of the first system at its highest rate.
+    definitions : dict
+        What every number means.
+    signature : str
+        Every choice that changes a number, in one line.
     run : Run
         All outcomes, with their reasons.
+    seed : int
+        Of the draws.
     output : Path or None
         The folder with the files.
     """
 
     utterances: pd.DataFrame
     summary: pd.DataFrame
+    codebooks: pd.DataFrame
+    paired: pd.DataFrame
+    bd: pd.DataFrame
+    worst: pd.DataFrame
+    definitions: dict[str, Any]
+    signature: str
     run: Run
+    seed: int = 0
     output: Path | None = None
 
     @property
@@ -56,7 +81,7 @@ def evaluate(
     audio_dir: str | Path,
     systems: Sequence[str | System] = ("16khz-small",),
     codebooks: Sequence[int] | None = None,
-    metrics: Iterable[str] | None = None,
+    metrics: Iterable[str | Metric] | None = None,
     *,
     baselines: Sequence[str | System] = (),
     output: str | Path | None = None,
@@ -68,6 +93,9 @@ def evaluate(
     timeout: float = 120.0,
     device: str = "cpu",
     cache_dir: str | Path | None = None,
+    bd_anchor: str | None = None,
+    report: bool = True,
+    command: str = "",
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Results:
     """Evaluate codecs on a folder of recordings.
@@ -80,8 +108,8 @@ def evaluate(
         Codecs: descriptions (see `evaluation.systems`) or your own `System`.
     codebooks : sequence of int, optional
         Numbers of codebooks to decode; by default powers of two and all.
-    metrics : iterable of str, optional
-        Names; the standard ten by default.
+    metrics : iterable of str or Metric, optional
+        Names, or your own; the standard ten by default.
     baselines : sequence
         More systems, compared against.
     output : str or Path, optional
@@ -102,6 +130,13 @@ def evaluate(
         Where neural codecs run.
     cache_dir : str or Path, optional
         Cache shared between outputs; ``<output>/cache`` by default.
+    bd_anchor : str, optional
+        System that Bjøntegaard differences are taken from; by default the first
+        baseline with several rates.
+    report : bool
+        Whether to write ``report.html`` too.
+    command : str
+        How this was started, for the record.
     progress : callable, optional
         Called with scores done, scores to do, and what is going on.
 
@@ -115,13 +150,47 @@ def evaluate(
     ValueError
         If an argument is not allowed; the message says what is.
     """
-    from evaluation import tables
-
+    run = _plan(
+        [*systems, *baselines],
+        codebooks,
+        choose(metrics),
+        find_clips(audio_dir, domain, max_utterances, seed),
+        sample_rate,
+        device,
+    )
+    anchor = _anchor(run, len(systems), bd_anchor)
     if workers < 0:
         raise ValueError(f"workers={workers}; 0 or more are needed.")
-    chosen = choose(metrics)
-    clips = find_clips(audio_dir, domain, max_utterances, seed)
-    made = [make_system(system, device) for system in (*systems, *baselines)]
+    if output is not None:
+        output = Path(output)
+        output.mkdir(parents=True, exist_ok=True)
+        cache_dir = cache_dir or output / "cache"
+    with ExitStack() as closing:
+        if cache_dir is None:
+            cache_dir = closing.enter_context(TemporaryDirectory())
+        cache = closing.enter_context(Cache(cache_dir))
+        execute(run, cache, workers, timeout, progress)
+        results = _analyse(run, cache, anchor, seed)
+        if output is not None:
+            results.output = output
+            write(results, command)
+            if report:
+                from evaluation.report import write_report
+
+                write_report(results, cache, command)
+    return results
+
+
+def _plan(
+    described: Sequence[str | System],
+    codebooks: Sequence[int] | None,
+    metrics: list[Metric],
+    clips: list[Clip],
+    sample_rate: int | None,
+    device: str,
+) -> Run:
+    """Make and load the systems, and agree on a scoring rate."""
+    made = [make_system(item, device) for item in described]
     if not made:
         raise ValueError("no system given. Give the name of a model.")
     names = [system.name for system in made]
@@ -130,30 +199,97 @@ def evaluate(
             raise ValueError(f"two systems are called {name!r}. Rename one.")
     for system in made:
         system.load()
-    rate = sample_rate or next((s.sample_rate for s in made if s.sample_rate), None)
-    run = Run(
+    own = next((system.sample_rate for system in made if system.sample_rate), None)
+    return Run(
         clips=clips,
         systems=made,
         points={system.name: system.points(codebooks) for system in made},
-        metrics=chosen,
-        sample_rate=rate or 16000,
+        metrics=metrics,
+        sample_rate=sample_rate or own or 16000,
         fingerprints={system.name: system.fingerprint() for system in made},
     )
-    if output is not None:
-        output = Path(output)
-        output.mkdir(parents=True, exist_ok=True)
-        cache_dir = cache_dir or output / "cache"
-    cache = Cache(cache_dir) if cache_dir else None
-    try:
-        execute(run, cache, workers, timeout, progress)
-    finally:
-        if cache is not None:
-            cache.close()
+
+
+def _anchor(run: Run, systems: int, wanted: str | None) -> str | None:
+    """Choose what Bjøntegaard differences are taken from: the first baseline curve."""
+    names = [system.name for system in run.systems]
+    if wanted is not None:
+        if wanted not in names:
+            raise ValueError(f"bd_anchor {wanted!r}: choose from {', '.join(names)}.")
+        return wanted
+    curves = [name for name in names[systems:] if len(run.points[name]) > 1]
+    return curves[0] if curves else None
+
+
+def _analyse(run: Run, cache: Cache, anchor: str | None, seed: int) -> Results:
+    """Make the tables of an executed run."""
+    uses = {}
+    for system in run.systems:
+        if isinstance(system, CodebookSystem):
+            found = [kept_codes(run, cache, clip, system) for clip in run.clips]
+            codes = [item for item in found if item is not None]
+            if codes:
+                uses[system.name] = codebook_use(codes, system.codebook_size)
     utterances = tables.utterance_table(run)
-    results = Results(utterances, tables.summary_table(run, utterances), run, output)
-    if output is not None:
-        tables.write(results.utterances, output / "utterances.csv")
-        tables.write(results.summary, output / "summary.csv")
-        text = tables.summary_markdown(run, results.summary)
-        (output / "summary.md").write_text(text, encoding="utf-8")
-    return results
+    summary = tables.summary_table(run, uses, seed)
+    failed = utterances.loc[utterances["status"] == "failed", "utterance"].nunique()
+    bd = tables.bd_table(run, summary, anchor) if anchor else pd.DataFrame()
+    return Results(
+        utterances=utterances,
+        summary=summary,
+        codebooks=tables.codebook_table(uses),
+        paired=tables.paired_table(run, seed),
+        bd=bd,
+        worst=tables.worst_table(run),
+        definitions=definitions(run, seed),
+        signature=signature(run, failed, seed),
+        run=run,
+        seed=seed,
+    )
+
+
+def write(results: Results, command: str = "") -> None:
+    """Write all tables into ``results.output``.
+
+    Arguments
+    ---------
+    results : Results
+        With an output folder.
+    command : str
+        How the run was started, for the record.
+    """
+    output, run = results.output, results.run
+    for name in ("utterances", "summary", "codebooks", "paired", "bd", "worst"):
+        table = getattr(results, name)
+        if len(table):
+            writers.write_table(output / f"{name}.csv", table)
+        else:  # of an earlier run with other systems
+            for suffix in (".csv", ".parquet"):
+                (output / f"{name}{suffix}").unlink(missing_ok=True)
+    arguments = (run, results.summary, results.signature)
+    writers.write_text(output / "summary.md", writers.markdown(*arguments))
+    writers.write_text(output / "summary.tex", writers.latex(*arguments))
+    writers.write_json(output / "definitions.json", results.definitions)
+    content = {
+        "signature": results.signature,
+        "command": command,
+        "environment": environment(),
+        "definitions": results.definitions,
+        "systems": {
+            system.name: {
+                "fingerprint": run.fingerprints[system.name],
+                "points": [str(point) for point in run.points[system.name]],
+                "delay_samples": run.delays[system.name],
+                "lags": dict(sorted(run.lags[system.name].items())),
+            }
+            for system in run.systems
+        },
+        "clips": {clip.name: clip.sha256 for clip in run.clips},
+        "failed_share": results.failed_share,
+        "summary": writers.records(results.summary),
+        "codebooks": writers.records(results.codebooks),
+        "paired": writers.records(results.paired),
+        "bd": writers.records(results.bd),
+        "worst": writers.records(results.worst),
+    }
+    writers.write_json(output / "results.json", content)

@@ -1,4 +1,4 @@
-"""Outcomes as tables: one row per utterance, one row per operating point.
+"""Outcomes as tables: of utterances, operating points, codebooks, comparisons.
 
 Authors
  * The dac-lobe developers 2026
@@ -6,16 +6,58 @@ Authors
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from evaluation.curves import Curve, bd_metric, bd_rate
+from evaluation.metrics import Metric
+from evaluation.rates import CodebookUse
 from evaluation.runner import Cell, Run
 from evaluation.scoring import FACTS
+from evaluation.statistics import holm, interval, paired_difference
+from evaluation.systems import Point, System
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["summary_markdown", "summary_table", "utterance_table", "write"]
+__all__ = [
+    "Scores",
+    "bd_table",
+    "codebook_table",
+    "curve",
+    "paired_table",
+    "scores",
+    "summary_table",
+    "utterance_table",
+    "worst_table",
+]
+
+WORST = 5
+
+
+class Scores(NamedTuple):
+    """One metric at one operating point, clip by clip; NaN where there is no score."""
+
+    values: np.ndarray
+    weights: np.ndarray
+    failed: int
+
+
+def scores(run: Run, system: System, point: Point, metric: Metric) -> Scores:
+    """Collect a metric's outcomes in the order of ``run.clips``."""
+    outcomes = [
+        run.outcomes[Cell(clip.name, system.name, point, metric.name)]
+        for clip in run.clips
+    ]
+    return Scores(
+        np.array([math.nan if o.value is None else o.value for o in outcomes]),
+        np.array([o.weight for o in outcomes]),
+        sum(o.status == "failed" for o in outcomes),
+    )
 
 
 def utterance_table(run: Run) -> pd.DataFrame:
@@ -29,9 +71,9 @@ def utterance_table(run: Run) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``utterance, system, num_codebooks, kbps``, the metrics, what was
-        counted, and ``status`` ('ok', or 'failed' if any score is missing that
-        should be there) with its ``reason``.
+        ``utterance, system, num_codebooks, setting, kbps``, the metrics, what
+        was counted, and ``status`` ('ok', or 'failed' if any score is missing
+        that should be there) with its ``reason``.
     """
     import pandas as pd
 
@@ -62,6 +104,7 @@ def utterance_table(run: Run) -> pd.DataFrame:
             "delay_samples": run.delays[system.name],
             "speaker": clip.speaker,
             "domain": clip.domain,
+            "domain_from": clip.domain_from,
             "status": "failed" if failed else "ok",
             "reason": _reasons(cells),
         }
@@ -80,7 +123,9 @@ def _kbps(facts: dict, key: str) -> float | None:
 def _reasons(cells: dict) -> str:
     """Join the reasons for missing scores; one that is common to all is said once."""
     missing = {
-        name: outcome.reason if outcome.status != "n/a" else f"n/a: {outcome.reason}"
+        name: outcome.reason
+        if outcome.status == "failed"
+        else f"{outcome.status}: {outcome.reason}"
         for name, outcome in cells.items()
         if outcome.status != "ok"
     }
@@ -95,104 +140,259 @@ def _reasons(cells: dict) -> str:
     )
 
 
-def summary_table(run: Run, utterances: pd.DataFrame) -> pd.DataFrame:
+def summary_table(
+    run: Run, uses: dict[str, list[CodebookUse]] | None = None, seed: int = 0
+) -> pd.DataFrame:
     """Make the table with one row per system and operating point.
 
     Arguments
     ---------
     run : Run
         Executed.
-    utterances : pandas.DataFrame
-        From `utterance_table`.
+    uses : dict, optional
+        Use of the codebooks, by system name.
+    seed : int
+        Of the intervals.
 
     Returns
     -------
     pandas.DataFrame
-        ``system, num_codebooks, setting, kbps``, of each metric ``_mean`` and
-        ``_n_ok``, and ``n_ok, n_total``: utterances without a failure, and all.
+        ``system, num_codebooks, setting``; the rates ``kbps`` (nominal, or what
+        was emitted where there is no nominal rate), ``kbps_emitted``,
+        ``kbps_entropy``, ``kbps_file``; of each metric ``_mean``, ``_low`` and
+        ``_high`` (95 %), ``_n_ok`` and ``_n_failed``; and ``n_ok, n_total``:
+        utterances without a failure, and all.
     """
     import pandas as pd
 
+    speakers = [clip.speaker for clip in run.clips]
     rows = []
     for system in run.systems:
         for point in run.points[system.name]:
-            chosen = utterances["system"] == system.name
-            chosen &= utterances["setting"] == point.setting
-            if point.num_codebooks is not None:
-                chosen &= utterances["num_codebooks"] == point.num_codebooks
-            part = utterances[chosen]
+            facts = [
+                run.outcomes[Cell(clip.name, system.name, point, FACTS)].value
+                for clip in run.clips
+            ]
             nominal = system.kbps(point, run.sample_rate)
-            emitted = _overall(part, "kbps_emitted")
+            emitted = _overall(facts, "emitted_bits")
             row = {
                 "system": system.name,
                 "num_codebooks": point.num_codebooks,
                 "setting": point.setting,
                 "kbps": emitted if nominal is None else nominal,
             }
+            ok = np.ones(len(run.clips), bool)
             for metric in run.metrics:
-                valid = part[metric.name].dropna()
-                row[f"{metric.name}_mean"] = valid.mean() if len(valid) else None
-                row[f"{metric.name}_n_ok"] = len(valid)
+                found = scores(run, system, point, metric)
+                valid = np.isfinite(found.values)
+                ok &= valid | ~_wanted(run, system, point, metric)
+                mean = interval(
+                    found.values[valid],
+                    [name for name, keep in zip(speakers, valid, strict=True) if keep],
+                    found.weights[valid],
+                    seed,
+                    f"{system.name} {point} {metric.name}",
+                )
+                row[f"{metric.name}_mean"] = mean.mean
+                row[f"{metric.name}_low"] = mean.low
+                row[f"{metric.name}_high"] = mean.high
+                row[f"{metric.name}_n_ok"] = int(valid.sum())
+                row[f"{metric.name}_n_failed"] = found.failed
+            use = (uses or {}).get(system.name)
             row["kbps_emitted"] = emitted
-            row["kbps_file"] = _overall(part, "kbps_file")
+            row["kbps_entropy"] = (
+                system.entropy_kbps(point, [one.held_out_bits for one in use])
+                if use
+                else None
+            )
+            row["kbps_file"] = _overall(facts, "file_bits")
             row["delay_samples"] = run.delays[system.name]
-            row["n_ok"] = int((part["status"] == "ok").sum())
-            row["n_total"] = len(part)
+            row["n_ok"] = int(ok.sum())
+            row["n_total"] = len(run.clips)
             rows.append(row)
-    return pd.DataFrame(rows).astype({"num_codebooks": "Int64"})
+    table = pd.DataFrame(rows)
+    rates = ["kbps", "kbps_emitted", "kbps_entropy", "kbps_file"]
+    return table.astype({"num_codebooks": "Int64"} | dict.fromkeys(rates, "float"))
 
 
-def _overall(part: pd.DataFrame, column: str) -> float | None:
-    """Bits in all over seconds in all, of the rows that have both."""
-    known = part[part[column].notna() & part["seconds"].notna()]
-    seconds = known["seconds"].sum()
-    return (known[column] * known["seconds"]).sum() / seconds if seconds else None
-
-
-def write(table: pd.DataFrame, path: Path) -> None:
-    """Write CSV with six decimals, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    table.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
-    temporary.replace(path)
-
-
-def summary_markdown(run: Run, summary: pd.DataFrame) -> str:
-    """Write the summary for people: means with their counts, then the definitions."""
-    heads = ["System", "Codebooks", "kbps"]
-    heads += [
-        f"{metric.title}{f', {metric.unit}' if metric.unit else ''} "
-        f"{'↑' if metric.higher_is_better else '↓'}"
-        for metric in run.metrics
+def _wanted(run: Run, system: System, point: Point, metric: Metric) -> np.ndarray:
+    """Which clips should have this score: not those where it means nothing."""
+    states = [
+        run.outcomes[Cell(clip.name, system.name, point, metric.name)].status
+        for clip in run.clips
     ]
-    heads.append("ok / all")
-    lines = [_line(heads), _line(["---"] + ["---:"] * (len(heads) - 1))]
-    for row in summary.to_dict("records"):
-        codebooks = row["num_codebooks"]
-        cells = [
-            " ".join(part for part in (row["system"], row["setting"]) if part),
-            "" if codebooks != codebooks or codebooks is None else str(codebooks),
-            _number(row["kbps"], 2),
+    return np.array([state in ("ok", "failed") for state in states])
+
+
+def _overall(facts: Sequence[dict | None], key: str) -> float | None:
+    """Bits in all over seconds in all, in kbps, of the clips that have both."""
+    known = [item for item in facts if item and item[key] is not None]
+    seconds = sum(item["seconds"] for item in known)
+    return sum(item[key] for item in known) / seconds / 1000 if seconds else None
+
+
+def codebook_table(uses: dict[str, list[CodebookUse]]) -> pd.DataFrame:
+    """Make the table with one row per system and codebook (see `CodebookUse`)."""
+    import pandas as pd
+
+    rows = [
+        {"system": name, **asdict(use)} for name, list_ in uses.items() for use in list_
+    ]
+    names = list(CodebookUse.__dataclass_fields__)
+    return pd.DataFrame(rows, columns=["system", *names])
+
+
+def paired_table(run: Run, seed: int = 0) -> pd.DataFrame:
+    """Compare every operating point with the first system at its highest rate.
+
+    Arguments
+    ---------
+    run : Run
+        Executed.
+    seed : int
+        Of intervals and permutations.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per metric and operating point: mean difference (this one minus
+        the reference) on the ``n_pairs`` clips that both have, its interval,
+        and p-values, corrected by Holm's method within each metric.
+    """
+    import pandas as pd
+
+    reference = run.systems[0]
+    top = run.points[reference.name][-1]
+    speakers = [clip.speaker for clip in run.clips]
+    rows = []
+    for metric in run.metrics:
+        base = scores(run, reference, top, metric).values
+        family = []
+        for system in run.systems:
+            for point in run.points[system.name]:
+                if (system.name, point) == (reference.name, top):
+                    continue
+                found = scores(run, system, point, metric).values
+                label = f"{system.name} {point} - {reference.name} {metric.name}"
+                result = paired_difference(found, base, speakers, seed, label)
+                row = {
+                    "metric": metric.name,
+                    "system": system.name,
+                    "num_codebooks": point.num_codebooks,
+                    "setting": point.setting,
+                    "reference": f"{reference.name} {top}".strip(),
+                    "difference": result.difference.mean,
+                    "low": result.difference.low,
+                    "high": result.difference.high,
+                    "p": result.p,
+                    "n_pairs": result.pairs,
+                    "n_clusters": result.difference.clusters,
+                }
+                family.append(row)
+        for row, corrected in zip(family, holm([r["p"] for r in family]), strict=True):
+            row["p_holm"] = corrected
+        rows += family
+    columns = [
+        "metric", "system", "num_codebooks", "setting", "reference", "difference",
+        "low", "high", "p", "p_holm", "n_pairs", "n_clusters",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).astype({"num_codebooks": "Int64"})
+
+
+def curve(summary: pd.DataFrame, system: str, metric: str) -> Curve:
+    """Pick a system's curve of a metric over its nominal rate from the summary."""
+    part = summary[summary["system"] == system]
+    return Curve(list(part["kbps"]), list(part[f"{metric}_mean"]))
+
+
+def bd_table(run: Run, summary: pd.DataFrame, anchor: str) -> pd.DataFrame:
+    """Make the table of Bjøntegaard differences from one system.
+
+    Arguments
+    ---------
+    run : Run
+        Executed.
+    summary : pandas.DataFrame
+        From `summary_table`.
+    anchor : str
+        Name of the system to compare to.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per metric and system with two rates or more; empty values come
+        with their ``reason``.
+    """
+    import pandas as pd
+
+    rows = []
+    for metric in run.metrics:
+        base = curve(summary, anchor, metric.name)
+        for system in run.systems:
+            if system.name == anchor or len(run.points[system.name]) < 2:
+                continue
+            test = curve(summary, system.name, metric.name)
+            rate, score = bd_rate(test, base), bd_metric(test, base)
+            rows.append(
+                {
+                    "metric": metric.name,
+                    "system": system.name,
+                    "anchor": anchor,
+                    "bd_rate_percent": rate.value,
+                    "from_score": rate.low,
+                    "to_score": rate.high,
+                    "bd_metric": score.value,
+                    "from_kbps": score.low,
+                    "to_kbps": score.high,
+                    "reason": "; ".join(
+                        f"{name}: {result.reason}"
+                        for name, result in (("rate", rate), ("metric", score))
+                        if result.reason
+                    ),
+                }
+            )
+    columns = [
+        "metric", "system", "anchor", "bd_rate_percent", "from_score", "to_score",
+        "bd_metric", "from_kbps", "to_kbps", "reason",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def worst_table(run: Run, count: int = WORST) -> pd.DataFrame:
+    """List the worst utterances of the first system at its highest rate.
+
+    Arguments
+    ---------
+    run : Run
+        Executed.
+    count : int
+        How many for each metric.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``metric, rank, utterance, value``, worst first; ties by name.
+    """
+    import pandas as pd
+
+    system = run.systems[0]
+    point = run.points[system.name][-1]
+    rows = []
+    for metric in run.metrics:
+        values = scores(run, system, point, metric).values
+        sign = 1 if metric.higher_is_better else -1
+        order = [
+            i
+            for i in np.argsort(sign * values, kind="stable")
+            if values[i] == values[i]
         ]
-        for metric in run.metrics:
-            cell = _number(row[f"{metric.name}_mean"], metric.decimals)
-            if row[f"{metric.name}_n_ok"] not in (0, row["n_total"]):
-                cell += f" (n={row[f'{metric.name}_n_ok']})"
-            cells.append(cell)
-        cells.append(f"{row['n_ok']} / {row['n_total']}")
-        lines.append(_line(cells))
-    lines += ["", f"Scored at {run.sample_rate} Hz. Definitions:", ""]
-    lines += [
-        f"- `{metric.name}` ({metric.version}): {metric.definition} {metric.source}."
-        for metric in run.metrics
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _number(value: float | None, decimals: int) -> str:
-    if value is None or value != value:
-        return "n/a"
-    return f"{value:.{decimals}f}"
+        rows += [
+            {
+                "metric": metric.name,
+                "rank": rank + 1,
+                "utterance": run.clips[index].name,
+                "value": values[index],
+            }
+            for rank, index in enumerate(order[:count])
+        ]
+    return pd.DataFrame(rows, columns=["metric", "rank", "utterance", "value"])

@@ -9,187 +9,87 @@ Authors
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
 
-from evaluation.metrics.metric import Metric, MetricError, MissingPackage
+from evaluation.metrics.catalogue import DEFINED, NEED_MODEL, STANDARD
+from evaluation.metrics.metric import Metric, MetricError, MissingPackage, Weighted
 
-__all__ = ["METRICS", "STANDARD", "Metric", "MetricError", "MissingPackage", "choose"]
+__all__ = [
+    "METRICS",
+    "STANDARD",
+    "Metric",
+    "MetricError",
+    "MissingPackage",
+    "Weighted",
+    "choose",
+]
 
-_PERCEPTUAL = "evaluation.metrics.perceptual"
-_SPECTRAL = "evaluation.metrics.spectral"
-_WAVEFORM = "evaluation.metrics.waveform"
-_ALIGNED = (
-    "The system's delay is taken out first: the most frequent lag of the "
-    "cross-correlation's peak over all clips (at most 2048 samples), one number per "
-    "system, listed as `delay_samples`. "
-)
-_SI_SDR = (
-    "Means removed; a = <y,x>/<x,x>; 10 log10(|ax|^2 / |y - ax|^2); limited to "
-    "[-100, 100] dB."
-)
-
-_DEFINED = (
-    Metric(
-        "pesq_wb",
-        f"{_PERCEPTUAL}:pesq_wb",
-        "PESQ-WB",
-        "ITU-T P.862.2 MOS-LQO, before Corrigendum 2. Both signals resampled to 16 kHz "
-        "with soxr VHQ; nothing above 8 kHz counts. Clips from 0.25 to 60 s.",
-        "ITU-T P.862.2 (2007)",
-        higher_is_better=True,
-        domain="speech",
-        package="pesq",
-    ),
-    Metric(
-        "stoi",
-        f"{_PERCEPTUAL}:stoi",
-        "STOI",
-        "Short-time objective intelligibility; pystoi resamples to 10 kHz. At least "
-        "0.41 s within 40 dB of the loudest frame.",
-        "Taal et al. 2011",
-        higher_is_better=True,
-        domain="speech",
-        package="pystoi",
-    ),
-    Metric(
-        "mel_dac7",
-        f"{_SPECTRAL}:mel_dac7",
-        "Mel (DAC, 7 scales)",
-        "Sum over windows 32, 64, 128, 256, 512, 1024, 2048 (5, 10, 20, 40, 80, 160, "
-        "320 Slaney mel bands, hop a quarter, periodic Hann) of mean |log10 max(M,1e-5)"
-        " - log10 max(M',1e-5)| of magnitudes, at the scoring rate.",
-        "Kumar et al. 2023, section 4.4",
-        higher_is_better=False,
-    ),
-    Metric(
-        "si_sdr",
-        f"{_WAVEFORM}:si_sdr",
-        "SI-SDR",
-        _ALIGNED + _SI_SDR,
-        "Le Roux et al. 2019",
-        higher_is_better=True,
-        unit="dB",
-        aligned=True,
-        decimals=2,
-    ),
-    Metric(
-        "pesq_nb",
-        f"{_PERCEPTUAL}:pesq_nb",
-        "PESQ-NB",
-        "ITU-T P.862 with P.862.1's mapping, at 16 kHz (soxr VHQ). Clips from 0.25 "
-        "to 60 s.",
-        "ITU-T P.862.1 (2003)",
-        higher_is_better=True,
-        domain="speech",
-        package="pesq",
-    ),
-    Metric(
-        "estoi",
-        f"{_PERCEPTUAL}:estoi",
-        "ESTOI",
-        "Extended STOI; pystoi resamples to 10 kHz. At least 0.41 s within 40 dB of "
-        "the loudest frame.",
-        "Jensen and Taal 2016",
-        higher_is_better=True,
-        domain="speech",
-        package="pystoi",
-    ),
-    Metric(
-        "mel_audiotools",
-        f"{_SPECTRAL}:mel_audiotools",
-        "Mel (audiotools)",
-        "Sum over windows 2048 and 512 (150 and 80 Slaney mel bands) of mean |log10 "
-        "max(M,1e-5)^2 - log10 max(M',1e-5)^2| + mean |M - M'|, at the scoring rate.",
-        "descript-audiotools defaults; Codec-SUPERB",
-        higher_is_better=False,
-    ),
-    Metric(
-        "stft_dac",
-        f"{_SPECTRAL}:stft_dac",
-        "STFT (DAC)",
-        "Sum over windows 2048 and 512 of mean |log10 max(X,1e-5)^2 - log10 "
-        "max(Y,1e-5)^2| + mean |X - Y| of STFT magnitudes, at the scoring rate.",
-        "Kumar et al. 2023; descript-audiotools defaults",
-        higher_is_better=False,
-    ),
-    Metric(
-        "si_sdr_raw",
-        f"{_WAVEFORM}:si_sdr",
-        "SI-SDR, not aligned",
-        "As delivered, no delay taken out. " + _SI_SDR,
-        "Le Roux et al. 2019",
-        higher_is_better=True,
-        unit="dB",
-        decimals=2,
-    ),
-    Metric(
-        "waveform_l1",
-        f"{_WAVEFORM}:waveform_l1",
-        "Waveform L1",
-        _ALIGNED + "Mean |x - y|, full scale 1.",
-        "descript-audiotools",
-        higher_is_better=False,
-        aligned=True,
-        decimals=4,
-    ),
-    Metric(
-        "lsd",
-        f"{_SPECTRAL}:log_spectral_distance",
-        "LSD",
-        "Mean over frames (window 2048, hop 512, Hann) of the root mean square over "
-        "bins of 20 log10 (max(X,1e-5) / max(Y,1e-5)), at the scoring rate.",
-        "Gray and Markel 1976",
-        higher_is_better=False,
-        unit="dB",
-        decimals=2,
-    ),
-    Metric(
-        "pesq_wb_c2",
-        f"{_PERCEPTUAL}:pesq_wb_c2",
-        "PESQ-WB C2",
-        "As pesq_wb, with P.862.2 Corrigendum 2 (2018); not comparable to published "
-        "codec tables.",
-        "ITU-T P.862.2 Corrigendum 2 (2018)",
-        higher_is_better=True,
-        domain="speech",
-        package="pesqc2",
-    ),
-)
-
-METRICS: dict[str, Metric] = {metric.name: metric for metric in _DEFINED}
-STANDARD = tuple(metric.name for metric in _DEFINED[:10])
+METRICS: dict[str, Metric] = {metric.name: metric for metric in DEFINED}
 
 
-def choose(names: Iterable[str] | None = None) -> list[Metric]:
+def choose(wanted: Iterable[str | Metric] | None = None) -> list[Metric]:
     """Look metrics up by name.
 
     Arguments
     ---------
-    names : iterable of str, optional
-        Names; the standard ten if None.
+    wanted : iterable of str or Metric, optional
+        Names, ``name:FOLDER`` for those that need a model, or metrics of your
+        own; the standard ten if None.
 
     Returns
     -------
     list of Metric
-        In the order given, without repeats.
+        In the order given.
 
     Raises
     ------
     ValueError
-        If a name is unknown.
+        If a name is unknown, comes twice, or needs a model that is not given.
 
     Example
     -------
     >>> [metric.name for metric in choose(["stoi", "mel_dac7"])]
     ['stoi', 'mel_dac7']
     """
-    chosen = list(dict.fromkeys(STANDARD if names is None else names))
-    unknown = [name for name in chosen if name not in METRICS]
-    if unknown:
-        raise ValueError(
-            f"unknown metric {', '.join(map(repr, unknown))}. Choose from "
-            f"{', '.join(METRICS)}."
-        )
+    chosen = [
+        item if isinstance(item, Metric) else _find(item)
+        for item in (STANDARD if wanted is None else wanted)
+    ]
+    names = [metric.name for metric in chosen]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"metric {name!r} is given twice. Give it once.")
     if not chosen:
         raise ValueError(f"no metric given. Choose from {', '.join(METRICS)}.")
-    return [METRICS[name] for name in chosen]
+    return chosen
+
+
+def _find(text: str) -> Metric:
+    name, _, model = text.partition(":")
+    if name not in METRICS:
+        raise ValueError(f"unknown metric {name!r}. Choose from {', '.join(METRICS)}.")
+    metric = METRICS[name]
+    if (name in NEED_MODEL) != bool(model):
+        how = f"{name}:FOLDER" if name in NEED_MODEL else name
+        raise ValueError(f"metric {text!r}: write {how}.")
+    return _with_model(metric, Path(model)) if model else metric
+
+
+def _with_model(metric: Metric, folder: Path) -> Metric:
+    """Bind a model to a metric; what it holds becomes part of the definition."""
+    if not (folder / "hyperparams.yaml").is_file():
+        raise ValueError(
+            f"metric {metric.name}:{folder}: there is no hyperparams.yaml. Give the "
+            "folder of a SpeechBrain model."
+        )
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(path.relative_to(folder).as_posix().encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    identity = f"model {folder.resolve().name} {digest.hexdigest()[:12]}"
+    return replace(metric, options=(("model", str(folder)),), identity=identity)

@@ -6,16 +6,22 @@ Authors
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Metric", "MetricError", "MissingPackage", "validate"]
-
-Function = Callable[[np.ndarray, np.ndarray, int], float]
+__all__ = [
+    "Metric",
+    "MetricError",
+    "MissingPackage",
+    "Weighted",
+    "import_package",
+    "validate",
+]
 
 
 class MetricError(ValueError):
@@ -24,6 +30,13 @@ class MetricError(ValueError):
 
 class MissingPackage(MetricError):
     """A metric whose package is not installed."""
+
+
+class Weighted(NamedTuple):
+    """A score that counts for more than one, as an error rate does for its words."""
+
+    value: float
+    weight: float
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,7 @@ class Metric:
     function : str
         Where the function lives, ``module:function``. It takes the reference
         and the output, both of shape [T] in float64, and the sample rate in
-        Hz, and returns a float or raises `MetricError`.
+        Hz, and returns a float (or a `Weighted`) or raises `MetricError`.
     title : str
         A few words for a table head.
     definition : str
@@ -58,6 +71,12 @@ class Metric:
         Digits shown in tables for reading.
     revision : int
         Raised when our own code changes a number, so that caches notice.
+    options : tuple
+        Pairs of a keyword and its value, passed to the function.
+    identity : str
+        What the options stand for, as the name and hash of a model.
+    wants_transcript : bool
+        Whether the function takes ``transcript=`` too.
 
     Example
     -------
@@ -78,28 +97,65 @@ class Metric:
     package: str = ""
     decimals: int = 3
     revision: int = 1
+    options: tuple[tuple[str, str], ...] = ()
+    identity: str = ""
+    wants_transcript: bool = False
 
     @property
     def version(self) -> str:
         """What the number depends on beside the audio, in one short string."""
-        if not self.package:
-            return f"r{self.revision}"
-        try:
-            return f"{self.package} {version(self.package)}, r{self.revision}"
-        except PackageNotFoundError:
-            return f"{self.package} not installed, r{self.revision}"
+        parts = [f"r{self.revision}"]
+        if self.package:
+            try:
+                parts.insert(0, f"{self.package} {version(self.package)}")
+            except PackageNotFoundError:
+                parts.insert(0, f"{self.package} not installed")
+        return ", ".join([*parts, self.identity] if self.identity else parts)
+
+    def weighted(
+        self,
+        reference: np.ndarray,
+        output: np.ndarray,
+        sample_rate: int,
+        transcript: str = "",
+    ) -> Weighted:
+        """Score ``output`` against ``reference``, both [T], or raise a MetricError."""
+        reference, output = validate(reference, output)
+        module, _, name = self.function.partition(":")
+        options = dict(self.options)
+        if self.wants_transcript:
+            options["transcript"] = transcript
+        result = getattr(import_module(module), name)(
+            reference, output, sample_rate, **options
+        )
+        if not isinstance(result, Weighted):
+            result = Weighted(result, 1.0)
+        result = Weighted(float(result.value), float(result.weight))
+        if not np.isfinite(result).all():
+            raise MetricError(f"the result is {result.value}, not a number")
+        return result
 
     def __call__(
         self, reference: np.ndarray, output: np.ndarray, sample_rate: int
     ) -> float:
         """Score ``output`` against ``reference``, both [T], or raise a MetricError."""
-        reference, output = validate(reference, output)
-        module, _, name = self.function.partition(":")
-        function: Function = getattr(import_module(module), name)
-        value = float(function(reference, output, sample_rate))
-        if not np.isfinite(value):
-            raise MetricError(f"the result is {value}, not a number")
-        return value
+        return self.weighted(reference, output, sample_rate).value
+
+
+def import_package(name: str, distribution: str) -> ModuleType:
+    """Import what a metric needs, or say how to install it.
+
+    Raises
+    ------
+    MissingPackage
+        If it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingPackage(
+            f"not installed: pip install {distribution} ({error})"
+        ) from error
 
 
 def validate(

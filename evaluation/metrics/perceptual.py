@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from types import ModuleType
 
 import numpy as np
 
-from evaluation.metrics.metric import MetricError, MissingPackage
+from evaluation.metrics.metric import MetricError, import_package
 
 __all__ = ["estoi", "pesq_nb", "pesq_wb", "pesq_wb_c2", "stoi"]
 
@@ -23,17 +22,6 @@ PESQ_RATE = 16000
 PESQ_MIN_SAMPLES = 4000
 PESQ_MAX_SECONDS = 60
 SILENCE = 1e-6  # below half a step of 16 bits, everywhere
-
-
-def _import(name: str, distribution: str) -> ModuleType:
-    from importlib import import_module
-
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingPackage(
-            f"not installed: pip install {distribution} ({error})"
-        ) from error
 
 
 def _refuse_silence(reference: np.ndarray, output: np.ndarray) -> None:
@@ -99,26 +87,26 @@ def pesq_wb(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> floa
     MetricError
         If one is silent, too short or too long, or PESQ finds no utterance.
     """
-    pesq = _import("pesq", "pesq")
+    pesq = import_package("pesq", "pesq")
     return _pesq(pesq.pesq, reference, output, sample_rate, "wb")
 
 
 def pesq_nb(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> float:
     """Narrowband PESQ (ITU-T P.862, P.862.1) as MOS-LQO, 1.02 to 4.55; see `pesq_wb`."""
-    pesq = _import("pesq", "pesq")
+    pesq = import_package("pesq", "pesq")
     return _pesq(pesq.pesq, reference, output, sample_rate, "nb")
 
 
 def pesq_wb_c2(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> float:
     """Wideband PESQ with Corrigendum 2 of 2018; scores higher than `pesq_wb`."""
-    pesq = _import("pesqc2", "pesqc2")
+    pesq = import_package("pesqc2", "pesqc2")
     return _pesq(pesq.pesq, reference, output, sample_rate, "wb")
 
 
 def _stoi(
     reference: np.ndarray, output: np.ndarray, sample_rate: int, extended: bool
 ) -> float:
-    pystoi = _import("pystoi", "pystoi")
+    pystoi = import_package("pystoi", "pystoi")
     _refuse_silence(reference, output)
     # ESTOI adds noise of 1e-16 from numpy's global generator; pin it, and give
     # the generator back as it was.

@@ -187,6 +187,10 @@ class CodebookSystem(System):
         """Nominal rate: frame_rate * K * log2(codebook_size) / 1000."""
         return self.frame_rate * point.num_codebooks * self._bits_per_code / 1000
 
+    def entropy_kbps(self, point: Point, bits: Sequence[float]) -> float:
+        """Rate of an ideal coder that spends ``bits`` on a token of each codebook."""
+        return self.frame_rate * sum(bits[: point.num_codebooks]) / 1000
+
     def rate(self, coded: np.ndarray, point: Point, length: int) -> Rate:
         """Count the codes that were really produced."""
         codes = np.asarray(coded)[: point.num_codebooks]

@@ -1,0 +1,165 @@
+"""Results as files: CSV, Parquet, JSON, Markdown, LaTeX.
+
+Every file is written under a temporary name and then given its own, so that
+what stands under its name is whole. Numbers have six decimals: the last bits
+of a sum do not depend on luck.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evaluation.runner import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["latex", "markdown", "write_json", "write_table", "write_text"]
+
+
+def _replace(path: Path, write: Callable[[Path], Any]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text, whole or not at all."""
+    _replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV and, where pyarrow is installed, as Parquet beside it."""
+    rounded = table.round(6)
+    _replace(
+        path,
+        lambda temporary: rounded.to_csv(
+            temporary, index=False, float_format="%.6f", lineterminator="\n"
+        ),
+    )
+    if find_spec("pyarrow") is not None:
+        _replace(
+            path.with_suffix(".parquet"),
+            lambda temporary: rounded.to_parquet(temporary, index=False),
+        )
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON; what is not a number becomes null."""
+    text = json.dumps(_clean(content), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def _clean(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {str(key): _clean(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_clean(value) for value in content]
+    if isinstance(content, float):
+        return round(content, 6) if math.isfinite(content) else None
+    return content
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as plain values; what is missing is None."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
+def _cells(run: Run, summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the summary for reading."""
+    head = ["System", "Codebooks", "kbps"]
+    for metric in run.metrics:
+        unit = f", {metric.unit}" if metric.unit else ""
+        head.append(f"{metric.title}{unit} {'↑' if metric.higher_is_better else '↓'}")
+    head.append("ok / all")
+    rows = []
+    for record in records(summary):
+        codebooks = record["num_codebooks"]
+        row = [
+            " ".join(part for part in (record["system"], record["setting"]) if part),
+            "" if codebooks is None else str(codebooks),
+            _number(record["kbps"], 2),
+        ]
+        for metric in run.metrics:
+            cell = _number(record[f"{metric.name}_mean"], metric.decimals)
+            if record[f"{metric.name}_n_ok"] not in (0, record["n_total"]):
+                cell += f" (n={record[f'{metric.name}_n_ok']})"
+            row.append(cell)
+        rows.append([*row, f"{record['n_ok']} / {record['n_total']}"])
+    return head, rows
+
+
+def _number(value: float | None, decimals: int) -> str:
+    return "n/a" if value is None else f"{value:.{decimals}f}"
+
+
+def markdown(run: Run, summary: pd.DataFrame, signature: str) -> str:
+    """Write the summary in Markdown: table, signature, definitions.
+
+    Arguments
+    ---------
+    run : Run
+        Executed.
+    summary : pandas.DataFrame
+        From `evaluation.tables.summary_table`.
+    signature : str
+        From `evaluation.definitions.signature`.
+
+    Returns
+    -------
+    str
+        The first block, up to an empty line, is the table.
+    """
+    head, rows = _cells(run, summary)
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
+    lines += ["", "Means over the clips with a score; `n=` where some have none."]
+    lines += [
+        "",
+        f"`{signature}`",
+        "",
+        f"Scored at {run.sample_rate} Hz. Definitions:",
+        "",
+    ]
+    lines += [
+        f"- `{metric.name}` ({metric.version}): {metric.definition} {metric.source}."
+        for metric in run.metrics
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def latex(run: Run, summary: pd.DataFrame, signature: str) -> str:
+    """Write the summary as a LaTeX table (booktabs)."""
+    head, rows = _cells(run, summary)
+    arrows = {"↑": r"$\uparrow$", "↓": r"$\downarrow$"}
+    lines = [
+        "% " + signature,
+        r"\begin{tabular}{l" + "r" * (len(head) - 1) + "}",
+        r"\toprule",
+    ]
+    for index, cells in enumerate((head, *rows)):
+        line = " & ".join(_escape(cell) for cell in cells)
+        for arrow, command in arrows.items():
+            line = line.replace(arrow, command)
+        lines.append(line + r" \\")
+        if index == 0:
+            lines.append(r"\midrule")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def _escape(text: str) -> str:
+    for mark in "&%$#_{}":
+        text = text.replace(mark, "\\" + mark)
+    return text
