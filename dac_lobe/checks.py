@@ -122,10 +122,12 @@ def reconcile(
     for name in given:
         if stored.get(name) is None:
             continue
-        explicit = _comparable(given[name]) != _comparable(defaults[name])
-        if explicit and name in _BEHAVIOUR:
+        mine, default, theirs = (
+            _comparable(name, values[name]) for values in (given, defaults, stored)
+        )
+        if mine != default and name in _BEHAVIOUR:
             continue
-        if explicit and _comparable(given[name]) != _comparable(stored[name]):
+        if mine not in (default, theirs):
             conflicts.append(f"{name}={given[name]} but it has {stored[name]}")
         joined[name] = stored[name]
     if conflicts:
@@ -306,6 +308,10 @@ def wanted_lengths(
     return Wanted(wanted.long().expand(batch), longest)
 
 
-def _comparable(value: Any) -> Any:
-    """Return sequences as lists of distinct meaning: [8, 8, 8] of dimensions is 8."""
-    return list(value) if isinstance(value, Sequence) else value
+def _comparable(name: str, value: Any) -> Any:
+    """Return a value such that equal ones mean the same."""
+    if not isinstance(value, Sequence):
+        return value
+    if name == "codebook_dim" and len(set(value)) == 1:
+        return value[0]
+    return list(value)

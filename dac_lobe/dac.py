@@ -150,13 +150,13 @@ class DAC(nn.Module):
             "delay": delay,
         }
         checkpoint = None
-        if load_pretrained or load_path is not None:
+        if load_pretrained or load_path:
             from dac_lobe.checkpoint import read_checkpoint
             from dac_lobe.fetch import download
 
-            if load_path is None:
-                load_path = download(model_type, model_bitrate, tag)
-            checkpoint = read_checkpoint(load_path)
+            checkpoint = read_checkpoint(
+                load_path or download(model_type, model_bitrate, tag)
+            )
             config = reconcile(config, _DEFAULTS, checkpoint.config)
         if checkpoint is None:
             self._build(config)

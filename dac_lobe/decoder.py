@@ -109,13 +109,13 @@ class Decoder(nn.Module):
         self.model = MaskedSequential(*layers)
 
     def forward(
-        self, z: torch.Tensor, lengths: torch.Tensor | None = None
+        self, x: torch.Tensor, lengths: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Decode latents.
 
         Arguments
         ---------
-        z : torch.Tensor
+        x : torch.Tensor
             Latents of shape [B, D, F].
         lengths : torch.Tensor, optional
             Valid frames per item, shape [B].
@@ -125,4 +125,4 @@ class Decoder(nn.Module):
         torch.Tensor
             Waveform of shape [B, d_out, T].
         """
-        return self.model(z, lengths)
+        return self.model(x, lengths)

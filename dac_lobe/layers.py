@@ -10,6 +10,7 @@ Authors
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -79,7 +80,7 @@ def WNConvTranspose1d(*args: Any, **kwargs: Any) -> nn.ConvTranspose1d:
     return weight_norm(nn.ConvTranspose1d(*args, **kwargs))
 
 
-def init_weights(module: nn.Module) -> None:
+def init_weights(m: nn.Module) -> None:
     """Draw the weights of a convolution from a truncated normal, std 0.02.
 
     Upstream's function of this name never reaches a weight-normalised layer:
@@ -88,7 +89,7 @@ def init_weights(module: nn.Module) -> None:
 
     Arguments
     ---------
-    module : nn.Module
+    m : nn.Module
         Anything; only ``nn.Conv1d`` is changed. Use with ``model.apply``.
 
     Example
@@ -98,14 +99,14 @@ def init_weights(module: nn.Module) -> None:
     >>> round(float(layer.weight.detach().std()), 2)
     0.02
     """
-    if isinstance(module, nn.Conv1d):
-        if any(parameter.is_meta for parameter in module.parameters()):
+    if isinstance(m, nn.Conv1d):
+        if any(parameter.is_meta for parameter in m.parameters()):
             return  # No storage to draw into; computing the weight would cost.
         with torch.no_grad():
-            weight = torch.empty_like(module.weight)
-            module.weight = nn.init.trunc_normal_(weight, std=0.02)
-            if module.bias is not None:
-                module.bias.zero_()
+            weight = torch.empty_like(m.weight)
+            m.weight = nn.init.trunc_normal_(weight, std=0.02)
+            if m.bias is not None:
+                m.bias.zero_()
 
 
 def fold_weight_norm(module: nn.Module) -> nn.Module:
@@ -150,7 +151,7 @@ def snake(x: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
     Arguments
     ---------
     x : torch.Tensor
-        Any signal of shape [B, C, T].
+        Signals of shape [B, C, ...].
     alpha : torch.Tensor
         Angular frequency per channel, shape [1, C, 1].
 
@@ -164,7 +165,10 @@ def snake(x: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
     >>> snake(torch.zeros(1, 1, 2), torch.ones(1, 1, 1))
     tensor([[[0., 0.]]])
     """
-    return x + (alpha + 1e-9).reciprocal() * torch.sin(alpha * x).pow(2)
+    shape = x.shape
+    x = x.reshape(*shape[:2], math.prod(shape[2:]))
+    x = x + (alpha + 1e-9).reciprocal() * torch.sin(alpha * x).pow(2)
+    return x.reshape(shape)
 
 
 class Snake1d(nn.Module):
