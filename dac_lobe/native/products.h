@@ -31,6 +31,9 @@ constexpr int kTall = 8;
 constexpr int kTall = 6;
 #endif
 
+// Sums stay in registers only if every loop over them is unrolled.
+#define LOBE_UNROLL _Pragma("GCC unroll 16")
+
 // One panel of weights and where its products go.
 struct Panel {
   const float* weights;
@@ -56,34 +59,36 @@ static void tile(const float* a, long a_stride, const float* b, long b_stride,
                  bool last) {
   constexpr int kW = kLanes<V>;
   V sums[kRows][kVectors];
-  float* out = panel.out + row * panel.out_stride + column;
-  for (int i = 0; i < kRows; ++i) {
-    for (int v = 0; v < kVectors; ++v) {
-      if (!first) {
-        sums[i][v] = load<V>(out + i * panel.out_stride + v * kW);
-      } else if (panel.bias != nullptr) {
-        sums[i][v] = load<V>(panel.bias + column + v * kW);
-      } else {
-        sums[i][v] = V{};
-      }
-    }
+  LOBE_UNROLL for (int i = 0; i < kRows; ++i) {
+    LOBE_UNROLL for (int v = 0; v < kVectors; ++v) sums[i][v] = V{};
   }
   for (long k = 0; k < depth; ++k) {
     V weights[kVectors];
-    for (int v = 0; v < kVectors; ++v) weights[v] = load<V>(b + k * b_stride + v * kW);
-    for (int i = 0; i < kRows; ++i) {
+    LOBE_UNROLL for (int v = 0; v < kVectors; ++v) weights[v] = load<V>(b + k * b_stride + v * kW);
+    LOBE_UNROLL for (int i = 0; i < kRows; ++i) {
       const float value = a[i * a_stride + k];
-      for (int v = 0; v < kVectors; ++v) sums[i][v] += value * weights[v];
+      LOBE_UNROLL for (int v = 0; v < kVectors; ++v) sums[i][v] += value * weights[v];
     }
   }
-  const bool adds = last && panel.add != nullptr;
-  for (int i = 0; i < kRows; ++i) {
-    for (int v = 0; v < kVectors; ++v) {
-      if (adds) {
-        const long place = (row + i) * panel.add_stride + column + v * kW;
-        sums[i][v] += load<V>(panel.add + place);
+  // Whatever else belongs to the sums comes last: loaded first, it would leave
+  // the compiler short of registers in the loop above.
+  const long out_stride = panel.out_stride;
+  float* out = panel.out + row * out_stride + column;
+  const auto add_rows = [&](const float* from, long stride) {
+    LOBE_UNROLL for (int i = 0; i < kRows; ++i) {
+      LOBE_UNROLL for (int v = 0; v < kVectors; ++v) {
+        sums[i][v] += load<V>(from + i * stride + v * kW);
       }
-      store(out + i * panel.out_stride + v * kW, sums[i][v]);
+    }
+  };
+  if (!first) add_rows(out, out_stride);
+  if (first && panel.bias != nullptr) add_rows(panel.bias + column, 0);
+  if (last && panel.add != nullptr) {
+    add_rows(panel.add + row * panel.add_stride + column, panel.add_stride);
+  }
+  LOBE_UNROLL for (int i = 0; i < kRows; ++i) {
+    LOBE_UNROLL for (int v = 0; v < kVectors; ++v) {
+      store(out + i * out_stride + v * kW, sums[i][v]);
     }
   }
 }

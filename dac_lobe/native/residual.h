@@ -1,12 +1,13 @@
-// One residual unit over one block of rows: everything between reading the block
-// and writing the result stays in the cache.
+// One residual unit, a few rows at a time: everything between reading them and
+// writing the result stays in the cache.
 //
 //     x --snake--> s --inputs--> v --x U[p]--> m --outputs, bias, snake--> h
 //     |                                                                    |
 //     +------------------------------(+)<------------bias, 1x1-------------+
 //
 // A dilation d splits time into d interleaved sequences, each an ordinary 7-tap
-// filter. Tile (i, r) computes the outputs r + d (4 i + 0 .. 3) of the block.
+// filter. Tile (i, r) computes the outputs r + d (4 i + 0 .. 3). The tiles of one
+// i, a group, together make 4 d outputs in a row.
 #pragma once
 
 #include "parallel.h"
@@ -31,9 +32,6 @@ struct ResidualUnit {
   const float* inner_bias;
 };
 
-// Floats that a block may use for its transformed inputs.
-constexpr long kBlockFloats = 160 * 1024;
-
 // Rows of scratch are a little longer than their channels: at a stride of whole
 // pages, the rows of a tile would all compete for the same places in the cache.
 static inline long spaced(long channels) { return channels + 16; }
@@ -51,103 +49,168 @@ static void snake_rows(const float* from, long from_stride, float* to, long to_s
   }
 }
 
+// How the outputs are divided: blocks, which threads take, into passes, after each
+// of which the scratch memory is used again.
+struct Division {
+  long block;   // outputs
+  long groups;  // of tiles in a pass
+
+  static Division of(const ResidualUnit& u, int threads) {
+    // The weights are read once a pass. Few channels: 12 tiles, whose values then
+    // lie in the first-level cache. More: as many as make reading the weights,
+    // from further and further away, cheap beside the arithmetic.
+    const long c = u.channels;
+    const long tiles = c <= 64 ? 12 : c <= 128 ? 24 : c < 448 ? 48 : 96;
+    const long groups = std::max(tiles / u.dilation, 1L);
+    const long pass = kOutputs * u.dilation * groups;
+    // Blocks are long, as neighbours both activate the 6 d rows between them.
+    const long wanted = std::max(32 * 1024 / c / pass, 1L) * pass;
+    const long blocks = (u.outputs + wanted - 1) / wanted;
+    const long rounds = (blocks + threads - 1) / threads * threads;
+    const long even = (u.outputs + rounds - 1) / rounds;
+    const long unit = kOutputs * u.dilation;
+    const long block = (even + unit - 1) / unit * unit;
+    const long passes = (block + pass - 1) / pass;
+    return {block, (block / unit + passes - 1) / passes};
+  }
+};
+
 template <class V>
-static void residual_block(const ResidualUnit& u, long begin, long end) {
-  const long c = u.channels, d = u.dilation, length = end - begin;
-  const long groups = (length + kOutputs * d - 1) / (kOutputs * d);
-  const long tiles = groups * d;
-  const long covered = kOutputs * tiles + 6 * d;  // rows that the tiles look at
-  const long present = length + 6 * d;
-  const long plane = tiles * spaced(c);
-  const int group = static_cast<int>(std::min<long>(kGroup, panel_count(c)));
-  const long points = tiles * kPanel;  // products of one panel at one point
+class ResidualBlock {
+ public:
+  ResidualBlock(const ResidualUnit& unit, long begin, long end, long groups)
+      : u_(unit),
+        c_(unit.channels),
+        d_(unit.dilation),
+        begin_(begin),
+        length_(end - begin),
+        tiles_(groups * unit.dilation),
+        plane_(tiles_ * spaced(c_)),
+        panels_(c_ <= 64 ? 1 : std::min(kGroup, panel_count(c_))) {
+    const long rows = (length_ + pass() - 1) / pass() * pass() + 6 * d_;
+    const long hidden = pass() * spaced(c_);
+    snaked_ = scratch().take(rows * c_ + hidden + kPoints * plane_ +
+                             panels_ * kPoints * points());
+    hidden_ = snaked_ + rows * c_;
+    inputs_ = hidden_ + hidden;
+    products_ = inputs_ + kPoints * plane_;
+  }
 
-  const long snaked_size = covered * c, hidden_size = kOutputs * tiles * spaced(c);
-  float* snaked = scratch().take(snaked_size + hidden_size + kPoints * plane +
-                                 kPoints * points * group);
-  float* hidden = snaked + snaked_size;
-  float* inputs = hidden + hidden_size;
-  float* products = inputs + kPoints * plane;
-
-  snake_rows<V>(u.rows + begin * c, c, snaked, c, present, c, u.rate, u.inverse);
-  std::fill(snaked + present * c, snaked + covered * c, 0.0f);
-  for (long i = 0; i < tiles; ++i) {
-    const float* from = snaked + (i / d * kOutputs * d + i % d) * c;
-    for (long k = 0; k < c; k += kLanes<V>) {
-      transform_inputs<V>(from + k, d * c, inputs + i * spaced(c) + k, plane);
+  void run() {
+    for (long from = 0; from < length_; from += pass()) {
+      activate(from + pass() + 6 * d_);
+      transform(from);
+      for (int panel = 0; panel < panel_count(c_); panel += panels_) {
+        const int count = std::min(panels_, panel_count(c_) - panel);
+        filter(panel, count);
+        for (int j = 0; j < count; ++j) recover(panel + j, j);
+      }
+      finish(from, std::min(pass(), length_ - from));
     }
   }
 
-  for (int from = 0; from < panel_count(c); from += group) {
-    const int count = std::min(group, panel_count(c) - from);
+ private:
+  long pass() const { return kOutputs * tiles_; }
+  // Products of one panel at one point.
+  long points() const { return tiles_ * kPanel; }
+  // First output of a tile.
+  long first(long tile) const { return tile / d_ * kOutputs * d_ + tile % d_; }
+
+  // First Snake, for the rows up to `end` that are not done yet; zeros after the
+  // last row, for outputs that nobody will use.
+  void activate(long end) {
+    const long present = std::min(end, length_ + 6 * d_);
+    if (active_ < present) {
+      snake_rows<V>(u_.rows + (begin_ + active_) * c_, c_, snaked_ + active_ * c_, c_,
+                    present - active_, c_, u_.rate, u_.inverse);
+      active_ = present;
+    }
+    std::fill(snaked_ + present * c_, snaked_ + end * c_, 0.0f);
+  }
+
+  void transform(long from) {
+    for (long i = 0; i < tiles_; ++i) {
+      const float* rows = snaked_ + (from + first(i)) * c_;
+      float* to = inputs_ + i * spaced(c_);
+      for (long k = 0; k < c_; k += kLanes<V>) {
+        transform_inputs<V>(rows + k, d_ * c_, to + k, plane_);
+      }
+    }
+  }
+
+  // Products at all points, of some panels of output channels.
+  void filter(int panel, int count) {
     Panel panels[kGroup];
     for (int p = 0; p < kPoints; ++p) {
       for (int j = 0; j < count; ++j) {
-        const int width = panel_width(c, from + j);
+        const int width = panel_width(c_, panel + j);
         const float* weights =
-            u.weights + long{from + j} * kPanel * kPoints * c + p * c * width;
-        float* out = products + (j * kPoints + p) * points;
+            u_.weights + (long{panel + j} * kPanel * kPoints + p * width) * c_;
+        float* out = products_ + (j * kPoints + p) * points();
         panels[j] = {weights, width, out, kPanel, nullptr, nullptr, 0};
       }
-      multiply(inputs + p * plane, spaced(c), tiles, c, 0, panels, count, true, true);
+      multiply(inputs_ + p * plane_, spaced(c_), tiles_, c_, 0, panels, count, true,
+               true);
     }
-    for (int j = 0; j < count; ++j) {
-      const long column = long{from + j} * kPanel;
-      for (long k = 0; k < panel_width(c, from + j); k += kLanes<V>) {
-        const V bias = load<V>(u.bias + column + k);
-        const V rate = load<V>(u.inner_rate + column + k);
-        const V inverse = load<V>(u.inner_inverse + column + k);
-        for (long i = 0; i < tiles; ++i) {
-          V y[kOutputs];
-          recover_outputs(products + j * kPoints * points + i * kPanel + k, points, y);
-          const long first = i / d * kOutputs * d + i % d;
-          float* to = hidden + first * spaced(c) + column + k;
-          for (int q = 0; q < kOutputs; ++q) {
-            store(to + q * d * spaced(c), snake(y[q] + bias, rate, inverse));
-          }
+  }
+
+  // Outputs of the filter, of one panel, through the second Snake.
+  void recover(int panel, int place) {
+    const long column = long{panel} * kPanel;
+    for (long k = 0; k < panel_width(c_, panel); k += kLanes<V>) {
+      const V bias = load<V>(u_.bias + column + k);
+      const V rate = load<V>(u_.inner_rate + column + k);
+      const V inverse = load<V>(u_.inner_inverse + column + k);
+      const float* products = products_ + place * kPoints * points() + k;
+      for (long i = 0; i < tiles_; ++i) {
+        V y[kOutputs];
+        recover_outputs(products + i * kPanel, points(), y);
+        float* to = hidden_ + first(i) * spaced(c_) + column + k;
+        for (int q = 0; q < kOutputs; ++q) {
+          store(to + q * d_ * spaced(c_), snake(y[q] + bias, rate, inverse));
         }
       }
     }
   }
 
-  const float* middle = u.rows + (begin + 3 * d) * c;
-  for (int from = 0; from < panel_count(c); from += group) {
-    const int count = std::min(group, panel_count(c) - from);
+  // The pointwise convolution, and the rows themselves added.
+  void finish(long from, long count) {
+    float* out = u_.out + (begin_ + from) * c_;
+    const float* middle = u_.rows + (begin_ + from + 3 * d_) * c_;
     Panel panels[kGroup];
-    for (int j = 0; j < count; ++j) {
-      const long column = long{from + j} * kPanel;
-      panels[j] = {u.inner_weights + column * c,
-                   panel_width(c, from + j),
-                   u.out + begin * c + column,
-                   c,
-                   u.inner_bias + column,
-                   middle + column,
-                   c};
+    for (int first = 0; first < panel_count(c_); first += kGroup) {
+      const int group = std::min(kGroup, panel_count(c_) - first);
+      for (int j = 0; j < group; ++j) {
+        const long column = long{first + j} * kPanel;
+        panels[j] = {u_.inner_weights + column * c_,
+                     panel_width(c_, first + j),
+                     out + column,
+                     c_,
+                     u_.inner_bias + column,
+                     middle + column,
+                     c_};
+      }
+      multiply(hidden_, spaced(c_), count, c_, 0, panels, group, true, true);
     }
-    multiply(hidden, spaced(c), length, c, 0, panels, count, true, true);
   }
-}
 
-// Rows of a block: as many tiles as the budget allows, and no fewer than make the
-// rows that neighbours compute twice (6 dilations) few.
-static inline long residual_rows(const ResidualUnit& u, int threads) {
-  const long step = kOutputs * u.dilation;
-  long rows = kBlockFloats / kPoints / spaced(u.channels) * kOutputs;
-  rows = std::max(rows / step, 1L) * step;
-  const long blocks = (u.outputs + rows - 1) / rows;
-  const long rounds = (blocks + threads - 1) / threads * threads;
-  const long even = (u.outputs + rounds - 1) / rounds;
-  return (even + step - 1) / step * step;
-}
+  const ResidualUnit& u_;
+  const long c_, d_, begin_, length_, tiles_, plane_;
+  const int panels_;  // whose products are held at once
+  float *snaked_, *hidden_, *inputs_, *products_;
+  long active_ = 0;  // rows that the first Snake has done
+};
 
 static inline bool run_residual(const ResidualUnit& u, int threads) {
-  const long rows = residual_rows(u, threads);
-  return parallel((u.outputs + rows - 1) / rows, threads, [&](long i) {
-    const long begin = i * rows, end = std::min(begin + rows, u.outputs);
+  const Division division = Division::of(u, threads);
+  const long blocks = (u.outputs + division.block - 1) / division.block;
+  return parallel(blocks, threads, [&](long i) {
+    const long begin = i * division.block;
+    const long end = std::min(begin + division.block, u.outputs);
     if (u.channels % kLanes<Wide> == 0) {
-      residual_block<Wide>(u, begin, end);
+      ResidualBlock<Wide>(u, begin, end, division.groups).run();
     } else {
-      residual_block<Slim>(u, begin, end);
+      ResidualBlock<Slim>(u, begin, end, division.groups).run();
     }
   });
 }
