@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from dac_lobe import layouts
-from dac_lobe.variants import VARIANTS
+from dac_lobe.variants import VARIANTS, WEIGHT_FILES
 
 __all__ = ["TRANSFORMERS_CONFIG", "Checkpoint", "read_checkpoint"]
 
@@ -44,7 +44,6 @@ TRANSFORMERS_CONFIG = {
     "sampling_rate": "sample_rate",
     "delay": "delay",
 }
-WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
 # What torch.load raises on a damaged file, or on one with code in it.
 _UNREADABLE = (

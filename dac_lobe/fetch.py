@@ -22,14 +22,13 @@ import zipfile
 from pathlib import Path
 
 from dac_lobe.transfer import FetchError, fetch_url, intact
-from dac_lobe.variants import RELEASES, VARIANTS, Variant
+from dac_lobe.variants import RELEASES, VARIANTS, WEIGHT_FILES, Variant
 
 __all__ = ["FetchError", "cache_folder", "download", "download_hub", "offline"]
 
 logger = logging.getLogger(__name__)
 
-_HUB_FILES = ["config.json", "preprocessor_config.json", "model.safetensors"]
-_HUB_OLD_WEIGHTS = "pytorch_model.bin"
+_BESIDE = ("config.json", "preprocessor_config.json")
 
 
 def download(
@@ -145,15 +144,18 @@ def download_hub(hub_id: str, *, cache_dir: str | Path | None = None) -> Path:
     cache = cache_dir or os.environ.get("DAC_LOBE_CACHE")
     options = {"cache_dir": cache, "local_files_only": offline()}
     try:
-        folder = Path(snapshot_download(hub_id, allow_patterns=_HUB_FILES, **options))
-        if not (folder / _HUB_FILES[-1]).is_file():
-            snapshot_download(hub_id, allow_patterns=[_HUB_OLD_WEIGHTS], **options)
+        # The old format only where there is no other: it is as large again.
+        for name in WEIGHT_FILES:
+            wanted = [*_BESIDE, name]
+            folder = Path(snapshot_download(hub_id, allow_patterns=wanted, **options))
+            if (folder / name).is_file():
+                return folder
     # Which HTTP library raises depends on the version of huggingface_hub;
     # `errors` re-exports the base class of its errors.
     except (errors.HTTPError, errors.EntryNotFoundError, OSError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise FetchError(f"cannot fetch '{hub_id}' from the hub: {reason}") from error
-    return folder
+    raise FetchError(f"'{hub_id}' on the hub holds none of {', '.join(WEIGHT_FILES)}.")
 
 
 def cache_folder(cache_dir: str | Path | None = None) -> Path:

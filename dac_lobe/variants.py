@@ -20,9 +20,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["RELEASES", "VARIANTS", "Variant", "find_variant", "variant"]
+__all__ = ["RELEASES", "VARIANTS", "WEIGHT_FILES", "Variant", "find_variant", "variant"]
 
 RELEASES = "https://github.com/descriptinc/descript-audio-codec/releases/download"
+
+# The weights in a folder of transformers, the one to prefer first.
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 @dataclass(frozen=True)

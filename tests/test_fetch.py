@@ -15,14 +15,17 @@ import textwrap
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from dac_lobe import fetch, transfer
+from dac_lobe import DAC, fetch, transfer
 from dac_lobe.fetch import FetchError, download
+from dac_lobe.fingerprint import fingerprint
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSET = "/0.0.5/weights_16khz.pth"
@@ -56,8 +59,8 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, handler=None):
+        super().__init__(("127.0.0.1", 0), handler or Handler)
         self.files: dict[str, bytes] = {}
         self.ranges, self.etag, self.pause, self.silence = True, '"one"', 0.0, 0.0
         self.cut: list[int] = []
@@ -114,15 +117,22 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # whoever asked was killed
 
 
-@pytest.fixture
-def server():
-    """A local server."""
-    with Server() as server:
+@contextmanager
+def serving(handler):
+    """Run a local server."""
+    with Server(handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def server():
+    """A local server of files."""
+    with serving(Handler) as server:
+        yield server
 
 
 @pytest.fixture
@@ -148,6 +158,48 @@ def mirror(server, weights, tmp_path, monkeypatch):
 
     monkeypatch.setattr(fetch, "download_hub", no_hub)
     return server
+
+
+class HubHandler(BaseHTTPRequestHandler):
+    """As much of the Hugging Face hub as fetching one model needs."""
+
+    commit = "0" * 40
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        path = self.path.partition("?")[0]
+        repository, _, file = path.lstrip("/").partition(f"/resolve/{self.commit}/")
+        files = self.server.files
+        names = [name for name in files if path.startswith("/api/models/descript")]
+        self.server.gets[f"{self.command} {path}"] += 1
+        headers, body = {}, b""
+        if "/revision/" in path:
+            siblings = [{"rfilename": name} for name in names]
+            about = {"id": repository, "sha": self.commit, "siblings": siblings}
+            body = json.dumps(about).encode()
+        elif "/tree/" in path:
+            tree = [
+                {"type": "file", "path": n, "size": len(files[n]), "oid": "1" * 40}
+                for n in names
+            ]
+            body = json.dumps(tree).encode()
+        elif repository == "descript/dac_16khz" and file in files:
+            body = files[file]
+            etag = hashlib.sha1(body).hexdigest()
+            headers = {"ETag": f'"{etag}"', "X-Repo-Commit": self.commit}
+        self.send_response(200 if body else 404)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
 
 
 def start(code: str, **environment: str) -> subprocess.Popen:
@@ -424,6 +476,49 @@ class TestOffline:
     def test_zero_is_not_offline(self, mirror, monkeypatch):
         monkeypatch.setenv("DAC_LOBE_OFFLINE", "0")
         assert download("16khz").exists()
+
+
+class TestHub:
+    """The hub as second source, against as much of a hub as that needs."""
+
+    @pytest.fixture
+    def hub(self, tmp_path, make_dac):
+        folder = make_dac().save(tmp_path / "on-the-hub")
+        with serving(HubHandler) as hub:
+            hub.files = {path.name: path.read_bytes() for path in folder.iterdir()}
+            hub.folder = folder
+            yield hub
+
+    def run(self, hub, **environment):
+        telemetry = {"HF_HUB_DISABLE_TELEMETRY": "1"}
+        process = start(FETCH, HF_ENDPOINT=hub.url, **telemetry, **environment)
+        output = process.communicate(timeout=120)[0]
+        return process.returncode, output
+
+    @pytest.mark.parametrize("old", [False, True])
+    def test_it_helps_where_upstream_is_gone(self, hub, mirror, tmp_path, old):
+        mirror.files.clear()
+        if old:
+            state = load_file(hub.folder / "model.safetensors")
+            torch.save(state, tmp_path / "old.bin")
+            del hub.files["model.safetensors"]
+            hub.files["pytorch_model.bin"] = (tmp_path / "old.bin").read_bytes()
+        code, output = self.run(hub)
+        assert code == 0, output
+        folder = output.splitlines()[-1]
+        assert folder.startswith(str(tmp_path / "cache"))
+        loaded = DAC.from_pretrained(folder)
+        assert fingerprint(loaded) == fingerprint(DAC.from_pretrained(hub.folder))
+        hub.gets.clear()
+        assert self.run(hub, HF_HUB_OFFLINE="1") == (0, f"{folder}\n")
+        assert not hub.gets
+
+    def test_both_reasons_are_given_where_neither_helps(self, hub, mirror):
+        mirror.files.clear()
+        hub.files.clear()
+        code, output = self.run(hub)
+        assert code == 1
+        assert "status 404 Not Found. The hub does not help" in output
 
 
 class TestWords:
