@@ -18,7 +18,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
+from dac_lobe.dac import DAC
 from dac_lobe.data.manifest import read_manifest
+from dac_lobe.fingerprint import fingerprint
 from dac_lobe.tokens.codebooks import save_codebooks
 from dac_lobe.tokens.meta import META_FILE, StoreMeta
 from dac_lobe.tokens.shards import (
@@ -75,6 +77,7 @@ def extract(
     num_codebooks: int | None = None,
     data_root: str | Path | None = None,
     device: str = "cpu",
+    backend: str = "torch",
     batch_seconds: float = 0.0,
     shard_hours: float | None = None,
     retry_failed: bool = False,
@@ -103,6 +106,9 @@ def extract(
         What ``$data_root`` stands for in the manifest.
     device : str
         'cpu' or 'cuda'; local workers take turns at the GPUs.
+    backend : str
+        'torch', or 'native' for the kernel that is built on this machine: faster
+        on a CPU, its own rounding.
     batch_seconds : float
         0 encodes items one at a time. On a GPU, a batch of up to this much
         audio (padding included, and masked so that it changes no code).
@@ -148,7 +154,21 @@ def extract(
         raise ValueError(f"batch_seconds={batch_seconds}; choose 0 or more seconds.")
     started = time.perf_counter()
     shards = plan_shards(read_manifest(manifest, data_root), shard_hours)
-    job = _begin(shards, store, str(model), device, num_codebooks, batch_seconds)
+    codec = DAC.from_pretrained(model, backend=backend)
+    meta = StoreMeta(
+        fingerprint=fingerprint(codec),
+        sample_rate=codec.sample_rate,
+        hop_length=codec.hop_length,
+        num_codebooks=codec.quantizer.check_n_quantizers(num_codebooks),
+        codebook_size=codec.codebook_size,
+        batch_seconds=float(batch_seconds),
+        num_items=sum(len(shard.items) for shard in shards),
+        num_shards=len(shards),
+        manifest=digest_of_plan(shards),
+        backend=backend,
+    )
+    _begin(Path(store), meta, codec)
+    job = Job(str(store), str(model), meta, device)
     todo = [
         shard
         for shard in _share(engine, shards)
@@ -181,31 +201,8 @@ def extract(
     )
 
 
-def _begin(
-    shards: Sequence[ShardSpec],
-    store: str | Path,
-    model: str,
-    device: str,
-    num_codebooks: int | None,
-    batch_seconds: float,
-) -> Job:
+def _begin(store: Path, meta: StoreMeta, codec: DAC) -> None:
     """Write what describes the store, or check that it describes this job."""
-    from dac_lobe.dac import DAC
-    from dac_lobe.fingerprint import fingerprint
-
-    store = Path(store)
-    codec = DAC.from_pretrained(model)
-    meta = StoreMeta(
-        fingerprint=fingerprint(codec),
-        sample_rate=codec.sample_rate,
-        hop_length=codec.hop_length,
-        num_codebooks=codec.quantizer.check_n_quantizers(num_codebooks),
-        codebook_size=codec.codebook_size,
-        batch_seconds=float(batch_seconds),
-        num_items=sum(len(shard.items) for shard in shards),
-        num_shards=len(shards),
-        manifest=digest_of_plan(shards),
-    )
     if (store / META_FILE).exists():
         old, new = asdict(StoreMeta.load(store)), asdict(meta)
         changed = [name for name in new if new[name] != old[name]]
@@ -216,14 +213,13 @@ def _begin(
                 f"({name} {str(old[name])[:16]}, now {str(new[name])[:16]}). "
                 "Choose another folder, or remove this one."
             )
-    else:
-        if store.exists() and (not store.is_dir() or any(store.iterdir())):
-            raise ValueError(
-                f"{store} exists and is no token store. Choose a new or empty folder."
-            )
-        save_codebooks(codec, store)
-        meta.save(store)
-    return Job(str(store), model, meta, device)
+        return
+    if store.exists() and (not store.is_dir() or any(store.iterdir())):
+        raise ValueError(
+            f"{store} exists and is no token store. Choose a new or empty folder."
+        )
+    save_codebooks(codec, store)
+    meta.save(store)
 
 
 def _share(engine: str, shards: list[ShardSpec]) -> list[ShardSpec]:

@@ -43,6 +43,8 @@ class StoreMeta:
         Shards of the store.
     manifest : str
         sha256 over the ids of each shard.
+    backend : str
+        What ran the encoder: 'torch' or 'native'. They agree but for near ties.
     precision : str
         Arithmetic of the encoder.
     padding : str
@@ -60,6 +62,7 @@ class StoreMeta:
     num_items: int
     num_shards: int
     manifest: str
+    backend: str = "torch"
     precision: str = "float32"
     padding: str = "zeros to a whole hop; no other item changes the codes"
     format: str = FORMAT

@@ -22,6 +22,8 @@ import numpy as np
 import torch
 
 from dac_lobe.audio import AudioError, read_audio
+from dac_lobe.dac import DAC
+from dac_lobe.fingerprint import fingerprint
 from dac_lobe.tokens.meta import StoreMeta
 from dac_lobe.tokens.shards import EncodedItem, Failure, ShardSpec, write_shard
 
@@ -122,10 +124,13 @@ def load_codec(job: Job) -> Any:
     ValueError
         If the weights here are not those that the store was begun with.
     """
-    from dac_lobe.dac import DAC
-    from dac_lobe.fingerprint import fingerprint
-
-    codec = DAC.from_pretrained(job.model, device=job.device)
+    backend = job.meta.backend
+    codec = DAC.from_pretrained(job.model, device=job.device, backend=backend)
+    if codec._engine.backend != backend:
+        raise ValueError(
+            f"the store {job.store} is made with backend={backend!r}, but "
+            f"DAC_LOBE_BACKEND says {codec._engine.backend!r}. Unset it for the extraction."
+        )
     found = fingerprint(codec)
     if found != job.meta.fingerprint:
         raise ValueError(
