@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dac_lobe.audio import AudioError, AudioReader
 from dac_lobe.container import ContainerError, PackedReader
 from dac_lobe.files import describe
+from dac_lobe.legacy import LegacyFile, is_legacy
 from dac_lobe.resample import resampled_length
 
 if TYPE_CHECKING:
@@ -95,11 +96,20 @@ def is_decoded(source: Path, output: Path, *, sample_rate: int | None = None) ->
     try:
         if output.stat().st_mtime_ns < source.stat().st_mtime_ns:
             return False
-        with PackedReader(source) as packed, AudioReader(output) as audio:
-            header = packed.header
-            rate = sample_rate or header.source_rate
-            length = resampled_length(packed.num_samples, header.source_rate, rate)
-            found = (audio.sample_rate, audio.channels, audio.num_samples)
-            return found == (rate, header.channels, length)
+        if is_legacy(source):
+            file = LegacyFile.load(source)
+            samples, given, channels = (
+                file.original_length,
+                file.sample_rate,
+                file.channels,
+            )
+        else:
+            with PackedReader(source) as packed:
+                samples, given = packed.num_samples, packed.header.source_rate
+                channels = packed.header.channels
+        rate = sample_rate or given
+        wanted = (rate, channels, resampled_length(samples, given, rate))
+        with AudioReader(output) as audio:
+            return wanted == (audio.sample_rate, audio.channels, audio.num_samples)
     except (FileNotFoundError, ContainerError, AudioError):
         return False

@@ -100,7 +100,7 @@ def decode(
     Each has the rate, the channels and exactly the length of what was encoded.
     Folders keep their tree; files that are there already are skipped.
     """
-    from dac_lobe.cli.pipes import audio_output, source_of
+    from dac_lobe.cli.pipes import output_file, source_of
     from dac_lobe.cli.progress import Report
     from dac_lobe.folders import PACKED_SUFFIXES, Task, run
 
@@ -123,7 +123,7 @@ def decode(
             update = report.file(task.source.name)
             with (
                 source_of(task.source) as source,
-                audio_output(task.output, suffix) as target,
+                output_file(task.output, suffix) as target,
             ):
                 decode_file(
                     codecs[model or _named_model(source)],
@@ -165,8 +165,14 @@ def _named_model(source: Path | BinaryIO) -> str:
     fetch what it likes.
     """
     from dac_lobe.container import PackedReader
+    from dac_lobe.legacy import is_legacy
     from dac_lobe.variants import find_variant
 
+    if is_legacy(source):
+        raise ValueError(
+            f"{source} is of the official package and does not say which model made "
+            "it. Name the model by --model."
+        )
     with PackedReader(source, partial=True) as reader:
         name = reader.header.model
         if find_variant(name) is None:

@@ -64,6 +64,10 @@ def encode(
             show_default=False,
         ),
     ] = None,
+    legacy: Annotated[
+        bool,
+        typer.Option("--legacy", help="Write files that the official package reads."),
+    ] = False,
     stdin: Stdin = False,
     stdout: Stdout = False,
     device: Device = "auto",
@@ -76,7 +80,7 @@ def encode(
     Folders keep their tree. Files that are done already are verified and skipped,
     and what an interrupted run has begun is continued.
     """
-    from dac_lobe.cli.pipes import binary_output, source_of
+    from dac_lobe.cli.pipes import binary_output, output_file, source_of
     from dac_lobe.cli.progress import Report
     from dac_lobe.folders import AUDIO_SUFFIXES, Task, run
 
@@ -88,10 +92,18 @@ def encode(
     settings = {"num_codebooks": codebooks, "normalize_db": normalize}
     from dac_lobe.completion import is_encoded
     from dac_lobe.files import encode_file_to
+    from dac_lobe.legacy_files import encode_legacy
 
     with Report(len(tasks), "encoded", quiet) as report:
 
         def work(task: Task) -> bool:
+            if legacy:
+                with (
+                    source_of(task.source) as source,
+                    output_file(task.output, ".dac") as target,
+                ):
+                    encode_legacy(codec, source, target, num_codebooks=codebooks)
+                return True
             if is_encoded(codec, task.source, task.output, **settings):
                 return False
             update = report.file(task.source.name)

@@ -16,6 +16,7 @@ from dac_lobe.cli.options import CacheDir, load_codec
 
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
+    from dac_lobe.legacy import LegacyFile
 
 __all__ = ["info"]
 
@@ -29,7 +30,7 @@ def info(
 ) -> None:
     """Show what a .dac file or a model says of itself."""
     path = Path(source)
-    if path.suffix == ".dac" or (path.is_file() and _is_packed(path)):
+    if path.suffix == ".dac" or path.is_file() and not _is_checkpoint(path):
         rows = _file_rows(path)
     else:
         rows = _model_rows(load_codec(source, "cpu", cache_dir))
@@ -43,16 +44,16 @@ def info(
         print(f"{name:{width}}  {value}")
 
 
-def _is_packed(path: Path) -> bool:
-    from dac_lobe.header import MAGIC
-
-    with open(path, "rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
+def _is_checkpoint(path: Path) -> bool:
+    return path.suffix in (".pth", ".pt", ".ckpt", ".safetensors", ".bin")
 
 
 def _file_rows(path: Path) -> dict[str, Any]:
     from dac_lobe.container import PackedReader
+    from dac_lobe.legacy import LegacyFile, is_legacy
 
+    if is_legacy(path):
+        return {"file": str(path), **_legacy_rows(LegacyFile.load(path))}
     with PackedReader(path, partial=True) as reader:
         header = reader.header
         reader.verify()
@@ -73,6 +74,19 @@ def _file_rows(path: Path) -> dict[str, Any]:
             "gain_db": header.gain_db,
             "complete": reader.complete,
         }
+
+
+def _legacy_rows(file: LegacyFile) -> dict[str, Any]:
+    channels, codebooks, frames = file.codes.shape
+    return {
+        "format": "of the official package; it does not name its model",
+        "duration_s": round(file.original_length / file.sample_rate, 3),
+        "source": f"{file.sample_rate} Hz, {channels} channels",
+        "samples": file.original_length,
+        "codes": f"{channels} x {codebooks} x {frames}",
+        "chunks": -(-frames // file.chunk_length),
+        "loudness_lufs": round(file.input_db, 2),
+    }
 
 
 def _model_rows(codec: DAC) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import BinaryIO
 
-__all__ = ["PIPE", "audio_output", "binary_output", "source_of"]
+__all__ = ["PIPE", "binary_output", "output_file", "source_of"]
 
 PIPE = Path("-")
 
@@ -40,7 +40,7 @@ def binary_output(path: Path) -> Path | BinaryIO:
 
 
 @contextmanager
-def audio_output(path: Path, suffix: str) -> Iterator[Path]:
+def output_file(path: Path, suffix: str) -> Iterator[Path]:
     """Yield a path to write to, which goes to standard output when complete."""
     if path != PIPE:
         yield path
