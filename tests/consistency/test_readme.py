@@ -89,6 +89,14 @@ def test_links(page):
             assert (page.parent / target).exists(), target
 
 
+def test_pages_that_are_mentioned_exist():
+    """Docstrings and comments send readers to pages that are there."""
+    for folder in ("dac_lobe", "evaluation", "recipes", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for page in re.findall(r"\bdocs/[\w-]+\.md", path.read_text("utf-8")):
+                assert (ROOT / page).exists(), f"{path.name} mentions {page}"
+
+
 def test_every_docs_page_is_listed():
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     pages = {path.name for path in ROOT.glob("docs/*.md")} - {"README.md"}
