@@ -1,0 +1,212 @@
+"""What the report plays: the median and the worst clips, in every version.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluation.cache import Cache
+from evaluation.clips import Clip, read_clip, resample
+from evaluation.plots import spectrogram
+from evaluation.runner import Cell, Run, kept_codes
+from evaluation.scoring import FAILURES, describe
+from evaluation.systems import Point, System
+from evaluation.tables import scores
+
+__all__ = ["Case", "Take", "choose_cases", "render_cases"]
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 6.0
+
+
+@dataclass(frozen=True)
+class Take:
+    """One version of a clip, ready for a page.
+
+    Attributes
+    ----------
+    title : str
+        Which version.
+    caption : str
+        Its rate and scores.
+    audio : str
+        Data URI of a FLAC file.
+    picture : str
+        Data URI of a spectrogram.
+    """
+
+    title: str
+    caption: str
+    audio: str
+    picture: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """A clip to listen to.
+
+    Attributes
+    ----------
+    title : str
+        Why this one.
+    utterance : str
+        Its name.
+    main : list of Take
+        Reference, first system at its highest rate, and the baseline.
+    others : list of Take
+        The first system at its other rates.
+    """
+
+    title: str
+    utterance: str
+    main: list[Take]
+    others: list[Take]
+
+
+def choose_cases(run: Run) -> list[tuple[str, Clip]]:
+    """Choose the median and the two worst clips of the first metric that has scores.
+
+    Arguments
+    ---------
+    run : Run
+        Executed.
+
+    Returns
+    -------
+    list of tuple
+        Pairs of a reason and a clip.
+    """
+    system = run.systems[0]
+    point = run.points[system.name][-1]
+    for metric in run.metrics:
+        values = scores(run, system, point, metric).values
+        sign = 1 if metric.higher_is_better else -1
+        order = [
+            i
+            for i in np.argsort(sign * values, kind="stable")
+            if np.isfinite(values[i])
+        ]
+        if order:
+            break
+    else:
+        return []
+    chosen = [(f"Median {metric.title}", order[len(order) // 2])]
+    for rank, place in enumerate(("Worst", "Second worst")):
+        if rank < len(order) and order[rank] != chosen[0][1]:
+            chosen.append((f"{place} {metric.title}", order[rank]))
+    return [(title, run.clips[index]) for title, index in chosen]
+
+
+def _baseline(run: Run) -> tuple[System, Point] | None:
+    """Find the rate of the first other codec that is nearest to the first one's top."""
+    first = run.systems[0]
+    target = _kbps(run, first, run.points[first.name][-1])
+    for system in run.systems[1:]:
+        rates = {p: _kbps(run, system, p) for p in run.points[system.name]}
+        if len(rates) > 1 and target and all(rates.values()):
+            return system, min(rates, key=lambda p: abs(np.log(rates[p] / target)))
+    if len(run.systems) > 1:
+        return run.systems[1], run.points[run.systems[1].name][-1]
+    return None
+
+
+def _kbps(run: Run, system: System, point: Point) -> float | None:
+    nominal = system.kbps(point, run.sample_rate)
+    if nominal is not None:
+        return nominal
+    bits, seconds = 0.0, 0.0
+    for clip in run.clips:
+        facts = run.outcomes[Cell(clip.name, system.name, point, "@facts")].value
+        if facts and facts["emitted_bits"] is not None:
+            bits += facts["emitted_bits"]
+            seconds += facts["seconds"]
+    return bits / seconds / 1000 if bits else None
+
+
+def render_cases(run: Run, cache: Cache) -> list[Case]:
+    """Decode the chosen clips once more, and make sounds and pictures of them.
+
+    Arguments
+    ---------
+    run : Run
+        Executed.
+    cache : Cache
+        With the codes.
+
+    Returns
+    -------
+    list of Case
+        Clips that cannot be decoded are left out.
+    """
+    first = run.systems[0]
+    *lower, top = run.points[first.name]
+    baseline = _baseline(run)
+    cases = []
+    for title, clip in choose_cases(run):
+        try:
+            wav = read_clip(clip, run.sample_rate)
+            ours = _decode(run, cache, clip, first, wav, [*lower, top])
+            main = [_take("Reference", clip.domain, wav, run.sample_rate), ours.pop()]
+            if baseline is not None:
+                main += _decode(run, cache, clip, baseline[0], wav, [baseline[1]])
+        except FAILURES as error:
+            logger.warning("%s is not in the report: %s", clip.name, describe(error))
+            continue
+        cases.append(Case(title, clip.name, main, ours))
+    return cases
+
+
+def _decode(
+    run: Run,
+    cache: Cache,
+    clip: Clip,
+    system: System,
+    wav: np.ndarray,
+    points: list[Point],
+) -> list[Take]:
+    own = system.sample_rate or run.sample_rate
+    coded = kept_codes(run, cache, clip, system)
+    if coded is None:
+        coded = system.encode_clip(clip, resample(wav, run.sample_rate, own), own)
+    takes = []
+    for point in points:
+        output = system.reconstruct(coded, point, len(wav), run.sample_rate)
+        parts = []
+        kbps = _kbps(run, system, point)
+        if kbps is not None:
+            parts.append(f"{kbps:.2f} kbps")
+        for metric in run.metrics[:4]:
+            value = run.outcomes[Cell(clip.name, system.name, point, metric.name)].value
+            if value is not None:
+                unit = f" {metric.unit}" if metric.unit else ""
+                parts.append(f"{metric.title} {value:.{metric.decimals}f}{unit}")
+        title = f"{system.name} {point}".strip()
+        takes.append(_take(title, " · ".join(parts), output, run.sample_rate))
+    return takes
+
+
+def _take(title: str, caption: str, wav: np.ndarray, sample_rate: int) -> Take:
+    import soundfile
+
+    excerpt = np.clip(wav[: round(SECONDS * sample_rate)], -1, 1)
+    file = io.BytesIO()
+    soundfile.write(file, excerpt, sample_rate, format="FLAC", subtype="PCM_16")
+    return Take(
+        title,
+        caption,
+        _uri("audio/flac", file.getvalue()),
+        _uri("image/jpeg", spectrogram(excerpt, sample_rate)),
+    )
+
+
+def _uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

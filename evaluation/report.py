@@ -1,0 +1,178 @@
+"""One HTML file with everything in it: opens offline, on a laptop and on a phone.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from importlib.resources import files
+from typing import Any
+
+from evaluation.cache import Cache
+from evaluation.definitions import environment
+from evaluation.listening import render_cases
+from evaluation.plots import COLOURS, Line, codebook_bars, rate_distortion
+from evaluation.runner import Run
+from evaluation.suite import Results
+from evaluation.writers import records, write_text
+
+__all__ = ["write_report"]
+
+CONTROLS = ("identity", "resample")
+CONTROL_COLOUR = "#8a8f98"
+MAX_FAILURE_ROWS = 200
+
+
+def write_report(results: Results, cache: Cache, command: str = "") -> None:
+    """Write ``report.html`` into the output folder.
+
+    Arguments
+    ---------
+    results : Results
+        With an output folder.
+    cache : Cache
+        With the codes of what is played.
+    command : str
+        How the run was started, for the record.
+    """
+    import jinja2
+
+    templates = files("evaluation") / "templates"
+    loader = jinja2.DictLoader(
+        {
+            entry.name: entry.read_text(encoding="utf-8")
+            for entry in templates.iterdir()
+            if entry.is_file()
+        }
+    )
+    page = jinja2.Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page.filters["number"] = _number
+    run = results.run
+    colours = _colours(run)
+    text = page.get_template("report.html.j2").render(
+        results=results,
+        run=run,
+        colours=colours,
+        headline=_headline(results),
+        summary=records(results.summary),
+        plots=[
+            rate_distortion(metric, lines)
+            for metric in run.metrics
+            if (lines := _lines(results, metric.name, colours))
+        ],
+        cases=render_cases(run, cache),
+        bd=records(results.bd),
+        paired=records(results.paired),
+        worst=records(results.worst),
+        codebooks=records(results.codebooks),
+        codebook_plots=_codebook_plots(results, colours),
+        failures=_failures(results),
+        titles={metric.name: metric.title for metric in run.metrics},
+        decimals={metric.name: metric.decimals for metric in run.metrics},
+        environment=environment(),
+        command=command,
+        published=_published(),
+        speakers=len({clip.speaker for clip in run.clips if clip.speaker}),
+        domains=sorted({clip.domain for clip in run.clips}),
+        seconds=_seconds(results),
+    )
+    write_text(results.output / "report.html", text)
+
+
+def _number(value: float | None, decimals: int = 2, sign: bool = False) -> str:
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{value:{'+' if sign else ''}.{decimals}f}"
+    # A minus sign is as wide as a digit; a hyphen is not.
+    return text.replace("-", "−")
+
+
+def _colours(run: Run) -> dict[str, str]:
+    codecs = [s.name for s in run.systems if s.name.partition("-")[0] not in CONTROLS]
+    return {
+        system.name: COLOURS[codecs.index(system.name) % len(COLOURS)]
+        if system.name in codecs
+        else CONTROL_COLOUR
+        for system in run.systems
+    }
+
+
+def _lines(results: Results, metric: str, colours: dict[str, str]) -> list[Line]:
+    lines = []
+    for system in results.run.systems:
+        part = results.summary[results.summary["system"] == system.name]
+        part = part[part[f"{metric}_mean"].notna() & part["kbps"].notna()]
+        part = part.sort_values("kbps")
+        # Controls are limits, not codecs: they would only squeeze the curves.
+        if not len(part) or system.name == "identity":
+            continue
+        columns = [list(part[f"{metric}_{end}"]) for end in ("mean", "low", "high")]
+        lines.append(
+            Line(system.name, colours[system.name], list(part["kbps"]), *columns)
+        )
+    return lines
+
+
+def _headline(results: Results) -> str:
+    """Say the main result in a sentence."""
+    first = results.run.systems[0].name
+    row = records(results.summary[results.summary["system"] == first])[-1]
+    parts = []
+    for metric in results.run.metrics[:4]:
+        mean, low, high = (
+            row[f"{metric.name}_{end}"] for end in ("mean", "low", "high")
+        )
+        if mean is None:
+            continue
+        unit = f" {metric.unit}" if metric.unit else ""
+        text = f"{metric.title} {_number(mean, metric.decimals)}{unit}"
+        if low is not None:
+            ends = (_number(end, metric.decimals) for end in (low, high))
+            text += f" ({' to '.join(ends)})"
+        parts.append(text)
+    codebooks = row["num_codebooks"]
+    used = f" with {codebooks} codebooks" if codebooks is not None else ""
+    rate = "" if row["kbps"] is None else f" at {row['kbps']:.2f} kbps"
+    return f"{first}{rate}{used}: {', '.join(parts) or 'no scores'}."
+
+
+def _codebook_plots(results: Results, colours: dict[str, str]) -> list[str]:
+    plots = []
+    for name, part in results.codebooks.groupby("system", sort=False):
+        size = int(part["size"].iloc[0])
+        bits = part["held_out_bits"].fillna(part["plug_in_bits"])
+        plots.append(
+            codebook_bars(
+                name,
+                colours[name],
+                list(bits),
+                math.log2(size),
+                list(part["dead"] / size),
+            )
+        )
+    return plots
+
+
+def _failures(results: Results) -> list[dict[str, Any]]:
+    table = results.utterances
+    return records(table[table["status"] == "failed"].head(MAX_FAILURE_ROWS))
+
+
+def _seconds(results: Results) -> float:
+    return float(results.utterances.groupby("utterance")["seconds"].max().sum())
+
+
+def _published() -> list[dict[str, str]]:
+    text = (files("evaluation") / "assets" / "published.csv").read_text(
+        encoding="utf-8"
+    )
+    return list(csv.DictReader(text.splitlines()))
