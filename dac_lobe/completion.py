@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dac_lobe.audio import AudioError, AudioReader
+from dac_lobe.audio_codes import describe
 from dac_lobe.container import ContainerError, PackedReader
-from dac_lobe.files import describe
 from dac_lobe.legacy import LegacyFile, is_legacy
 from dac_lobe.resample import resampled_length
 

@@ -102,9 +102,12 @@ class Packed:
         """What errors call it."""
         return "the packed recording"
 
-    def blocks(self) -> Iterator[np.ndarray]:
-        """Yield the codes [C, K, n], as `PackedReader.blocks` does."""
-        yield self.codes
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        """Yield the codes of frames ``start`` to ``stop``, as `PackedReader.blocks`."""
+        stop = self.num_frames if stop is None else min(stop, self.num_frames)
+        size = self.header.block_frames
+        for first in range(start, stop, size):
+            yield self.codes[..., first : min(first + size, stop)]
 
     def save(self, path: str | Path) -> Path:
         """Write a file; it appears only when it is complete."""

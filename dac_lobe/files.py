@@ -13,89 +13,24 @@ Authors
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-import torch
 
 from dac_lobe.audio import AudioReader, AudioWriter
-from dac_lobe.container import (
-    ContainerError,
-    Header,
-    Packed,
-    PackedReader,
-    PackedWriter,
-)
-from dac_lobe.fingerprint import fingerprint
+from dac_lobe.audio_codes import AudioCodes, Progress, check_model, describe
+from dac_lobe.codes_audio import decoded_audio, excerpt
+from dac_lobe.container import Header, Packed, PackedReader, PackedWriter
 from dac_lobe.legacy import is_legacy
-from dac_lobe.loudness import gain_to, measure_loudness
-from dac_lobe.resample import Resampler, resampled_length
 
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
 
-__all__ = [
-    "check_model",
-    "decode_file",
-    "describe",
-    "encode_file",
-    "encode_file_to",
-    "model_name",
-]
+__all__ = ["decode_file", "encode_file", "encode_file_to"]
 
 Source = str | os.PathLike | BinaryIO
-Progress = Callable[[float, float], object]
-
-
-def model_name(codec: DAC) -> str:
-    """Name a codec for people: what it was loaded by, or what it is."""
-    return getattr(codec, "source", None) or f"DAC at {codec.sample_rate} Hz"
-
-
-def describe(
-    codec: DAC,
-    reader: AudioReader,
-    *,
-    num_codebooks: int | None = None,
-    normalize_db: float | None = None,
-) -> Header:
-    """Describe what encoding an audio file with a codec will give.
-
-    Arguments
-    ---------
-    codec : DAC
-        The codec.
-    reader : AudioReader
-        The audio. Read through once if its loudness matters.
-    num_codebooks : int, optional
-        Codebooks to use; all by default.
-    normalize_db : float, optional
-        Loudness to bring the audio to, in LUFS; as it is by default.
-
-    Returns
-    -------
-    Header
-        The head of the packed file.
-    """
-    gain_db = 0.0
-    if normalize_db is not None:
-        loudness = measure_loudness(reader.blocks(), reader.sample_rate)
-        gain_db = gain_to(loudness, normalize_db)
-    return Header(
-        model=model_name(codec),
-        fingerprint=fingerprint(codec),
-        sample_rate=codec.sample_rate,
-        hop_length=codec.hop_length,
-        codebook_size=codec.codebook_size,
-        num_codebooks=codec.quantizer.check_n_quantizers(num_codebooks),
-        channels=reader.channels,
-        source_rate=reader.sample_rate,
-        gain_db=gain_db,
-        source_digest=reader.digest(),
-    )
 
 
 def encode_file(
@@ -117,7 +52,7 @@ def encode_file(
     num_codebooks : int, optional
         Codebooks to use; all by default.
     normalize_db : float, optional
-        Loudness to bring the audio to before encoding, in LUFS (upstream's
+        Loudness to bring the audio to before audio, in LUFS (upstream's
         command line: -16); undone when decoding. As it is by default.
     progress : callable, optional
         Called with the seconds done and the seconds in all.
@@ -138,9 +73,9 @@ def encode_file(
         header = describe(
             codec, reader, num_codebooks=num_codebooks, normalize_db=normalize_db
         )
-        encoding = _Encoding(codec, reader, header, progress)
-        codes = np.concatenate(list(encoding.codes()), axis=-1)
-        return Packed(header, codes, encoding.num_samples)
+        audio = AudioCodes(codec, reader, header, progress)
+        codes = np.concatenate(list(audio.codes()), axis=-1)
+        return Packed(header, codes, audio.num_samples)
 
 
 def encode_file_to(
@@ -170,7 +105,7 @@ def encode_file_to(
     num_codebooks : int, optional
         Codebooks to use; all by default.
     normalize_db : float, optional
-        Loudness to bring the audio to before encoding, in LUFS.
+        Loudness to bring the audio to before audio, in LUFS.
     resume : bool
         Whether to go on with what an interrupted run left.
     progress : callable, optional
@@ -195,65 +130,11 @@ def encode_file_to(
             codec, reader, num_codebooks=num_codebooks, normalize_db=normalize_db
         )
         with PackedWriter(output, header, resume=resume) as writer:
-            encoding = _Encoding(codec, reader, header, progress)
-            for codes in encoding.codes(writer.num_frames):
+            audio = AudioCodes(codec, reader, header, progress)
+            for codes in audio.codes(writer.num_frames):
                 writer.write(codes)
-            writer.finish(encoding.num_samples)
+            writer.finish(audio.num_samples)
     return header
-
-
-class _Encoding:
-    """The way from an audio file to its codes.
-
-    Attributes
-    ----------
-    num_samples : int
-        Samples that were read; the length of the file once all codes are out.
-    """
-
-    def __init__(
-        self,
-        codec: DAC,
-        reader: AudioReader,
-        header: Header,
-        progress: Progress | None,
-    ):
-        self.codec, self.reader, self.header = codec, reader, header
-        self.progress = progress
-        self.num_samples = 0
-
-    def _audio(self) -> Iterator[np.ndarray]:
-        """Yield the audio as the codec wants it, [C, n]."""
-        rate = self.reader.sample_rate
-        gain = np.float32(10 ** (self.header.gain_db / 20))
-        resampler = Resampler(rate, self.codec.sample_rate, self.reader.channels)
-        for block in self.reader.blocks():
-            self.num_samples += block.shape[1]
-            yield resampler.push(block * gain)
-            if self.progress is not None:
-                self.progress(self.num_samples / rate, self.reader.num_samples / rate)
-        yield resampler.flush()
-
-    def codes(self, start: int = 0) -> Iterator[np.ndarray]:
-        """Yield the codes from frame ``start`` on, [C, K, n].
-
-        What lies before is read and resampled all the same, which is cheap, so
-        that the resampler is where it would have been.
-        """
-        encoder = self.codec.streaming_encoder(self.header.num_codebooks)
-        first, unwanted_samples = encoder.resume_at(start)
-        unwanted_frames = start - first
-        for audio in self._audio():
-            wanted = audio[:, unwanted_samples:]
-            unwanted_samples -= min(unwanted_samples, audio.shape[1])
-            codes = encoder.push(torch.from_numpy(np.array(wanted))[:, None])
-            yield _as_numpy(codes[..., unwanted_frames:])
-            unwanted_frames -= min(unwanted_frames, codes.shape[-1])
-        yield _as_numpy(encoder.flush()[..., unwanted_frames:])
-
-
-def _as_numpy(codes: torch.Tensor) -> np.ndarray:
-    return codes.cpu().numpy().astype(np.uint16)
 
 
 def decode_file(
@@ -262,6 +143,8 @@ def decode_file(
     output: str | os.PathLike,
     *,
     num_codebooks: int | None = None,
+    start: float = 0.0,
+    duration: float | None = None,
     sample_rate: int | None = None,
     subtype: str | None = None,
     partial: bool = False,
@@ -279,6 +162,10 @@ def decode_file(
         Where to write; the ending chooses the format. Appears when complete.
     num_codebooks : int, optional
         Codebooks to use, of those in the file; all by default.
+    start : float
+        Second to begin at; only the blocks around what is wanted are read.
+    duration : float, optional
+        Seconds to decode; to the end by default.
     sample_rate : int, optional
         Rate of the output, in Hz; that of the encoded audio by default, with
         exactly as many samples.
@@ -299,13 +186,19 @@ def decode_file(
     ContainerError
         If the file is damaged or unfinished, or another model made it.
     ValueError
-        If ``num_codebooks`` is out of range.
+        If ``num_codebooks`` or ``start`` is out of range, or a part of a file of
+        the official package is wanted.
     OSError
         If the output cannot be written.
     """
     if not isinstance(source, Packed) and is_legacy(source):
         from dac_lobe.legacy_files import decode_legacy
 
+        if start or duration is not None:
+            raise ValueError(
+                "files of the official package have no index to find a part by; "
+                "decode all of it."
+            )
         return decode_legacy(
             codec,
             source,
@@ -324,48 +217,13 @@ def decode_file(
         header = content.header
         check_model(codec, header, content.name)
         rate = sample_rate or header.source_rate
-        total = content.num_samples / header.source_rate
-        wanted = resampled_length(content.num_samples, header.source_rate, rate)
+        wanted = excerpt(content, rate, start, duration)
+        total = (wanted.stop - wanted.start) / rate
+        done = 0
         with AudioWriter(output, rate, header.channels, subtype) as writer:
-            done = 0
-            for wav in _decoded(codec, content, rate, num_codebooks):
-                wav = wav[:, : wanted - done]
+            for wav in decoded_audio(codec, content, wanted, num_codebooks):
                 writer.write(wav)
                 done += wav.shape[1]
                 if progress is not None:
                     progress(done / rate, total)
     return Path(output)
-
-
-def check_model(codec: DAC, header: Header, name: str = "the file") -> None:
-    """Raise a ContainerError that names both models if another one made the codes."""
-    found = fingerprint(codec)
-    if header.fingerprint != found:
-        raise ContainerError(
-            f"{name} was encoded by {header.model!r} (fingerprint "
-            f"{header.fingerprint[:12]}), but this model is {model_name(codec)!r} "
-            f"({found[:12]}). Decode it with the model that made it."
-        )
-
-
-def _decoded(
-    codec: DAC, content: Packed | PackedReader, rate: int, num_codebooks: int | None
-) -> Iterator[np.ndarray]:
-    """Yield the decoded audio at a rate, [C, n]; up to a sample more than wanted."""
-    header = content.header
-    used = header.num_codebooks if num_codebooks is None else num_codebooks
-    if not 1 <= used <= header.num_codebooks:
-        raise ValueError(
-            f"num_codebooks={used}, but {content.name} has {header.num_codebooks}. "
-            f"Choose 1 to {header.num_codebooks}."
-        )
-    gain = np.float32(10 ** (-header.gain_db / 20))
-    resampler = Resampler(codec.sample_rate, rate, header.channels)
-    decoder = codec.streaming_decoder()
-    for codes in content.blocks():
-        prefix = torch.from_numpy(codes[:, :used].astype(np.int64))
-        wav = decoder.push(prefix)
-        yield resampler.push(wav[:, 0].float().cpu().numpy() * gain)
-    wav = decoder.flush(length=header.model_samples(content.num_samples))
-    yield resampler.push(wav[:, 0].float().cpu().numpy() * gain)
-    yield resampler.flush()

@@ -179,7 +179,7 @@ def test_wrong_commands_exit_with_2(audio, model, tmp_path, capsys):
         (["encode", source, "-m", model, "-k", "0"], "-k 0.*1 to 3"),
         (["encode", source, "-m", model, "-k", "two"], "codebooks"),
         (["encode", source, "-m", model, "--device", "tpu9"], "tpu9"),
-        (["encode", source, "-m", model, "--jobs", "0"], "0"),
+        (["encode", source, "-m", model, "--jobs", "0"], "jobs"),
         (["encode", str(audio / "day"), "-o", "-", "-m", model], "pipe"),
         (["encode", source, "--wrong"], "--wrong"),
         (["decode", str(audio), "-m", model], "no such files.*.dac"),

@@ -129,6 +129,64 @@ def test_progress_reaches_the_end(tiny_dac, wav_file, tmp_path):
     assert seen == sorted(seen)
 
 
+# Excerpts
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+@pytest.mark.parametrize("in_memory", [False, True])
+@pytest.mark.parametrize("rates", [[4, 2], [5, 2]])
+def test_an_excerpt_is_a_part_of_the_whole(
+    make_dac, wav_file, tmp_path, rate, in_memory, rates
+):
+    codec = make_dac(encoder_rates=rates[::-1], decoder_rates=rates, delay=3)
+    packed = codec.encode_file(wav_file(noise(2, rate), rate))
+    source = packed if in_memory else packed.save(tmp_path / "a.dac")
+    path = decode_file(codec, source, tmp_path / "whole.wav", subtype="FLOAT")
+    whole = read_audio(path)
+    for start, duration in [(0, 0.1), (0.5, 0.1), (0.4321, None), (0.9, 5), (0.3, 0)]:
+        path = decode_file(
+            codec,
+            source,
+            tmp_path / "part.wav",
+            start=start,
+            duration=duration,
+            subtype="FLOAT",
+        )
+        first = round(start * rate)
+        last = rate if duration is None else min(rate, first + round(duration * rate))
+        if last == first:
+            with pytest.raises(AudioError, match="no samples"):
+                read_audio(path)
+            continue
+        # The resampler starts elsewhere: equal up to its last bits.
+        tolerance = 1e-6 if rate == RATE else 1e-4
+        np.testing.assert_allclose(
+            read_audio(path), whole[:, first:last], atol=tolerance
+        )
+
+
+def test_an_excerpt_reads_only_the_blocks_it_needs(tiny_dac, wav_file, tmp_path):
+    path = tiny_dac.encode_file(wav_file(noise(1, 200_000))).save(tmp_path / "a.dac")
+    whole = decode_file(tiny_dac, path, tmp_path / "whole.wav", subtype="FLOAT")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 4] ^= 1  # at 3 s
+    path.write_bytes(data)
+    part = decode_file(tiny_dac, path, tmp_path / "b.wav", start=6, subtype="FLOAT")
+    np.testing.assert_allclose(
+        read_audio(part), read_audio(whole)[:, 6 * RATE :], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "duration"), [(-1, None), (99, None), (0, -1), (float("nan"), None)]
+)
+def test_excerpts_that_are_not_there(tiny_dac, wav_file, tmp_path, start, duration):
+    packed = tiny_dac.encode_file(wav_file())
+    with pytest.raises(ValueError, match="start="):
+        tiny_dac.decode_file(packed, tmp_path / "b.wav", start=start, duration=duration)
+    assert not (tmp_path / "b.wav").exists()
+
+
 # Loudness
 
 

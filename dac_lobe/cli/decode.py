@@ -67,6 +67,17 @@ def decode(
             show_default=False,
         ),
     ] = None,
+    start: Annotated[
+        float, typer.Option(min=0.0, help="Second to begin at.", show_default=False)
+    ] = 0.0,
+    duration: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Seconds to decode; to the end by default.",
+            show_default=False,
+        ),
+    ] = None,
     sample_rate: Annotated[
         int | None,
         typer.Option(
@@ -118,7 +129,8 @@ def decode(
     with Report(len(tasks), "decoded", quiet) as report:
 
         def work(task: Task) -> bool:
-            if is_decoded(task.source, task.output, sample_rate=sample_rate):
+            whole = not start and duration is None
+            if whole and is_decoded(task.source, task.output, sample_rate=sample_rate):
                 return False
             update = report.file(task.source.name)
             with (
@@ -130,6 +142,8 @@ def decode(
                     source,
                     target,
                     num_codebooks=codebooks,
+                    start=start,
+                    duration=duration,
                     sample_rate=sample_rate,
                     subtype=subtype,
                     partial=partial,

@@ -90,7 +90,7 @@ def _legacy_rows(file: LegacyFile) -> dict[str, Any]:
 
 
 def _model_rows(codec: DAC) -> dict[str, Any]:
-    from dac_lobe.files import model_name
+    from dac_lobe.audio_codes import model_name
     from dac_lobe.fingerprint import fingerprint
 
     return {
