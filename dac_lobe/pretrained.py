@@ -11,7 +11,7 @@ import os
 import re
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save as to_safetensors
@@ -24,7 +24,13 @@ from dac_lobe.variants import find_variant, variant
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
 
-__all__ = ["ASSETS", "find_weights", "load_model", "save_model"]
+__all__ = [
+    "ASSETS",
+    "find_weights",
+    "load_model",
+    "save_model",
+    "transformers_config",
+]
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 
@@ -208,8 +214,30 @@ def save_model(model: DAC, path: str | Path, *, half: bool = False) -> Path:
     return path
 
 
-def _save_folder(model: DAC, state: dict[str, torch.Tensor], folder: Path) -> None:
-    """Write the three files of transformers, the weights last."""
+def transformers_config(model: DAC) -> dict[str, Any]:
+    """State a codec's configuration as transformers' ``DacConfig`` does.
+
+    Arguments
+    ---------
+    model : DAC
+        The codec.
+
+    Returns
+    -------
+    dict
+        The content of a config.json.
+
+    Raises
+    ------
+    ValueError
+        If that layout cannot hold this codec.
+
+    Example
+    -------
+    >>> from dac_lobe import DAC
+    >>> transformers_config(DAC.from_pretrained("16khz-small"))["sampling_rate"]
+    16000
+    """
     config = model.config
     if config["decoder_rates"] != config["encoder_rates"][::-1]:
         raise ValueError(
@@ -222,7 +250,7 @@ def _save_folder(model: DAC, state: dict[str, torch.Tensor], folder: Path) -> No
             "transformers knows one codebook_dim for all codebooks. "
             "Save to '.pth' or '.safetensors'."
         )
-    stated = {
+    return {
         "architectures": ["DacModel"],
         "model_type": "dac",
         **{theirs: config[ours] for theirs, ours in TRANSFORMERS_CONFIG.items()},
@@ -230,6 +258,11 @@ def _save_folder(model: DAC, state: dict[str, torch.Tensor], folder: Path) -> No
         "hop_length": model.hop_length,
         "upsampling_ratios": config["decoder_rates"],
     }
+
+
+def _save_folder(model: DAC, state: dict[str, torch.Tensor], folder: Path) -> None:
+    """Write the three files of transformers, the weights last."""
+    stated = transformers_config(model)
     preprocessor = {
         "feature_extractor_type": "DacFeatureExtractor",
         "feature_size": 1,
@@ -237,7 +270,7 @@ def _save_folder(model: DAC, state: dict[str, torch.Tensor], folder: Path) -> No
         "padding_side": "right",
         "padding_value": 0.0,
         "return_attention_mask": True,
-        "sampling_rate": config["sample_rate"],
+        "sampling_rate": model.sample_rate,
     }
     for name, content in (
         ("config.json", stated),

@@ -73,6 +73,10 @@ ROOMS = {
         "dac_lobe.tokenizer",
         imports="network torch",
     ),
+    "transformers-face": Room(
+        "dac_lobe.hf",
+        imports="network weights numpy torch transformers",
+    ),
     "corpora": Room(
         "dac_lobe.data",
         imports="disk audio numpy soundfile torch",
@@ -121,14 +125,15 @@ ROOMS = {
     ),
 }
 
-# Who alone may import a package that is heavy or optional, and what is never imported
-# when a module is loaded. A row of the table cannot widen this.
+# Who alone may import a package that is heavy or optional (nothing imports dac_lobe.hf
+# and dac_lobe.encodec but their users), and what is never imported when a module is
+# loaded. A row of the table cannot widen this.
 RESERVED = {
     "speechbrain": ("dac_lobe.tokenizer", "dac_lobe.nnet", "evaluation"),
     "transformers": ("dac_lobe.hf", "dac_lobe.encodec"),
     "ray": ("dac_lobe.tokens",),
 }
-ONLY_LAZILY = {"pesq", "pystoi", "ray", "torchaudio", "transformers"}
+ONLY_LAZILY = {"pesq", "pystoi", "ray", "torchaudio"}
 NEVER = {"audiotools", "dac", "librosa", "recipes", "tests"}
 
 
