@@ -15,6 +15,7 @@ Authors
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from dac_lobe.data.corpus import Utterance, audio_files, draw, prepare
@@ -36,12 +37,18 @@ def prepare_an4(
     data_folder: str | Path,
     save_folder: str | Path,
     valid_share: float = 0.1,
+    apart: str = "speakers",
     skip_prep: bool = False,
 ) -> dict[str, Path]:
-    """Write train.csv, valid.csv and test.csv, no speaker in two of them.
+    """Write train.csv, valid.csv and test.csv.
 
-    The test split is the official one. The corpus has no split for validation:
+    With ``apart="speakers"``, for recognition, no speaker is in two of them. The
+    test split is the official one. The corpus has no split for validation:
     speakers of the training split are drawn, the same ones everywhere.
+
+    With ``apart="sentences"``, for synthesis, no sentence is in two of them, and
+    every speaker of valid and test is in train: sentences that were recorded
+    once are drawn from the whole corpus.
 
     Arguments
     ---------
@@ -50,7 +57,10 @@ def prepare_an4(
     save_folder : str or Path
         Where the manifests go.
     valid_share : float
-        Share of the training speakers to validate on.
+        Share of the training speakers, or of the sentences recorded once, to
+        validate on; as many sentences are tested on.
+    apart : str
+        'speakers' or 'sentences'.
     skip_prep : bool
         Do nothing.
 
@@ -67,19 +77,46 @@ def prepare_an4(
     if skip_prep:
         return {}
     folder = Path(data_folder)
-    if all((folder / f"{name}.csv").is_file() for name in SPLITS):
-        return prepare(
-            folder, save_folder, {name: _given(folder, name) for name in SPLITS}
+    if apart not in ("speakers", "sentences"):
+        raise ValueError(f"apart={apart!r}; choose 'speakers' or 'sentences'.")
+    splits = _by_speakers(folder, valid_share)
+    if apart == "sentences":
+        splits = _by_sentences(
+            [row for rows in splits.values() for row in rows], valid_share
         )
+    return prepare(folder, save_folder, splits)
+
+
+def _by_sentences(
+    utterances: list[Utterance], share: float
+) -> dict[str, list[Utterance]]:
+    """Split off sentences that were recorded once, of speakers who said more."""
+    times = Counter(row.text for row in utterances)
+    once = {row.text for row in utterances if times[row.text] == 1}
+    test = draw(once, share)
+    valid = draw(once - test, share)
+    train = [row for row in utterances if row.text not in test | valid]
+    known = {row.speaker for row in train}
+    heard = [row for row in utterances if row.speaker in known]
+    return {
+        "train": train,
+        "valid": [row for row in heard if row.text in valid],
+        "test": [row for row in heard if row.text in test],
+    }
+
+
+def _by_speakers(folder: Path, valid_share: float) -> dict[str, list[Utterance]]:
+    """Take the official split, with training speakers to validate on."""
+    if all((folder / f"{name}.csv").is_file() for name in SPLITS):
+        return {name: _given(folder, name) for name in SPLITS}
     files = audio_files(folder / "wav", (".wav", ".flac", ".sph"), LAYOUT)
     official = _transcribed(folder, "train", files)
     valid = draw((utterance.speaker for utterance in official), valid_share)
-    splits = {
+    return {
         "train": [row for row in official if row.speaker not in valid],
         "valid": [row for row in official if row.speaker in valid],
         "test": _transcribed(folder, "test", files),
     }
-    return prepare(folder, save_folder, splits)
 
 
 def _given(folder: Path, split: str) -> list[Utterance]:

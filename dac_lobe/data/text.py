@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["LETTERS", "PUNCTUATION", "normalise"]
+__all__ = ["ALPHABET", "LETTERS", "PUNCTUATION", "normalise", "to_ids"]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ'"
 PUNCTUATION = ",.?!-;:"
+ALPHABET = " " + LETTERS + PUNCTUATION
 
 _SAME = str.maketrans({"’": "'", "‘": "'", "“": "", "”": "", "—": "-", "–": "-"})
 
@@ -43,3 +44,37 @@ def normalise(text: str, punctuation: bool = True) -> str:
     plain = "".join(mark for mark in plain if not unicodedata.combining(mark))
     kept = (mark if mark in allowed else " " for mark in plain.upper())
     return " ".join("".join(kept).split())
+
+
+def to_ids(text: str) -> list[int]:
+    """Turn a text to be spoken into numbers of characters, from 1; 0 is padding.
+
+    A space at either end stands for the silence around the words.
+
+    Arguments
+    ---------
+    text : str
+        Normalised text.
+
+    Returns
+    -------
+    list of int
+        Numbers of the characters.
+
+    Raises
+    ------
+    ValueError
+        If the text is empty, or has a character that no recipe speaks.
+
+    Example
+    -------
+    >>> to_ids("AB")
+    [1, 2, 3, 1]
+    """
+    unknown = sorted(set(text) - set(ALPHABET))
+    if unknown or not text.strip():
+        raise ValueError(
+            f"text {text!r} has {unknown or 'no characters'}; allowed are "
+            f"{ALPHABET!r}. Pass it through normalise() first, numbers written out."
+        )
+    return [ALPHABET.index(mark) + 1 for mark in f" {text.strip()} "]

@@ -78,6 +78,9 @@ class TokenEmbedding(nn.Module):
         Token store to take the codebooks from; random if None.
     codebook_dim : int
         Size of a row where it is random.
+    latent_dim : int, optional
+        Size of the summed latent where it is random; ``emb_dim`` if None. With
+        both sizes, the module has the shape of one made from a codec.
 
     Raises
     ------
@@ -102,6 +105,7 @@ class TokenEmbedding(nn.Module):
         pooling: str = "sum",
         init_from: str | Path | Sequence[Codebook] | None = None,
         codebook_dim: int = 8,
+        latent_dim: int | None = None,
     ):
         super().__init__()
         if pooling not in POOLINGS:
@@ -112,7 +116,9 @@ class TokenEmbedding(nn.Module):
         self.vocab_size = vocab_size
         self.pooling = pooling
         if init_from is None:
-            rows, weight, bias = self._random(codebook_dim, emb_dim or 256)
+            rows, weight, bias = self._random(
+                codebook_dim, latent_dim or emb_dim or 256
+            )
         else:
             rows, weight, bias = self._from_codebooks(init_from)
         self.codebook_dim, latent_dim = rows.shape[1], weight.shape[1]

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""Recipe for speech synthesis with codec tokens: text in, tokens out, step by step.
+
+The YAML chooses the corpus and the size; the script is the same for all of them.
+Tokens come from a store that was extracted once; the codec is not needed here.
+
+> python ../tokens/extract.py ../tokens/hparams/an4.yaml --data_folder /path/to/an4
+> python train.py hparams/an4_tiny.yaml --data_folder /path/to/an4 --token_folder ...
+> dac-lobe export results/an4_tiny/1986 exported --model 16khz-small
+> python evaluate.py exported JUDGE ...
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+import speechbrain as sb
+import torch
+import torch.nn.functional as F
+from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.distributed import if_main_process, run_on_main
+
+from dac_lobe.data.text import to_ids
+from dac_lobe.tokens import TokenStore
+
+logger = logging.getLogger(__name__)
+
+
+class TTS(sb.Brain):
+    """Next-token prediction under the delay pattern, and a length."""
+
+    def compute_forward(self, batch, stage):
+        batch = batch.to(self.device)
+        text, text_lengths = batch.text
+        tokens, token_lengths = batch.tokens
+        return self.modules.synthesizer(
+            text, text_lengths, tokens, token_lengths, batch.speaker
+        )
+
+    def compute_objectives(self, predictions, batch, stage):
+        logits, targets, predicted_frames = predictions
+        losses = F.cross_entropy(
+            logits.flatten(0, 2), targets.flatten(), reduction="none"
+        ).view_as(targets)
+        asked = targets >= 0
+        per_codebook = losses.sum((0, 1)) / asked.sum((0, 1))
+        tokens, token_lengths = batch.tokens
+        frames = token_lengths * tokens.shape[1]
+        length = (predicted_frames.log() - frames.log()).abs().mean()
+        if stage != sb.Stage.TRAIN:
+            right = ((logits.argmax(-1) == targets) & asked).sum((0, 1))
+            self.sums += torch.stack([right, asked.sum((0, 1))]).cpu()
+            self.losses += (losses * asked).sum((0, 1)).cpu()
+            self.lengths.extend((predicted_frames / frames).tolist())
+        return per_codebook.mean() + self.hparams.length_weight * length
+
+    def init_optimizers(self):
+        super().init_optimizers()
+        self.scheduler = self.hparams.lr_scheduler(
+            self.optimizer, total_steps=self.total_steps
+        )
+        if self.checkpointer is not None:
+            self.checkpointer.add_recoverable("scheduler", self.scheduler)
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step):
+        # The number of batches differs a little from epoch to epoch.
+        if should_step and self.scheduler.last_epoch + 1 < self.total_steps:
+            self.scheduler.step()
+
+    def on_stage_start(self, stage, epoch=None):
+        if stage == sb.Stage.TRAIN:
+            # Every epoch starts from its own seed: a run that was killed and
+            # resumed draws the same masks as one that was not.
+            rank = getattr(self, "rank", None) or 0
+            torch.manual_seed(self.hparams.seed + 1000 * epoch + rank)
+        else:
+            self.sums = torch.zeros(2, self.hparams.num_codebooks)
+            self.losses = torch.zeros(self.hparams.num_codebooks)
+            self.lengths = []
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        if stage == sb.Stage.TRAIN:
+            self.train_stats = {"loss": stage_loss}
+            return
+        right, asked = self.sums
+        stats = {
+            "loss": stage_loss,
+            "CE": float((self.losses / asked).mean()),
+            "CE0": float(self.losses[0] / asked[0]),
+            "accuracy0": float(100 * right[0] / asked[0]),  # percent, codebook 0
+            "length": sum(self.lengths) / len(self.lengths),  # predicted / true
+        }
+        if stage == sb.Stage.VALID:
+            self.hparams.train_logger.log_stats(
+                {"epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"]},
+                train_stats=self.train_stats,
+                valid_stats=stats,
+            )
+            self.checkpointer.save_and_keep_only(
+                meta={"CE": stats["CE"], "epoch": epoch},
+                min_keys=["CE"],
+                keep_recent=True,
+            )
+        else:
+            self.hparams.train_logger.log_stats({"test": "test"}, test_stats=stats)
+            self.test_stats = stats
+
+
+def dataio_prepare(hparams):
+    """Prepare the datasets and their pipelines."""
+    # 1. Datasets
+    data_root = {"data_root": hparams["data_folder"]}
+    datasets = {
+        name: sb.dataio.dataset.DynamicItemDataset.from_csv(path, data_root)
+        for name, path in (
+            ("train", hparams["train_csv"]),
+            ("valid", hparams["valid_csv"]),
+            ("test", hparams["test_csv"]),
+        )
+    }
+    everything = list(datasets.values())
+
+    # 2. Tokens of a store
+    store = TokenStore(hparams["token_folder"], None, hparams["num_codebooks"])
+    for dataset in everything:
+        store.require(dataset.data_ids)
+
+    @sb.utils.data_pipeline.takes("id")
+    @sb.utils.data_pipeline.provides("tokens")
+    def token_pipeline(name):
+        return store[name]
+
+    sb.dataio.dataset.add_dynamic_item(everything, token_pipeline)
+
+    # 3. Text and speaker
+    for dataset in everything:
+        for row in dataset.data.values():
+            to_ids(row["wrd"])  # a ValueError for what cannot be spoken
+    speakers = sb.dataio.encoder.CategoricalEncoder()
+
+    @sb.utils.data_pipeline.takes("wrd")
+    @sb.utils.data_pipeline.provides("text")
+    def text_pipeline(wrd):
+        return torch.tensor(to_ids(wrd))
+
+    @sb.utils.data_pipeline.takes("spk_id")
+    @sb.utils.data_pipeline.provides("speaker")
+    def speaker_pipeline(spk_id):
+        return speakers.encode_label(spk_id)
+
+    sb.dataio.dataset.add_dynamic_item(everything, text_pipeline)
+    sb.dataio.dataset.add_dynamic_item(everything, speaker_pipeline)
+    speakers.load_or_create(
+        path=Path(hparams["save_folder"]) / "speakers.txt",
+        from_didatasets=[datasets["train"]],
+        output_key="spk_id",
+    )
+    speakers.ignore_len()  # checked here, with a remedy
+    if len(speakers) > hparams["num_speakers"]:
+        raise ValueError(
+            f"num_speakers: {hparams['num_speakers']}, but the training data have "
+            f"{len(speakers)}. Set num_speakers to {len(speakers)}."
+        )
+
+    # 4. Output
+    keys = ["id", "text", "tokens", "speaker"]
+    sb.dataio.dataset.set_output_keys(everything, keys)
+    return datasets
+
+
+def make_loader_options(dataset, hparams):
+    """Batches of similar lengths, by seconds of audio."""
+    sampler = sb.dataio.sampler.DynamicBatchSampler(
+        dataset,
+        max_batch_length=hparams["batch_seconds"],
+        num_buckets=hparams["num_buckets"],
+        length_func=lambda item: item["duration"],
+        max_batch_ex=hparams["max_batch_items"],
+        seed=hparams["seed"],
+    )
+    return {"batch_sampler": sampler, "num_workers": hparams["num_workers"]}
+
+
+if __name__ == "__main__":
+    hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
+    sb.utils.distributed.ddp_init_group(run_opts)
+    with open(hparams_file, encoding="utf-8") as fin:
+        hparams = load_hyperpyyaml(fin, overrides)
+    sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
+    run_on_main(hparams["prepare"])
+    datasets = dataio_prepare(hparams)
+
+    tts_brain = TTS(
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+    )
+    train_options = make_loader_options(datasets["train"], hparams)
+    batches = len(train_options["batch_sampler"]) * hparams["number_of_epochs"]
+    ranks = int(os.environ.get("WORLD_SIZE", 1))
+    tts_brain.total_steps = batches // (ranks * tts_brain.grad_accumulation_factor)
+    tts_brain.fit(
+        tts_brain.hparams.epoch_counter,
+        datasets["train"],
+        datasets["valid"],
+        train_loader_kwargs=train_options,
+        valid_loader_kwargs=hparams["test_loader"],
+    )
+    tts_brain.evaluate(
+        datasets["test"], min_key="CE", test_loader_kwargs=hparams["test_loader"]
+    )
+    if if_main_process():
+        path = Path(hparams["output_folder"]) / "results.json"
+        path.write_text(json.dumps(tts_brain.test_stats, indent=2) + "\n")
