@@ -36,7 +36,7 @@ def kernels():
                 f"dac_lobe/native/{name}.h"
                 for name in (
                     *("convolution", "parallel", "products"),
-                    *("residual", "vectors", "winograd"),
+                    *("residual", "strided", "vectors", "winograd"),
                 )
             ],
             language="c++",

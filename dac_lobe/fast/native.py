@@ -18,11 +18,22 @@ import torch
 
 from dac_lobe.fast import packing
 from dac_lobe.fast.plan import Convolve, Residual, Step, Upsample
-from dac_lobe.fast.winograd import TAPS
+from dac_lobe.fast.winograd import F32, F47
 
-__all__ = ["Native", "NativeKernel", "find_native", "supports"]
+__all__ = [
+    "Native",
+    "NativeKernel",
+    "find_native",
+    "load_build",
+    "runnable",
+    "supports",
+]
 
-INTERFACE = 1  # kInterface of native/kernel.cpp
+INTERFACE = 2  # kInterface of native/kernel.cpp
+
+# Winograd's F(3, 2) saves a third of the products and doubles the weights. Weights
+# of more than these floats come from memory each time, which costs more.
+LARGEST = 8 * 1024 * 1024
 
 _FOLDER = Path(__file__).resolve().parent
 _FLOATS = ctypes.c_void_p
@@ -99,30 +110,47 @@ def find_native() -> Native:
     """
     if os.environ.get("DAC_LOBE_NO_NATIVE", "") not in ("", "0"):
         return Native(None, "", "DAC_LOBE_NO_NATIVE is set")
-    wanted = os.environ.get("DAC_LOBE_ISA", "")
-    reason = "the native kernel was not built (a C++17 compiler is needed)"
-    for isa in [wanted] if wanted else _runnable():
-        path = _build(isa)
-        if path is None:
-            continue
-        try:
-            library = ctypes.CDLL(str(path))
-            interface = library.dac_lobe_interface()
-        except (OSError, AttributeError) as error:
-            reason = f"{path.name} cannot be loaded ({error})"
-            continue
-        if interface != INTERFACE:
-            reason = f"{path.name} belongs to another version; install again"
-            continue
-        for function in (library.dac_lobe_residual, library.dac_lobe_convolution):
-            function.argtypes = [ctypes.c_void_p, ctypes.c_int]
-            function.restype = ctypes.c_int
-        return Native(library, isa, "")
-    return Native(None, "", reason)
+    reasons = []
+    wanted = os.environ.get("DAC_LOBE_ISA")
+    for isa in [wanted] if wanted else runnable():
+        native = load_build(isa)
+        if native.library is not None:
+            return native
+        reasons.append(native.reason)
+    return Native(None, "", reasons[0])
 
 
-def _runnable() -> list[str]:
-    """Instruction sets of this processor, the best first."""
+def load_build(isa: str) -> Native:
+    """Load the build for one instruction set.
+
+    Arguments
+    ---------
+    isa : str
+        'avx512', 'avx2' or 'baseline'; the processor must have it.
+
+    Returns
+    -------
+    Native
+    """
+    path = _build(isa)
+    if path is None:
+        return Native(None, "", "it was not built (that needs a C++17 compiler)")
+    try:
+        library = ctypes.CDLL(str(path))
+        interface = library.dac_lobe_interface()
+    except (OSError, AttributeError) as error:
+        return Native(None, "", f"{path.name} cannot be loaded ({error})")
+    if interface != INTERFACE:
+        return Native(None, "", f"{path.name} is another version's; install again")
+    for name in ("residual", "convolution", "strided"):
+        function = getattr(library, f"dac_lobe_{name}")
+        function.argtypes = [ctypes.c_void_p, ctypes.c_int]
+        function.restype = ctypes.c_int
+    return Native(library, isa, "")
+
+
+def runnable() -> list[str]:
+    """List the instruction sets of this processor, the best first."""
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return ["baseline"]
     capability = torch.backends.cpu.get_cpu_capability()
@@ -142,7 +170,7 @@ def _build(isa: str) -> Path | None:
 def supports(step: Step) -> bool:
     """Tell whether the kernel can run a step."""
     if isinstance(step, Residual):
-        return step.weight.shape[2] == TAPS
+        return step.weight.shape[2] == F47.taps
     return isinstance(step, Upsample) or step.dilation == 1
 
 
@@ -173,8 +201,11 @@ class NativeKernel:
             self._function = library.dac_lobe_residual
             self._fields = self._residual(step, after)
         else:
-            self._function = library.dac_lobe_convolution
-            self._fields = self._convolution(step)
+            strided = self._strided(step)
+            self._function = (
+                library.dac_lobe_strided if strided else library.dac_lobe_convolution
+            )
+            self._fields = self._convolution(step, strided)
 
     def __call__(self, rows: torch.Tensor, out: torch.Tensor) -> None:
         """Compute ``out`` [N, width after] from ``rows`` [R, width before]."""
@@ -205,9 +236,25 @@ class NativeKernel:
             inner_bias=self._hold(packing.padded(step.inner_bias, width)),
         )
 
-    def _convolution(self, step: Convolve | Upsample) -> _Convolution:
+    def _strided(self, step: Convolve | Upsample) -> bool:
+        """Tell whether to compute a convolution by Winograd's F(3, 2)."""
+        inputs, outputs = self.widths
+        if isinstance(step, Convolve) and (
+            step.weight.shape[2] != 2 * step.stride
+            or step.alpha is None
+            or step.tanh
+            or outputs == 1
+        ):
+            return False
+        return F32.points * step.stride * inputs * outputs <= LARGEST
+
+    def _convolution(self, step: Convolve | Upsample, strided: bool) -> _Convolution:
         """Describe a convolution, or a transposed one, to the kernel."""
         before, after = self.widths
+        if strided:
+            weights = packing.pack_strided(step, before)
+        else:
+            weights = packing.pack_convolution(step, before, single=after == 1)
         bias = step.bias if after == 1 else packing.padded(step.bias, after)
         if isinstance(step, Upsample):
             bias, after = bias.repeat(step.stride), after * step.stride
@@ -216,7 +263,7 @@ class NativeKernel:
             columns=after,
             taps=2 if isinstance(step, Upsample) else step.weight.shape[2],
             stride=1 if isinstance(step, Upsample) else step.stride,
-            weights=self._hold(packing.pack_convolution(step, before)),
+            weights=self._hold(weights),
             bias=self._hold(bias),
             tanh=isinstance(step, Convolve) and step.tanh,
         )

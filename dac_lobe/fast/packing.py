@@ -17,12 +17,13 @@ import torch
 
 from dac_lobe.fast.eager import two_taps
 from dac_lobe.fast.plan import Convolve, Residual, Upsample
-from dac_lobe.fast.winograd import POINTS, filter_transform
+from dac_lobe.fast.winograd import F32, F47, filter_transform
 
 __all__ = [
     "pack_convolution",
     "pack_residual",
     "pack_snake",
+    "pack_strided",
     "padded",
     "rounded_up",
 ]
@@ -70,8 +71,44 @@ def pack_snake(alpha: torch.Tensor, width: int) -> tuple[torch.Tensor, torch.Ten
     return padded(rate, width), padded((alpha + 1e-9).reciprocal(), width)
 
 
-def pack_convolution(step: Convolve | Upsample, inputs: int) -> torch.Tensor:
+def pack_convolution(
+    step: Convolve | Upsample, inputs: int, single: bool = False
+) -> torch.Tensor:
     """Pack the weights of a convolution, [panel][tap][inputs][width].
+
+    Arguments
+    ---------
+    step : Convolve or Upsample
+        The step.
+    inputs : int
+        Width of its input rows.
+    single : bool
+        Whether its one output channel is computed by dot products.
+
+    Returns
+    -------
+    torch.Tensor
+        One-dimensional; for dot products the order is [tap][inputs].
+    """
+    if isinstance(step, Upsample):
+        taps = two_taps(step, rounded_up(step.weight.shape[1]))
+    else:
+        taps = step.weight
+    outputs, channels, count = taps.shape
+    if single:
+        weights = taps.new_zeros(count, inputs)
+        weights[:, :channels] = taps[0].t()
+        return weights.reshape(-1)
+
+    def panel(begin: int, end: int, into: torch.Tensor) -> None:
+        into = into.view(count, inputs, -1)
+        into[:, :channels, : end - begin] = taps[begin:end].permute(2, 1, 0)
+
+    return _panels(taps, outputs, count * inputs, panel)
+
+
+def pack_strided(step: Convolve | Upsample, inputs: int) -> torch.Tensor:
+    """Pack the weights of a convolution whose kernel is twice its stride.
 
     Arguments
     ---------
@@ -83,23 +120,23 @@ def pack_convolution(step: Convolve | Upsample, inputs: int) -> torch.Tensor:
     Returns
     -------
     torch.Tensor
-        One-dimensional. For a single output channel the order is [tap][inputs].
+        At Winograd's points, [panel][point][rows of a stride][inputs][width].
     """
     if isinstance(step, Upsample):
         taps = two_taps(step, rounded_up(step.weight.shape[1]))
     else:
         taps = step.weight
     outputs, channels, count = taps.shape
-    if outputs == 1:
-        weights = taps.new_zeros(count, inputs)
-        weights[:, :channels] = taps[0].t()
-        return weights.reshape(-1)
+    transform = filter_transform(F32).t()
 
     def panel(begin: int, end: int, into: torch.Tensor) -> None:
-        into = into.view(count, inputs, -1)
-        into[:, :channels, : end - begin] = taps[begin:end].permute(2, 1, 0)
+        # [columns, channels, first or second tap, row of the stride]
+        pairs = taps[begin:end].reshape(end - begin, channels, 2, count // 2).double()
+        values = pairs.transpose(2, 3) @ transform
+        into = into.view(F32.points, count // 2, inputs, -1)
+        into[:, :, :channels, : end - begin] = values.permute(3, 2, 1, 0)
 
-    return _panels(taps, outputs, count * inputs, panel)
+    return _panels(taps, outputs, F32.points * count // 2 * inputs, panel)
 
 
 def pack_residual(step: Residual) -> tuple[torch.Tensor, torch.Tensor]:
@@ -120,12 +157,12 @@ def pack_residual(step: Residual) -> tuple[torch.Tensor, torch.Tensor]:
     """
     channels = step.weight.shape[0]
     width = rounded_up(channels)
-    transform = filter_transform().t()
+    transform = filter_transform(F47).t()
 
     def outer(begin: int, end: int, into: torch.Tensor) -> None:
         # In double: rounded once, the filter's side adds nothing to the error.
         values = step.weight[begin:end].double() @ transform
-        into = into.view(POINTS, width, -1)
+        into = into.view(F47.points, width, -1)
         into[:, :channels, : end - begin] = values.permute(2, 1, 0)
 
     def inner(begin: int, end: int, into: torch.Tensor) -> None:
@@ -133,7 +170,7 @@ def pack_residual(step: Residual) -> tuple[torch.Tensor, torch.Tensor]:
         into.view(width, -1)[:channels, : end - begin] = values.t()
 
     return (
-        _panels(step.weight, channels, POINTS * width, outer),
+        _panels(step.weight, channels, F47.points * width, outer),
         _panels(step.inner_weight, channels, width, inner),
     )
 
