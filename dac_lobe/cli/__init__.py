@@ -1,4 +1,4 @@
-"""The command line: ``dac-lobe download | encode | decode | info | extract``.
+"""The command line: ``dac-lobe download | encode | decode | info | extract | export``.
 
 Each command is a module with one function of its name. What they need is
 imported inside them, so that ``--help`` answers at once.
@@ -19,6 +19,8 @@ from dac_lobe import __version__
 from dac_lobe.cli.decode import decode
 from dac_lobe.cli.download import download
 from dac_lobe.cli.encode import encode
+from dac_lobe.cli.export import export
+from dac_lobe.cli.extract import extract
 from dac_lobe.cli.info import info
 
 __all__ = ["app", "main"]
@@ -38,6 +40,8 @@ app.command()(download)
 app.command()(encode)
 app.command()(decode)
 app.command()(info)
+app.command()(extract)
+app.command()(export)
 
 
 @app.callback(invoke_without_command=True)

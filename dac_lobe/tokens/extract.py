@@ -81,7 +81,7 @@ def extract(
     batch_seconds: float = 0.0,
     shard_hours: float | None = None,
     retry_failed: bool = False,
-    on_shard: Callable[[ShardResult], None] | None = None,
+    on_shard: Callable[[ShardResult, int, int], None] | None = None,
 ) -> ExtractReport:
     """Encode the recordings of a manifest into a token store.
 
@@ -117,7 +117,8 @@ def extract(
     retry_failed : bool
         Whether to try again what could not be read before.
     on_shard : callable, optional
-        Called with each `ShardResult`, for a progress bar.
+        Called with each `ShardResult`, the number of shards done, and the number
+        of shards to do, for a progress bar.
 
     Returns
     -------
@@ -179,7 +180,7 @@ def extract(
     for result in _engine(engine)(job, todo, workers):
         results.append(result)
         if on_shard is not None:
-            on_shard(result)
+            on_shard(result, len(results), len(todo))
     failures = {
         failure.id: failure.reason for result in results for failure in result.failures
     }

@@ -26,7 +26,8 @@ def run(tiny_model, shard_hours):
 
 def test_report_counts(corpus, tmp_path, store_folder, run):
     seen = []
-    report = run(corpus, tmp_path / "s", on_shard=seen.append)
+    report = run(corpus, tmp_path / "s", on_shard=lambda *now: seen.append(now))
+    assert seen[-1][1:] == (len(seen), len(seen))
     assert (report.items, report.failures, report.shards_kept) == (7, {}, 0)
     assert report.shards == len(seen) == TokenStore(store_folder).meta.num_shards
     assert report.audio_seconds == pytest.approx(1.2945, abs=1e-3)

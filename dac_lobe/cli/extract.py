@@ -1,0 +1,122 @@
+"""``dac-lobe extract``: a corpus to a token store.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dac_lobe.cli.options import DEFAULT_MODEL, Model, Quiet, check_device
+
+__all__ = ["extract"]
+
+
+def extract(
+    manifests: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="MANIFEST...",
+            help="SpeechBrain CSV (ID, duration, wav) or JSON, or a folder of audio.",
+            show_default=False,
+        ),
+    ],
+    store: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STORE", help="Folder of the token store.", show_default=False
+        ),
+    ],
+    model: Model = DEFAULT_MODEL,
+    codebooks: Annotated[
+        int | None,
+        typer.Option(
+            "--codebooks",
+            "-k",
+            help="Codebooks to store; all by default.",
+            show_default=False,
+        ),
+    ] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(help="What $data_root stands for.", show_default=False),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="local, torchrun or ray; the store is the same.")
+    ] = "local",
+    workers: Annotated[
+        int, typer.Option("--workers", "-w", min=1, help="Processes, or Ray actors.")
+    ] = 1,
+    device: Annotated[
+        str, typer.Option(help="cpu or cuda; 'auto' takes a GPU if there is one.")
+    ] = "cpu",
+    backend: Annotated[
+        str, typer.Option(help="torch, or native: faster on a CPU, own rounding.")
+    ] = "torch",
+    batch_seconds: Annotated[
+        float, typer.Option(help="Audio in a GPU's batch; 0: items one at a time.")
+    ] = 0.0,
+    shard_hours: Annotated[
+        float | None,
+        typer.Option(help="Audio in a shard.", show_default=False),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option(help="Try again what could not be read before.")
+    ] = False,
+    parquet: Annotated[
+        Path | None,
+        typer.Option(help="Write Parquet files here, too.", show_default=False),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Encode a corpus into a token store, once, for every training after.
+
+    Started again, it makes what is missing. What cannot be read is listed, left
+    out, and makes the exit code 1.
+    """
+    import sys
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from dac_lobe.tokens import export_parquet
+    from dac_lobe.tokens import extract as run
+
+    console = Console(stderr=True)
+    hidden = quiet or not console.is_terminal
+    with Progress(console=console, transient=True, disable=hidden) as bars:
+        bar = bars.add_task("shards", total=None)
+        report = run(
+            manifests,
+            store,
+            model,
+            engine=engine,
+            workers=workers,
+            num_codebooks=codebooks,
+            data_root=data_root,
+            device=check_device(device),
+            backend=backend,
+            batch_seconds=batch_seconds,
+            shard_hours=shard_hours,
+            retry_failed=retry_failed,
+            on_shard=lambda _, done, total: bars.update(
+                bar, completed=done, total=total
+            ),
+        )
+    if parquet is not None:
+        export_parquet(store, parquet)
+    for name, reason in report.failures.items():
+        print(f"dac-lobe: {name}: {reason}", file=sys.stderr)
+    if not quiet:
+        speed = report.audio_seconds / report.seconds if report.seconds else 0.0
+        print(
+            f"{report.items} encoded ({report.audio_seconds / 3600:.2f} h, "
+            f"{speed:.1f} times real time), {report.shards} shards written, "
+            f"{report.shards_kept} already there, {len(report.failures)} failed",
+            file=sys.stderr,
+        )
+    raise typer.Exit(1 if report.failures else 0)
