@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import ast
 import sys
+import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("dac_lobe", "evaluation")
@@ -92,10 +96,14 @@ ROOMS = {
         imports="network tokens numpy speechbrain torch",
         later="wandb",
     ),
+    "inference": Room(
+        "dac_lobe.inference dac_lobe.export",
+        imports="disk network weights audio corpora ruamel speechbrain torch",
+    ),
     "cli": Room(
         "dac_lobe.cli dac_lobe.__main__",
         imports="face disk rich typer",
-        later="variants network weights container files torch",
+        later="variants network weights container files tokens inference torch",
     ),
     # Of dac_lobe the evaluation sees the face alone.
     "evaluation": Room("evaluation"),
@@ -115,9 +123,10 @@ ROOMS = {
     ),
     "results": Room(
         "evaluation.rates evaluation.statistics evaluation.curves"
-        " evaluation.definitions evaluation.tables evaluation.writers evaluation.suite",
+        " evaluation.definitions evaluation.tables evaluation.writers evaluation.suite"
+        " evaluation.compare evaluation.metric_stats evaluation.selftest",
         imports="metrics systems runner numpy pandas",
-        later="face report scipy",
+        later="face report scipy soundfile",
     ),
     "report": Room(
         "evaluation.plots evaluation.listening evaluation.report",
@@ -127,7 +136,7 @@ ROOMS = {
     "evaluation-cli": Room(
         "evaluation.cli evaluation.__main__",
         imports="typer",
-        later="results rich",
+        later="runner results rich",
     ),
 }
 
@@ -135,13 +144,17 @@ ROOMS = {
 # and dac_lobe.encodec but their users), and what is never imported when a module is
 # loaded. A row of the table cannot widen this.
 RESERVED = {
-    "speechbrain": ("dac_lobe.tokenizer", "dac_lobe.nnet", "evaluation"),
+    "speechbrain": ("dac_lobe.nnet", "dac_lobe.inference", "dac_lobe.export"),
     "transformers": ("dac_lobe.hf", "dac_lobe.encodec"),
     "ray": ("dac_lobe.tokens",),
 }
 ONLY_LAZILY = {"pesq", "pystoi", "ray", "torchaudio"}
 # What evaluation may know of dac_lobe; the last two need an optional package.
 FACES = {"dac_lobe", "dac_lobe.encodec", "dac_lobe.hf"}
+# Modules of dac_lobe that only an extra makes importable, and packages that only a
+# user's own YAML asks for.
+NEED_EXTRAS = ("dac_lobe.hf", "dac_lobe.encodec")
+UNDECLARED = ("wandb",)
 NEVER = {"audiotools", "dac", "librosa", "recipes", "tests"}
 
 
@@ -164,6 +177,7 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
+DISTRIBUTIONS = packages_distributions()
 
 
 def targets(node: ast.stmt, module: str) -> Iterator[str]:
@@ -297,6 +311,23 @@ def test_reserved_packages(module):
         assert package not in loaded | lazy or within(module, homes), package
     assert not loaded & ONLY_LAZILY
     assert not (loaded | lazy) & NEVER
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_packages_are_declared(module):
+    """What is imported is a requirement; for dac_lobe itself, one without an extra."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    core = project["dependencies"]
+    extras = sum(project["optional-dependencies"].values(), [])
+    needs_extra = not within(module, ("dac_lobe",)) or within(module, NEED_EXTRAS)
+    for packages, requirements in (
+        (FOUND[module].loaded, core + extras if needs_extra else core),
+        (FOUND[module].lazy, [*core, *extras, *UNDECLARED]),
+    ):
+        declared = {canonicalize_name(Requirement(text).name) for text in requirements}
+        for package in packages - set(MODULES):
+            names = [package, *DISTRIBUTIONS.get(package, [])]
+            assert declared & set(map(canonicalize_name, names)), package
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
