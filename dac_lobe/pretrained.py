@@ -29,6 +29,7 @@ __all__ = [
     "find_weights",
     "load_model",
     "save_model",
+    "source_name",
     "transformers_config",
 ]
 
