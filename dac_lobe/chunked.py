@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Context",
     "Window",
+    "check_chunk_frames",
     "decode_chunked",
     "decode_window",
     "decoder_context",
