@@ -17,7 +17,12 @@ from typing import NamedTuple
 
 import torch
 
-__all__ = ["F32", "F47", "filter_transform"]
+__all__ = [
+    "F32",
+    "F47",
+    "Filtering",
+    "filter_transform",
+]
 
 _PAIRS = (Fraction(2, 5), Fraction(4, 5), Fraction(5, 4), Fraction(5, 2))
 
