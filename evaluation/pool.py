@@ -20,7 +20,13 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
-__all__ = ["Died", "Finished", "Pool", "PoolError"]
+__all__ = [
+    "Died",
+    "Finished",
+    "Pool",
+    "PoolError",
+    "Ready",
+]
 
 _THREADS = (
     "OMP_NUM_THREADS",
