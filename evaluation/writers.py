@@ -23,7 +23,14 @@ from evaluation.runner import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["latex", "markdown", "write_json", "write_table", "write_text"]
+__all__ = [
+    "latex",
+    "markdown",
+    "records",
+    "write_json",
+    "write_table",
+    "write_text",
+]
 
 
 def _replace(path: Path, write: Callable[[Path], Any]) -> None:
