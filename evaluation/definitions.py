@@ -15,7 +15,12 @@ from evaluation.cache import PIPELINE
 from evaluation.runner import Run
 from evaluation.statistics import CONFIDENCE, RESAMPLES
 
-__all__ = ["definitions", "environment", "signature"]
+__all__ = [
+    "audio_digest",
+    "definitions",
+    "environment",
+    "signature",
+]
 
 _PACKAGES = (
     "dac-lobe", "numpy", "pesq", "pystoi", "scipy", "soundfile", "soxr", "torch",
