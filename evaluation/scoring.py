@@ -23,7 +23,19 @@ from evaluation.metrics import Metric, MetricError, MissingPackage
 from evaluation.metrics.waveform import align, estimate_lag
 from evaluation.systems import Point, System
 
-__all__ = ["FACTS", "Job", "Outcome", "Scored", "Started", "prepare", "score"]
+__all__ = [
+    "FACTS",
+    "Facts",
+    "Job",
+    "Outcome",
+    "Scored",
+    "Started",
+    "describe",
+    "is_codes",
+    "measure",
+    "prepare",
+    "score",
+]
 
 FACTS = "@facts"  # the place of `Facts` among the metrics
 MAX_LENGTH_DIFFERENCE = 0.1  # seconds
