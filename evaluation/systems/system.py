@@ -33,7 +33,13 @@ import numpy as np
 
 from evaluation.clips import Clip, resample
 
-__all__ = ["CodebookSystem", "Point", "Rate", "System"]
+__all__ = [
+    "CodebookSystem",
+    "Point",
+    "Rate",
+    "System",
+    "own_length",
+]
 
 
 @dataclass(frozen=True, order=True)
