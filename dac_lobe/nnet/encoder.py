@@ -87,7 +87,10 @@ def _reorder(features: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
 
 
 class ConformerEncoder(nn.Module):
-    """SpeechBrain's Conformer with relative positions and masked padding.
+    """SpeechBrain's Conformer with relative positions and masked attention.
+
+    Its convolutions see the padding of a batch, half a kernel past an item's
+    end, as everywhere in SpeechBrain: batch items of similar length.
 
     Arguments
     ---------
