@@ -1,4 +1,4 @@
-"""The command ``dac-lobe-evaluate``.
+"""The commands ``dac-lobe-evaluate AUDIO ...`` and ``dac-lobe-evaluate compare A B``.
 
 Authors
  * The dac-lobe developers 2026
@@ -7,19 +7,30 @@ Authors
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["main"]
+__all__ = [
+    "compare",
+    "evaluate",
+    "main",
+]
 
-app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+FAILED_CHECKS = 1
+TOO_MANY_FAILURES = 3
 
-EXIT_ERROR = 2
-EXIT_FAILURES = 3
-EXIT_INTERRUPTED = 130
+# By position in the hierarchy: typer carries its own copy of click in some
+# releases, so there is no one place to import the class from.
+_UsageError = typer.BadParameter.__bases__[0]
+
+_OPTIONS = {"add_completion": False, "pretty_exceptions_enable": False}
+app = typer.Typer(**_OPTIONS)
+comparison = typer.Typer(**_OPTIONS)
 
 
 def _list(text: str) -> list[str]:
@@ -40,8 +51,9 @@ def _codebooks(text: str | None) -> list[int] | None:
 @app.command()
 def evaluate(
     audio: Annotated[
-        Path, typer.Argument(metavar="AUDIO", help="Folder of recordings, or manifest.")
-    ],
+        Path | None,
+        typer.Argument(metavar="AUDIO", help="Folder of recordings, or a manifest."),
+    ] = None,
     model: Annotated[
         str, typer.Option(help="Codecs, with commas: names, files or hub ids.")
     ] = "16khz-small",
@@ -63,19 +75,65 @@ def evaluate(
     sample_rate: Annotated[
         int | None, typer.Option(help="Scoring rate in Hz; the first model's.")
     ] = None,
-    max_utterances: Annotated[int | None, typer.Option(help="Draw so many.")] = None,
+    max_utterances: Annotated[
+        int | None, typer.Option(help="Draw so many recordings.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
     timeout: Annotated[float, typer.Option(help="Seconds for one step.")] = 120.0,
-    device: Annotated[str, typer.Option(help="Where codecs run.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where neural codecs run.")] = "cpu",
     cache_dir: Annotated[
         Path | None, typer.Option(help="Cache to share; OUTPUT/cache by default.")
+    ] = None,
+    bd_anchor: Annotated[
+        str | None, typer.Option(help="System that BD-rates are taken from.")
     ] = None,
     max_failures: Annotated[
         float, typer.Option(help="Share of failed scores above which to exit with 3.")
     ] = 0.05,
-) -> None:
-    """Score codecs on recordings: tables, curves and a report in OUTPUT."""
+    selftest: Annotated[
+        bool,
+        typer.Option(
+            "--selftest",
+            help="Check the metrics first; AUDIO may hold the reference pairs.",
+        ),
+    ] = False,
+) -> int:
+    """Score codecs on recordings: tables, curves and a report in OUTPUT.
+
+    A run that is stopped goes on where it was when it is started again.
+    `dac-lobe-evaluate compare A B` compares two outputs.
+    """
+    if selftest:
+        return _selftest(audio)
+    if audio is None:
+        raise ValueError(
+            "AUDIO is missing. Give a folder of recordings, or a manifest."
+        )
+    if not 0 <= max_failures <= 1:
+        raise ValueError(f"--max-failures {max_failures:g}: a share from 0 to 1.")
+    return _evaluate(
+        audio,
+        max_failures,
+        systems=_list(model),
+        codebooks=_codebooks(codebooks),
+        metrics=None if metrics is None else _list(metrics),
+        baselines=_list(baseline),
+        output=output,
+        domain=domain,
+        sample_rate=sample_rate,
+        max_utterances=max_utterances,
+        seed=seed,
+        workers=workers,
+        timeout=timeout,
+        device=device,
+        cache_dir=cache_dir,
+        bd_anchor=bd_anchor,
+    )
+
+
+def _evaluate(audio: Path, max_failures: float, **options: object) -> int:
+    """Run with a progress bar, and print the summary."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -85,9 +143,8 @@ def evaluate(
         TimeRemainingColumn,
     )
 
-    from evaluation.suite import evaluate as run_evaluation
+    from evaluation.suite import evaluate as run
 
-    console = Console(stderr=True)
     columns = (
         TextColumn("scores"),
         BarColumn(),
@@ -95,52 +152,122 @@ def evaluate(
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
     )
+    console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("loading", total=None)
 
         def show(done: int, total: int, text: str) -> None:
             bar.update(task, completed=done, total=total, description=text)
 
-        results = run_evaluation(
-            audio,
-            _list(model),
-            _codebooks(codebooks),
-            None if metrics is None else _list(metrics),
-            baselines=_list(baseline),
-            output=output,
-            domain=domain,
-            sample_rate=sample_rate,
-            max_utterances=max_utterances,
-            seed=seed,
-            workers=workers,
-            timeout=timeout,
-            device=device,
-            cache_dir=cache_dir,
-            progress=show,
-        )
+        command = shlex.join(["dac-lobe-evaluate", *sys.argv[1:]])
+        results = run(audio, **options, command=command, progress=show)
+    output = results.output
     table = (output / "summary.md").read_text(encoding="utf-8").partition("\n\n")[0]
-    print(table)
-    print(f"\nEverything is in {output}.")
+    print(f"{table}\n\nReport: {output / 'report.html'}")
     if results.failed_share > max_failures:
-        console.print(
-            f"[red]{results.failed_share:.1%} of the scores failed, more than "
-            f"--max-failures {max_failures:g}[/]: see `reason` in "
-            f"{output / 'utterances.csv'}."
-        )
-        raise typer.Exit(EXIT_FAILURES)
-
-
-def main() -> None:
-    """Run the command; errors are one line, without a traceback."""
-    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    try:
-        app()
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_ERROR)
-    except KeyboardInterrupt:
         print(
-            "interrupted: the same command goes on where this one stopped.",
+            f"{results.failed_share:.1%} of the scores failed, more than --max-failures "
+            f"{max_failures:g}. The reasons stand in {output / 'utterances.csv'}.",
             file=sys.stderr,
         )
-        sys.exit(EXIT_INTERRUPTED)
+        return TOO_MANY_FAILURES
+    return 0
+
+
+def _selftest(folder: Path | None) -> int:
+    """Print every check as it is made."""
+    from evaluation.selftest import selftest
+
+    marks = {True: "pass", False: "FAIL", None: "skip"}
+    counts = dict.fromkeys(marks, 0)
+    for check in selftest(folder):
+        counts[check.passed] += 1
+        print(f"{marks[check.passed]}  {check.name}: {check.detail}", flush=True)
+    print(f"{counts[True]} passed, {counts[False]} failed, {counts[None]} skipped")
+    return FAILED_CHECKS if counts[False] else 0
+
+
+@comparison.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Output folder of an evaluation.")],
+    second: Annotated[Path, typer.Argument(help="Another.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="CSV file to write too.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of intervals and permutations.")] = 0,
+) -> int:
+    """Print paired differences, SECOND minus FIRST, on the recordings of both."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from evaluation.compare import compare as compare_folders
+    from evaluation.writers import records, write_table
+
+    result = compare_folders(first, second, seed)
+    table = Table(title=f"{second} minus {first}")
+    for head in ("metric", "systems", "point", "first", "second"):
+        table.add_column(
+            head, justify="left" if head in ("metric", "systems") else "right"
+        )
+    for head in ("difference", "95 % interval", "p (Holm)", "pairs"):
+        table.add_column(head, justify="right")
+    for row in records(result):
+        same = row["first"] == row["second"]
+        codebooks = row["num_codebooks"]
+        table.add_row(
+            row["metric"],
+            row["first"] if same else f"{row['first']} → {row['second']}",
+            row["setting"] if codebooks is None else f"K={codebooks}",
+            *(_shown(row[key]) for key in ("mean_first", "mean_second")),
+            _shown(row["difference"], "+"),
+            f"{_shown(row['low'], '+')} … {_shown(row['high'], '+')}",
+            _shown(row["p_holm"]),
+            str(row["n_pairs"]),
+        )
+    # A pipe has no width to wrap to.
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    if output is not None:
+        write_table(output, result)
+    return 0
+
+
+def _shown(value: float | None, sign: str = "") -> str:
+    return "n/a" if value is None else f"{value:{sign}.4f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Arguments
+    ---------
+    arguments : sequence of str, optional
+        As on the command line; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 for an error or a failed self-test, 2 for a wrong
+        command, 3 for more failed scores than allowed, 130 if interrupted.
+    """
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    command, name = app, "dac-lobe-evaluate"
+    if given[:1] == ["compare"]:  # a folder of that name is ./compare
+        command, name, given = comparison, f"{name} compare", given[1:]
+    from evaluation.pool import PoolError
+
+    try:
+        code = command(args=given, prog_name=name, standalone_mode=False)
+    except _UsageError as error:
+        print(f"{name}: {error.format_message()}", file=sys.stderr)
+        return 2
+    except (typer.Abort, KeyboardInterrupt):
+        print(
+            f"{name}: interrupted; the same command goes on where it was.",
+            file=sys.stderr,
+        )
+        return 130
+    except (ValueError, OSError, PoolError) as error:
+        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    return code if isinstance(code, int) else 0

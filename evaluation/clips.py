@@ -169,7 +169,7 @@ def _domain(row: dict[str, str], path: Path, default: str) -> tuple[str, str]:
         return default, "option"
     if row.get("transcript") or row.get("language"):
         return "speech", "transcript"
-    words = "/".join(path.resolve().parts[-3:]).lower()
+    words = "/".join(path.resolve().parent.parts[-2:]).lower()
     named = [word for word in ("music", "speech") if word in words]
     if len(named) == 1:
         return named[0], "name"

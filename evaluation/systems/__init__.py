@@ -3,6 +3,7 @@
     16khz-small, weights.pth, some/hub-id     a DAC
     identity, resample, resample:12000        controls
     opus, opus:1.0/0.95                       Opus, at given compression levels
+    encodec, encodec:facebook/encodec_24khz   EnCodec
     folder:PATH, folder:PATH@6.0              decoded files (and their kbps)
     package.module:Class                      your own `System`
 
@@ -60,6 +61,10 @@ def make_system(description: str | System, device: str = "cpu") -> System:
 
         levels = argument.split("/") if argument else []
         return Opus([_number(description, level, float) for level in levels])
+    if kind == "encodec":
+        from evaluation.systems.encodec import EnCodecSystem
+
+        return EnCodecSystem(*([argument] if argument else []), device=device)
     if kind == "folder":
         from evaluation.systems.folder import DecodedFolder
 
@@ -85,7 +90,7 @@ def _own(description: str, module: str, name: str) -> System:
     system = system() if isinstance(system, type) else system
     if not isinstance(system, System):
         raise ValueError(
-            f"system {description!r} is {type(system).__name__}, not a "
+            f"system {description!r} is {type(system).__name__}, not an "
             "evaluation.System. Derive your class from it."
         )
     return system

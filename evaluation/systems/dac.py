@@ -7,15 +7,17 @@ Authors
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.systems.system import CodebookSystem, Point
+from evaluation.systems.system import CodebookSystem, Point, Rate
 
 if TYPE_CHECKING:
-    from dac_lobe import DAC
+    from dac_lobe import DAC, Packed
 
 __all__ = ["DACSystem"]
 
@@ -51,22 +53,26 @@ class DACSystem(CodebookSystem):
         path = Path(self.source)
         self.name = name or (path.stem if path.is_file() else path.name)
         self.device = device
-        self.codec: DAC | None = None
+        self.codec: Any = None
+        self._packed: Packed | None = None
 
     def __getstate__(self) -> dict:
         """Leave the weights behind: each process loads its own."""
-        return {**vars(self), "codec": None}
+        return {**vars(self), "codec": None, "_packed": None}
 
     def load(self) -> None:
         """Load the weights and read the rates off the codec."""
         if self.codec is None:
-            from dac_lobe import DAC
-
-            self.codec = DAC.from_pretrained(self.source, device=self.device)
+            self.codec = self._open()
             self.sample_rate = self.codec.sample_rate
             self.frame_rate = self.codec.frame_rate
             self.num_codebooks = self.codec.num_codebooks
             self.codebook_size = self.codec.codebook_size
+
+    def _open(self) -> DAC:
+        from dac_lobe import DAC
+
+        return DAC.from_pretrained(self.source, device=self.device)
 
     def fingerprint(self) -> str:
         """Hash the weights, and the versions of the code that runs them."""
@@ -80,7 +86,8 @@ class DACSystem(CodebookSystem):
         for key, value in sorted(self.codec.state_dict().items()):
             digest.update(f"{key} {tuple(value.shape)} {value.dtype}".encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-        digest.update(f"{self.sample_rate} {self.codec.delay}".encode())
+        delay = getattr(self.codec, "delay", 0)
+        digest.update(f"{self.sample_rate} {delay}".encode())
         return digest.hexdigest()[:16]
 
     def encode(self, wav: np.ndarray, sample_rate: int) -> np.ndarray:
@@ -107,3 +114,30 @@ class DACSystem(CodebookSystem):
             else:
                 wav = self.codec.decode_chunked(codes, length=length)
         return wav[0, 0].float().cpu().numpy()
+
+    def rate(self, coded: np.ndarray, point: Point, length: int) -> Rate:
+        """Count the codes, and the bytes of the ``.dac`` file that holds them."""
+        codes = coded[: point.num_codebooks]
+        return replace(
+            super().rate(coded, point, length), file=8 * self._file_bytes(codes, length)
+        )
+
+    def _file_bytes(self, codes: np.ndarray, length: int) -> int:
+        """Write the codes as ``DAC.encode_file`` would have, and look."""
+        import soundfile
+
+        with TemporaryDirectory() as folder:
+            if self._packed is None:  # one frame, for its header
+                hop = Path(folder) / "hop.wav"
+                soundfile.write(hop, np.zeros(self.codec.hop_length), self.sample_rate)
+                self._packed = self.codec.encode_file(hop)
+            header = replace(
+                self._packed.header,
+                model=self.name,
+                num_codebooks=len(codes),
+                block_frames=0,  # chosen again for so many codebooks
+            )
+            packed = replace(
+                self._packed, header=header, codes=codes[None], num_samples=length
+            )
+            return packed.save(Path(folder) / "clip.dac").stat().st_size

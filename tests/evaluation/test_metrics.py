@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +15,17 @@ from hypothesis import strategies as st
 from evaluation.metrics import METRICS, STANDARD, MetricError, choose
 from evaluation.metrics.spectral import mel_filters
 from evaluation.metrics.waveform import align, estimate_lag, si_sdr
+from evaluation.selftest import recorded_vectors, speech_like, synthetic_pair
 
-RECORDED = Path(__file__).parents[1] / "golden" / "audiotools_distances.json"
+RECORDED = recorded_vectors()
 
 
 @pytest.fixture(scope="module")
 def pair():
     """Two seconds of a buzzing, speech-like sound at 16 kHz, and a noisy copy."""
+    wav = speech_like()
     rng = np.random.default_rng(3)
-    time = np.arange(32000) / 16000
-    pitch = 2 * np.pi * np.cumsum(120 + 20 * np.sin(3 * time)) / 16000
-    voice = sum(np.sin(k * pitch) / k for k in range(1, 20))
-    envelope = np.clip(np.sin(2 * np.pi * 3 * time), 0, 1) ** 2
-    wav = 0.2 * voice * envelope + 1e-3 * rng.normal(size=time.size)
-    return wav, wav + 0.02 * rng.normal(size=time.size)
+    return wav, wav + 0.02 * rng.normal(size=wav.size)
 
 
 def read(path: Path) -> np.ndarray:
@@ -91,7 +88,7 @@ class TestOutsideVectors:
         pair = np.array([3, -0.5, 2, 7]), np.array([2.5, 0, 2, 8])
         assert si_sdr(*pair) == pytest.approx(15.0918, abs=5e-5)
 
-    @pytest.mark.parametrize("case", json.loads(RECORDED.read_text())["cases"])
+    @pytest.mark.parametrize("case", RECORDED["cases"])
     def test_audiotools(self, case):
         reference, output = synthetic_pair(case["sample_rate"], case["seed"])
         for name, expected in case["scores"].items():
@@ -99,25 +96,12 @@ class TestOutsideVectors:
             assert value == pytest.approx(expected, abs=1e-5), name
 
     def test_mel_filters_of_librosa(self):
-        for case in json.loads(RECORDED.read_text())["filters"]:
+        for case in RECORDED["filters"]:
             sample_rate, n_fft, n_mels = case["shape"]
             filters = mel_filters(sample_rate, n_fft, n_mels)
             weights = np.arange(1, filters.shape[1] + 1) / filters.shape[1]
             assert filters @ weights == pytest.approx(case["projection"], abs=1e-7)
             assert int((filters.sum(axis=1) == 0).sum()) == case["empty"]
-
-
-def synthetic_pair(sample_rate: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The signals of the golden vectors; their generator makes the same."""
-    rng = np.random.default_rng(seed)
-    walk = np.cumsum(rng.normal(size=sample_rate))
-    reference = (walk - walk.mean()) / (2 * np.abs(walk - walk.mean()).max())
-    reference[: sample_rate // 10] = 0.0
-    output = 0.9 * reference + 0.01 * rng.normal(size=sample_rate) + 0.003
-    return (
-        reference.astype(np.float32).astype(np.float64),
-        output.astype(np.float32).astype(np.float64),
-    )
 
 
 class TestLaws:
@@ -235,3 +219,67 @@ class TestNoScore:
     def test_unknown_metric(self):
         with pytest.raises(ValueError, match=r"unknown metric 'mel'.*mel_dac7"):
             choose(["mel"])
+
+
+class TestOptional:
+    """Metrics of the extra packages."""
+
+    def test_pitch_of_a_voice(self, pair):
+        pytest.importorskip("parselmouth")
+        clean, noisy = pair
+        for name in ("f0_rmse", "gpe", "vuv_error"):
+            assert METRICS[name](clean, clean, 16000) == 0
+            assert METRICS[name](clean, noisy, 16000) >= 0
+        faster = np.interp(np.arange(0, clean.size, 1.06), np.arange(clean.size), clean)
+        cents = METRICS["f0_rmse"](clean[: faster.size], faster, 16000)
+        assert cents > 50  # 1.06 is a semitone, 100 cents
+        with pytest.raises(MetricError, match="no voice"):
+            METRICS["f0_rmse"](
+                np.random.default_rng(0).normal(size=16000) / 9, clean[:16000], 16000
+            )
+
+    @pytest.mark.slow
+    def test_visqol_of_google(self, shared_audio):
+        """Conformance value of the speech mode with the exponential fit."""
+        pytest.importorskip("visqol")
+        folder = shared_audio / "metrics_reference" / "visqol"
+        reference, rate = soundfile.read(folder / "CA01_01.flac")
+        output, _ = soundfile.read(folder / "transcoded_CA01_01.flac")
+        length = min(len(reference), len(output))
+        value = METRICS["visqol_speech"](reference[:length], output[:length], rate)
+        # Google's tool takes the 48 kHz file to 16 kHz by other means.
+        assert value == pytest.approx(3.374505555111911, abs=0.01)
+
+    def test_model_must_be_given_and_there(self, tmp_path):
+        with pytest.raises(ValueError, match="write dwer:FOLDER"):
+            choose(["dwer"])
+        with pytest.raises(ValueError, match="write stoi"):
+            choose(["stoi:somewhere"])
+        with pytest.raises(ValueError, match=r"no hyperparams\.yaml"):
+            choose([f"dwer:{tmp_path}"])
+
+    def test_model_is_part_of_the_definition(self, tmp_path):
+        (tmp_path / "hyperparams.yaml").write_text("a: 1\n")
+        first = choose([f"wer:{tmp_path}"])[0].version
+        (tmp_path / "hyperparams.yaml").write_text("a: 2\n")
+        assert choose([f"wer:{tmp_path}"])[0].version != first
+        assert str(tmp_path.parent) not in first
+
+    def test_word_errors(self, pair, monkeypatch):
+        from evaluation.metrics import models
+
+        class Recognizer:
+            hparams = type("H", (), {"sample_rate": 16000})
+
+            def transcribe_batch(self, wavs, lengths):
+                loud = float(wavs.abs().max()) > 0.5
+                return (["the cat sat" if loud else "The bat, sat down!"], None)
+
+        monkeypatch.setattr(models, "_recognizer", lambda source: Recognizer())
+        metric = replace(METRICS["wer"], options=(("model", "m"),))
+        loud = pair[0] / np.abs(pair[0]).max()
+        score = metric.weighted(loud, 0.1 * loud, 16000, transcript="the cat sat")
+        assert score == (pytest.approx(200 / 3), 3)
+        assert models.dwer(loud, 0.1 * loud, 16000, model="m") == score
+        with pytest.raises(MetricError, match="no transcript"):
+            metric.weighted(loud, loud, 16000, transcript="")

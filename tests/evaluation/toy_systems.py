@@ -10,7 +10,7 @@ import numpy as np
 
 from evaluation import CodebookSystem, Point, System
 
-# --- the example of docs/evaluation.md, between these lines -------------------
+# ---- shown in docs/evaluation.md ----
 
 
 class Rounding(CodebookSystem):
@@ -32,7 +32,7 @@ class Rounding(CodebookSystem):
         return ((codes - 1.5) * steps[:, None]).sum(axis=0)[:length]
 
 
-# ------------------------------------------------------------------------------
+# ---- up to here ----
 
 
 class Broken(System):

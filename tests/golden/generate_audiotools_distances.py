@@ -1,4 +1,4 @@
-"""Record what descript-audiotools and librosa compute, for tests/evaluation.
+"""Record what descript-audiotools and librosa compute, for the self-test.
 
 descript-audiotools pins old packages, so run this in an environment of its own:
 
@@ -84,5 +84,6 @@ if __name__ == "__main__":
             for window, bands in zip([32, 512, 2048], [5, 80, 320], strict=True)
         ],
     }
-    target = Path(__file__).with_name("audiotools_distances.json")
+    root = Path(__file__).resolve().parents[2]
+    target = root / "evaluation" / "assets" / "audiotools_distances.json"
     target.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")

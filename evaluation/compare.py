@@ -1,0 +1,178 @@
+"""Two evaluations side by side, if their numbers mean the same.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from evaluation.statistics import holm, paired_difference
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Evaluation", "compare", "load"]
+
+KEY = ["num_codebooks", "setting"]
+
+
+class Evaluation(NamedTuple):
+    """An evaluation read from its folder.
+
+    Attributes
+    ----------
+    folder : Path
+        Where.
+    content : dict
+        Of results.json.
+    utterances : pandas.DataFrame
+        Of utterances.csv.
+    """
+
+    folder: Path
+    content: dict[str, Any]
+    utterances: pd.DataFrame
+
+
+def load(folder: str | Path) -> Evaluation:
+    """Read what `evaluation.evaluate` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no evaluation.
+    """
+    import pandas as pd
+
+    folder = Path(folder)
+    try:
+        content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        utterances = pd.read_csv(
+            folder / "utterances.csv",
+            dtype={"setting": str, "speaker": str, "num_codebooks": "Int64"},
+            keep_default_na=True,
+        ).fillna({"setting": "", "speaker": ""})
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{folder} holds no evaluation that can be read ({error}). Give the "
+            "--output folder of dac-lobe-evaluate."
+        ) from error
+    return Evaluation(folder, content, utterances)
+
+
+def _refuse_differences(first: Evaluation, second: Evaluation) -> list[str]:
+    """Return the common metrics, or say what makes the two incomparable."""
+    a, b = first.content["definitions"], second.content["definitions"]
+    problems = [
+        f"scoring.{key} is {a['scoring'].get(key)!r} and {b['scoring'].get(key)!r}"
+        for key in sorted({*a["scoring"], *b["scoring"]})
+        if a["scoring"].get(key) != b["scoring"].get(key)
+    ]
+    common = [name for name in a["metrics"] if name in b["metrics"]]
+    for name in common:
+        x, y = a["metrics"][name], b["metrics"][name]
+        problems += [
+            f"{name}: {key} is {x.get(key)!r} and {y.get(key)!r}"
+            for key in ("definition", "version", "unit")
+            if x.get(key) != y.get(key)
+        ]
+    clips, others = first.content["clips"], second.content["clips"]
+    changed = sorted(n for n in clips if n in others and clips[n] != others[n])
+    if changed:
+        problems.append(f"{len(changed)} recordings differ, as {changed[0]!r}")
+    if not set(clips) & set(others):
+        problems.append("they have no recording in common")
+    if not common:
+        problems.append("they have no metric in common")
+    if problems:
+        raise ValueError(
+            f"{first.folder} and {second.folder} cannot be compared: "
+            f"{'; '.join(problems)}. Evaluate both with the same version and options."
+        )
+    return common
+
+
+def compare(first: str | Path, second: str | Path, seed: int = 0) -> pd.DataFrame:
+    """Compare two evaluations on the recordings that both have.
+
+    Systems of the same name are paired; beyond that the first system of one
+    with the first of the other, as for two checkpoints. Points are paired by
+    their number of codebooks and setting.
+
+    Arguments
+    ---------
+    first : str or Path
+        Output folder of an evaluation.
+    second : str or Path
+        Another.
+    seed : int
+        Of intervals and permutations.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per metric, pair of systems and point: both means, the mean
+        difference second - first with its interval, p-values before and after
+        Holm's correction within the metric, and how many clips were paired.
+
+    Raises
+    ------
+    ValueError
+        If the definitions, the scoring rate or the recordings differ.
+    """
+    import pandas as pd
+
+    one, two = load(first), load(second)
+    metrics = _refuse_differences(one, two)
+    names, others = list(one.content["systems"]), list(two.content["systems"])
+    pairs = [(name, name) for name in names if name in others]
+    if (names[0], others[0]) not in pairs:
+        pairs.insert(0, (names[0], others[0]))
+    rows = []
+    for metric in metrics:
+        family = []
+        for name, other in pairs:
+            joined = one.utterances[one.utterances["system"] == name].merge(
+                two.utterances[two.utterances["system"] == other],
+                on=["utterance", *KEY],
+                suffixes=("_1", "_2"),
+            )
+            for point, part in joined.groupby(KEY, dropna=False, sort=False):
+                result = paired_difference(
+                    part[f"{metric}_2"],
+                    part[f"{metric}_1"],
+                    list(part["speaker_1"]),
+                    seed,
+                    f"compare {name} {other} {point} {metric}",
+                )
+                both = part[part[f"{metric}_1"].notna() & part[f"{metric}_2"].notna()]
+                row = {
+                    "metric": metric,
+                    "first": name,
+                    "second": other,
+                    "num_codebooks": point[0],
+                    "setting": point[1],
+                    "mean_first": both[f"{metric}_1"].mean(),
+                    "mean_second": both[f"{metric}_2"].mean(),
+                    "difference": result.difference.mean,
+                    "low": result.difference.low,
+                    "high": result.difference.high,
+                    "p": result.p,
+                    "n_pairs": result.pairs,
+                    "n_first": int(part[f"{metric}_1"].notna().sum()),
+                    "n_second": int(part[f"{metric}_2"].notna().sum()),
+                }
+                family.append(row)
+        for row, corrected in zip(family, holm([r["p"] for r in family]), strict=True):
+            row["p_holm"] = corrected
+        rows += family
+    if not rows:
+        raise ValueError(
+            f"{first} and {second} have no operating point in common. Evaluate both "
+            "with the same --codebooks."
+        )
+    return pd.DataFrame(rows).astype({"num_codebooks": "Int64"})

@@ -1,0 +1,237 @@
+"""The commands, the self-test, comparisons, and metric stats for recipes."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import RATE, voice
+from toy_systems import Rounding
+
+from evaluation import evaluate
+from evaluation.cli import main
+from evaluation.compare import compare
+from evaluation.metric_stats import CodecMetricStats
+from evaluation.selftest import selftest
+
+FAST = ["stoi", "mel_dac7", "si_sdr"]
+
+
+def run(clips, output, *more):
+    return main(
+        [str(clips), "--model", "toy_systems:Rounding", "--codebooks", "1,4"]
+        + [
+            "--metrics",
+            ",".join(FAST),
+            "--workers",
+            "1",
+            "--output",
+            str(output),
+            *more,
+        ]
+    )
+
+
+class TestCommand:
+    def test_writes_everything(self, clips, tmp_path, capsys):
+        assert run(clips, tmp_path / "out", "--baseline", "opus:1.0/0.95,identity") == 0
+        shown = capsys.readouterr().out
+        assert "| rounding | 4 | 128.00 |" in shown
+        names = {path.name for path in (tmp_path / "out").iterdir()}
+        assert names >= {
+            "utterances.csv", "summary.csv", "summary.md", "summary.tex", "codebooks.csv",
+            "paired.csv", "bd.csv", "worst.csv", "definitions.json", "results.json",
+            "report.html", "cache",
+        }  # fmt: skip
+        assert not [name for name in names if name.endswith(".part")]
+        results = json.loads((tmp_path / "out" / "results.json").read_text())
+        assert results["definitions"]["metrics"]["si_sdr"]["aligned"] is True
+        assert "rounding#" in results["signature"]
+
+    def test_too_many_failures(self, clips, tmp_path, capsys):
+        (clips / "broken.wav").write_bytes(b"no audio")
+        assert run(clips, tmp_path / "a") == 3
+        assert "25.0% of the scores failed" in capsys.readouterr().err
+        assert (tmp_path / "a" / "report.html").is_file()
+        assert run(clips, tmp_path / "a", "--max-failures", "0.5") == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "message", "code"),
+        [
+            ([], "AUDIO is missing", 1),
+            (["nowhere"], "neither a folder nor a manifest", 1),
+            (["CLIPS", "--codebooks", "one"], "whole numbers with commas", 1),
+            (["CLIPS", "--max-failures", "7"], "a share from 0 to 1", 1),
+            (["CLIPS", "--bd-anchor", "opus"], "bd_anchor 'opus': choose from", 1),
+            (["CLIPS", "--metrics", "beauty"], "unknown metric 'beauty'", 1),
+            (["--bogus"], "bogus", 2),
+            (["compare", "nowhere"], "second", 2),
+            (["compare", "CLIPS", "CLIPS"], "holds no evaluation", 1),
+        ],
+    )
+    def test_errors_are_one_line(
+        self, clips, tmp_path, capsys, arguments, message, code
+    ):
+        given = [str(clips) if a == "CLIPS" else a for a in arguments]
+        if given[:1] == [str(clips)]:
+            given += [
+                "--model",
+                "toy_systems:Rounding",
+                "--output",
+                str(tmp_path / "o"),
+            ]
+        assert main(given) == code
+        error = capsys.readouterr().err.strip()
+        assert message in error
+        assert len(error.splitlines()) == 1
+
+    def test_help_loads_nothing_heavy(self):
+        code = (
+            "import sys; from evaluation.cli import main; main(['--help']);"
+            "heavy = {'torch', 'pandas', 'scipy', 'matplotlib'} & set(sys.modules);"
+            "assert not heavy, heavy"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True)
+        assert done.returncode == 0, done.stderr
+
+    def test_unwritable_output(self, clips, tmp_path, capsys):
+        (tmp_path / "file").write_text("in the way")
+        assert run(clips, tmp_path / "file") == 1
+        assert "file" in capsys.readouterr().err
+
+
+class TestSelftest:
+    def test_passes_here(self, capsys):
+        checks = list(selftest())
+        assert not [check for check in checks if check.passed is False]
+        assert sum(check.passed is True for check in checks) > 25
+
+    def test_with_the_reference_pairs(self, shared_audio, capsys):
+        assert main(["--selftest", str(shared_audio / "metrics_reference")]) == 0
+        assert "0 failed" in capsys.readouterr().out
+
+    def test_notices_a_wrong_number(self, monkeypatch, capsys):
+        from evaluation.metrics import waveform
+
+        monkeypatch.setattr(waveform, "waveform_l1", lambda x, y, rate: 0.5)
+        assert main(["--selftest"]) == 1
+        assert "FAIL  waveform_l1" in capsys.readouterr().out
+
+
+class TestCompare:
+    @pytest.fixture
+    def runs(self, clips, tmp_path):
+        for name, codebooks in (("a", [1, 2, 4]), ("b", [2, 4])):
+            evaluate(
+                clips, [Rounding()], codebooks, FAST, output=tmp_path / name, workers=0,
+                report=False,
+            )  # fmt: skip
+        return tmp_path / "a", tmp_path / "b"
+
+    def test_same_system_has_no_difference(self, runs, capsys):
+        table = compare(*runs)
+        assert list(table["num_codebooks"]) == [2, 4] * len(FAST)
+        assert (table["difference"] == 0).all()
+        assert (table["n_pairs"] == 3).all()
+        assert main(["compare", *map(str, runs), "-o", str(runs[0] / "cmp.csv")]) == 0
+        assert "K=4" in capsys.readouterr().out
+        assert len(pd.read_csv(runs[0] / "cmp.csv")) == len(table)
+
+    @pytest.mark.parametrize(
+        ("where", "value", "message"),
+        [
+            (
+                ("definitions", "metrics", "stoi", "version"),
+                "pystoi 9",
+                "stoi: version",
+            ),
+            (("definitions", "scoring", "sample_rate"), 8000, "scoring.sample_rate is"),
+            (("clips", "clip1"), "0" * 64, "1 recordings differ, as 'clip1'"),
+        ],
+    )
+    def test_refuses(self, runs, capsys, where, value, message):
+        path = runs[1] / "results.json"
+        content = json.loads(path.read_text())
+        inner = content
+        for key in where[:-1]:
+            inner = inner[key]
+        inner[where[-1]] = value
+        path.write_text(json.dumps(content))
+        assert main(["compare", *map(str, runs)]) == 1
+        assert message in capsys.readouterr().err
+
+
+class TestMetricStats:
+    def batch(self):
+        wavs = torch.from_numpy(
+            np.stack([voice(1.0, seed) for seed in range(3)])
+        ).float()
+        return wavs, 0.5 * wavs + 0.01 * torch.randn_like(wavs)
+
+    def test_failures_are_counted_not_repeated(self):
+        target, predict = self.batch()
+        predict[1] = 0
+        predict[2, 5] = math.nan
+        stats = CodecMetricStats("pesq_wb", sample_rate=RATE)
+        stats.append(["a", "b", "c"], predict, target)
+        summary = stats.summarize()
+        assert (summary["n_ok"], summary["n_total"]) == (1, 3)
+        assert summary["average"] == stats.scores[0] == summary["min_score"]
+        assert summary["failures"] == {
+            "b": "the output is silent",
+            "c": "the output holds NaN or infinite samples",
+        }
+        written = io.StringIO()
+        stats.write_stats(written)
+        assert "1 of 3" in written.getvalue()
+        assert "Failed: b: the output is silent" in written.getvalue()
+
+    def test_processes_agree_with_this_one(self):
+        target, predict = self.batch()
+        scores = []
+        for n_jobs in (1, 2):
+            stats = CodecMetricStats("stoi", RATE, n_jobs=n_jobs, timeout=60)
+            stats.append(["a", "b"], predict[:2], target[:2])
+            stats.append(["c"], predict[2:, None], target[2:, None])
+            scores.append(stats.scores)
+        assert scores[0] == scores[1]
+        assert stats.summarize("max_id") in {"a", "b", "c"}
+
+    def test_lengths_leave_padding_out(self):
+        target, predict = self.batch()
+        stats = CodecMetricStats("waveform_l1", RATE)
+        stats.append(["a", "b", "c"], predict, target, torch.tensor([1.0, 0.5, 0.25]))
+        expected = float((predict[2, :4000] - target[2, :4000]).abs().mean())
+        assert stats.scores[2] == pytest.approx(expected, rel=1e-5)
+
+    def test_nothing_valid(self):
+        stats = CodecMetricStats("stoi", RATE)
+        assert math.isnan(stats.summarize("average"))
+        stats.append(["a"], torch.zeros(1, RATE), torch.zeros(1, RATE))
+        assert stats.summarize("min_id") is None
+
+    def test_from_a_yaml(self):
+        from hyperpyyaml import load_hyperpyyaml
+
+        text = (
+            "stats: !name:evaluation.metric_stats.CodecMetricStats\n"
+            "    metric: si_sdr_raw\n    sample_rate: 16000\n"
+        )
+        stats = load_hyperpyyaml(text)["stats"]()
+        target, predict = self.batch()
+        stats.append(ids=["a", "b", "c"], predict=predict, target=target)
+        assert stats.summarize("average") > 0
+
+    def test_shapes_are_checked(self):
+        stats = CodecMetricStats("stoi", RATE)
+        with pytest.raises(ValueError, match=r"\[B, T\] is needed"):
+            stats.append(["a"], torch.zeros(10), torch.zeros(10))
+        with pytest.raises(ValueError, match="one of each"):
+            stats.append(["a"], torch.zeros(2, 10), torch.zeros(2, 10))

@@ -1,0 +1,165 @@
+"""The report: whole in one file, and looked at in a real browser."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+from toy_systems import Broken, Rounding
+
+from evaluation import evaluate
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
+    None,
+)
+PROBE = """
+<script>
+addEventListener("load", async () => {
+  const seen = document.documentElement.dataset;
+  seen.width = Math.max(document.documentElement.scrollWidth, document.body.scrollWidth);
+  seen.window = innerWidth;
+  seen.pictures = [...document.images].filter((i) => i.complete && i.naturalWidth).length;
+  document.querySelectorAll("details").forEach((d) => { d.open = true; });
+  const table = document.querySelector("#table table");
+  const head = [...table.tHead.rows[0].cells].find((c) => c.textContent.includes("STOI"));
+  const column = head.cellIndex;
+  const order = () => [...table.tBodies[0].rows].map((r) => r.cells[column].dataset.v);
+  head.click(); seen.rising = order().join(" ");
+  head.click(); seen.falling = order().join(" ");
+  seen.sounds = (await Promise.all([...document.querySelectorAll("audio")].map(
+    (a) => new Promise((done) => {
+      a.addEventListener("loadedmetadata", () => done(a.duration > 0.5));
+      a.addEventListener("error", () => done(false));
+      a.preload = "metadata"; a.load();
+    })))).filter(Boolean).length;
+});
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """An evaluation with curves, controls, and a failure."""
+    import numpy as np
+    import soundfile
+    from conftest import RATE, voice
+
+    clips = tmp_path_factory.mktemp("clips")
+    for seed in range(3):
+        soundfile.write(clips / f"speech{seed}.wav", voice(1.2, seed), RATE)
+    soundfile.write(clips / "speech_silent.wav", np.zeros(RATE), RATE)
+    output = tmp_path_factory.mktemp("out")
+    evaluate(
+        clips,
+        [Rounding()],
+        [1, 2, 4],
+        ["stoi", "mel_dac7", "si_sdr"],
+        baselines=["opus:1.0/0.95", "identity", "resample", Broken("nan", "speech1")],
+        output=output,
+        domain="speech",
+        workers=0,
+        command="dac-lobe-evaluate clips <script>alert(1)</script>",
+    )
+    return output
+
+
+class _Links(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.links: list[str] = []
+        self.sounds = self.pictures = 0
+
+    def handle_starttag(self, tag, attributes):
+        self.sounds += tag == "audio"
+        self.pictures += tag == "img"
+        for name, value in attributes:
+            if name in ("src", "href", "xlink:href", "data", "srcset"):
+                self.links.append(value)
+
+
+class TestFile:
+    def test_needs_nothing_else(self, folder):
+        page = _Links()
+        text = (folder / "report.html").read_text()
+        page.feed(text)
+        assert page.sounds == page.pictures >= 3 * 3
+        assert all(link.startswith(("data:", "#")) for link in page.links)
+        assert "@import" not in text
+        assert "url(" not in re.sub(r"url\(#[\w-]+\)", "", text)
+
+    def test_says_what_a_reader_needs(self, folder):
+        text = (folder / "report.html").read_text()
+        for needed in (
+            "the output holds NaN or infinite samples",
+            "the reference is silent",
+            "Taal et al. 2011",
+            "BD-rate",
+            "Holm",
+            "Mousavi et al. 2025",
+            "for orientation, not for ranking",
+            "sr:16000|",
+            "rounding K=4",
+        ):
+            assert needed in text, needed
+
+    def test_command_is_escaped(self, folder):
+        assert "<script>alert(1)" not in (folder / "report.html").read_text()
+
+    def test_same_run_same_page(self, folder, tmp_path):
+        """No clock, no address, no random name in it."""
+        text = (folder / "report.html").read_text()
+        assert str(folder) not in text
+        assert not re.search(r"20\d\d-\d\d-\d\dT", text)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+class TestBrowser:
+    def browse(self, tmp_path, *options: str) -> str:
+        command = [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+            "--no-first-run", "--disable-background-networking", "--hide-scrollbars",
+            "--disable-component-update", "--disable-sync",
+            f"--user-data-dir={tmp_path / 'profile'}", *options,
+        ]  # fmt: skip
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=True
+        ).stdout
+
+    @pytest.mark.parametrize("size", ["1280,900", "500,900"])
+    def test_layout_sounds_and_sorting(self, folder, tmp_path, size):
+        page = tmp_path / "probe.html"
+        page.write_text((folder / "report.html").read_text() + PROBE)
+        dom = self.browse(
+            tmp_path, f"--window-size={size}", "--virtual-time-budget=20000",
+            "--dump-dom", page.as_uri(),
+        )  # fmt: skip
+        seen = dict(re.findall(r'data-(\w+)="([^"]*)"', dom.partition("<head")[0]))
+        assert int(seen["width"]) <= int(seen["window"]), "something sticks out"
+        assert int(seen["sounds"]) == dom.count("<audio")
+        assert int(seen["pictures"]) >= 3
+        rising, falling = (
+            [float(v) for v in seen[way].split() if v] for way in ("rising", "falling")
+        )
+        assert rising == sorted(rising)
+        assert falling == sorted(falling, reverse=True)
+        assert rising[0] < rising[-1]
+
+    def test_screenshot_shows_something(self, folder, tmp_path):
+        from matplotlib.image import imread
+
+        picture = tmp_path / "report.png"
+        self.browse(
+            tmp_path, "--window-size=1280,3000", f"--screenshot={picture}",
+            (folder / "report.html").as_uri(),
+        )  # fmt: skip
+        pixels = imread(picture)[..., :3]
+        assert pixels.shape[:2] == (3000, 1280)
+        # Text and pictures down to the end of the window, on a plain ground.
+        for part in range(3):
+            strip = pixels[1000 * part : 1000 * (part + 1)]
+            assert strip.std() > 0.04
+        assert (pixels[:, 0].std(axis=0) < 0.2).all()

@@ -1,0 +1,193 @@
+"""Systems under test: Opus, folders, controls, DAC, and a user's own."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import RATE, voice
+from hypothesis import given
+from hypothesis import strategies as st
+from toy_systems import Rounding
+
+from evaluation.clips import Clip
+from evaluation.metrics import MetricError
+from evaluation.metrics.waveform import estimate_lag
+from evaluation.systems import Point, make_system
+from evaluation.systems.opus import ogg_packets, opus_payload_bytes
+
+DOCS = Path(__file__).parents[2] / "docs" / "evaluation.md"
+
+
+def page(lacing: list[int]) -> bytes:
+    """An Ogg page with segments of these lengths."""
+    return b"OggS" + bytes(22) + bytes([len(lacing), *lacing]) + bytes(sum(lacing))
+
+
+class TestOpus:
+    def test_rate_rises_as_quality_does(self):
+        wav = voice(3.0)
+        system = make_system("opus")
+        coded = system.encode(wav, RATE)
+        rates = [system.rate(coded, point, len(wav)) for point in system.points(None)]
+        emitted = [rate.emitted for rate in rates]
+        assert emitted == sorted(emitted)
+        assert all(rate.emitted < rate.file for rate in rates)
+        assert 3 < emitted[0] / 3 / 1000 < 12
+
+    @pytest.mark.parametrize("rate", [8000, 16000, 22050, 24000, 44100, 48000, 96000])
+    def test_keeps_length_and_time_at_any_rate(self, rate):
+        wav = np.interp(
+            np.arange(2 * rate) / rate, np.arange(2 * RATE) / RATE, voice(2.0)
+        )
+        system = make_system("opus:0.9")
+        point = system.points(None)[0]
+        output = system.reconstruct(system.encode(wav, rate), point, len(wav), rate)
+        assert abs(len(output) - len(wav)) <= 1
+        length = min(len(output), len(wav))
+        assert abs(estimate_lag(wav[:length], output[:length])) / rate < 1e-4
+
+    def test_packets_over_segments_and_pages(self):
+        stream = page([19]) + page([255, 255, 30]) + page([10, 255]) + page([0, 7])
+        assert list(ogg_packets(stream)) == [19, 540, 10, 255, 7]
+        assert opus_payload_bytes(stream) == 10 + 255 + 7
+
+    @given(st.lists(st.integers(0, 2000), min_size=1, max_size=40))
+    def test_packets_come_back(self, lengths):
+        lacing = [part for n in lengths for part in [255] * (n // 255) + [n % 255]]
+        stream = b"".join(page(lacing[i : i + 255]) for i in range(0, len(lacing), 255))
+        assert list(ogg_packets(stream)) == lengths
+
+    def test_garbage(self):
+        with pytest.raises(ValueError, match="no Ogg page at byte 0"):
+            list(ogg_packets(b"RIFF" + bytes(40)))
+
+
+class TestFolder:
+    def decode(self, system, name):
+        clip = Clip(name, "", "")
+        coded = system.encode_clip(clip, np.zeros(RATE), RATE)
+        return system.reconstruct(coded, Point(), RATE, RATE)
+
+    def test_pairs_by_name_and_resamples(self, tmp_path):
+        folder = tmp_path / "decoded" / "deep"
+        folder.mkdir(parents=True)
+        soundfile.write(folder / "a.b.wav", np.zeros(8000), 8000)
+        system = make_system(f"folder:{tmp_path / 'decoded'}@6.5")
+        assert (system.name, system.kbps(Point(), RATE)) == ("decoded", 6.5)
+        assert len(self.decode(system, "deep/a.b")) == RATE
+
+    def test_missing_and_unreadable(self, tmp_path):
+        (tmp_path / "bad.wav").write_bytes(b"nothing")
+        system = make_system(f"folder:{tmp_path}")
+        with pytest.raises(MetricError, match="no decoded file gone"):
+            self.decode(system, "gone")
+        with pytest.raises(MetricError, match="the decoded file cannot be read"):
+            self.decode(system, "bad")
+
+    def test_fingerprint_follows_the_files(self, tmp_path):
+        soundfile.write(tmp_path / "a.wav", np.zeros(10), 8000)
+        system = make_system(f"folder:{tmp_path}")
+        before = system.fingerprint()
+        soundfile.write(tmp_path / "a.wav", np.ones(10) / 2, 8000)
+        assert system.fingerprint() != before
+
+    def test_no_folder(self):
+        with pytest.raises(ValueError, match="there is no such folder"):
+            make_system("folder:nowhere")
+
+
+class TestDescriptions:
+    @pytest.mark.parametrize(
+        ("description", "message"),
+        [
+            ("opus:loud", "'loud' is not a number"),
+            ("opus:2", "from 0 to 1"),
+            ("resample:5", "1000 Hz or more"),
+            ("no_such_module:Codec", "is not there"),
+            ("pathlib:Path", "not a evaluation.System|not an evaluation.System"),
+        ],
+    )
+    def test_bad_ones(self, description, message):
+        with pytest.raises(ValueError, match=message):
+            make_system(description)
+
+    def test_own_class(self):
+        assert make_system("toy_systems:Rounding").name == "rounding"
+
+    def test_options_change_the_fingerprint(self):
+        prints = {
+            make_system(d).fingerprint() for d in ("opus", "opus:0.9", "opus:0.8")
+        }
+        assert len(prints) == 3
+
+
+class TestOwnCodec:
+    def test_prefixes(self):
+        system, wav = Rounding(), voice(0.5)
+        codes = system.encode(wav, RATE)
+        errors = [
+            np.abs(system.reconstruct(codes, point, len(wav), RATE) - wav).mean()
+            for point in system.points(None)
+        ]
+        assert errors == sorted(errors, reverse=True)
+        assert system.rate(codes, Point(3), len(wav)).emitted == len(wav) * 3 * 2
+        assert system.entropy_kbps(Point(2), [1.0, 0.5, 9.0]) == 24.0
+
+    def test_documentation_shows_this_very_class(self):
+        source = Path(__file__).with_name("toy_systems.py").read_text()
+        shown = re.split(r"# -{4} .*\n", source)[1].strip()
+        assert shown in DOCS.read_text()
+        assert len(shown.splitlines()) <= 20
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory, make_dac):
+    """A tiny DAC under test, loaded from its file."""
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    make_dac().save(path)
+    system = make_system(str(path))
+    system.load()
+    return system
+
+
+class TestDAC:
+    def test_reads_its_rates(self, system):
+        assert (system.name, system.sample_rate, system.frame_rate) == (
+            "tiny",
+            16000,
+            2000,
+        )
+        assert system.kbps(Point(2), RATE) == 16.0
+
+    def test_length_and_prefixes(self, system):
+        wav = voice(0.5)[:7777]
+        codes = system.encode(wav, RATE)
+        assert codes.shape == (3, 973)
+        for point in system.points([1, 3]):
+            assert len(system.reconstruct(codes, point, 7777, RATE)) == 7777
+
+    def test_file_bytes_are_those_of_encode_file(self, system, tmp_path):
+        wav = voice(0.5)
+        soundfile.write(tmp_path / "a.wav", wav, RATE)
+        rate = system.rate(system.encode(wav, RATE), Point(2), len(wav))
+        packed = system.codec.encode_file(tmp_path / "a.wav", num_codebooks=2)
+        size = packed.save(tmp_path / "a.dac").stat().st_size
+        model = packed.header.model
+        assert rate.file / 8 == size - len(model) + len(system.name)
+
+    def test_travels_without_weights(self, system):
+        sent = pickle.dumps(system)
+        assert len(sent) < 2000
+        again = pickle.loads(sent)  # noqa: S301
+        again.load()
+        assert again.fingerprint() == system.fingerprint()
+
+    def test_other_weights_other_fingerprint(self, system, tmp_path, make_dac):
+        make_dac(n_codebooks=2).save(tmp_path / "tiny.safetensors")
+        other = make_system(str(tmp_path / "tiny.safetensors"))
+        assert other.fingerprint() != system.fingerprint()
