@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -40,8 +41,8 @@ CODEBOOKS = (1, 2, 4, 8, 12)
 METRICS = (
     ("pesq_wb", "PESQ-WB ↑", ".2f"),
     ("stoi", "STOI ↑", ".3f"),
-    ("mel_dac7", "mel distance ↓", ".2f"),
-    ("si_sdr", "SI-SDR (dB) ↑", ".1f"),
+    ("mel_dac7", "mel dist. ↓", ".2f"),
+    ("si_sdr", "SI-SDR dB ↑", ".1f"),
 )
 
 
@@ -188,6 +189,7 @@ def demo(audio: Path, output: Path, model: str, console: Console) -> None:
                 codebooks,
                 [name for name, _, _ in METRICS],
                 output=output / "scores",
+                command=shlex.join(["python", *sys.argv]),
                 workers=min(4, os.cpu_count() or 1),
                 progress=lambda count, total, _: bars.update(
                     scoring, completed=count, total=total
@@ -208,13 +210,15 @@ def demo(audio: Path, output: Path, model: str, console: Console) -> None:
     coded = sum(task.output.stat().st_size for task in done)
     console.print(
         f"{len(done)} recordings, {seconds:.1f} s: {pcm / 1000:.0f} kB as 16-bit PCM, "
-        f"{coded / 1000:.1f} kB as .dac files with all codebooks.\n"
+        f"{coded / 1000:.1f} kB as .dac\n"
         f"  codes    {output / 'coded'}\n"
         f"  listen   {output / 'decoded'}\n"
-        f"  scores   {output / 'scores'}\n"
+        f"  report   {output / 'scores' / 'report.html'}\n"
+        f"  tables   {output / 'scores' / 'summary.csv'} and utterances.csv\n"
         f"Done in {time.monotonic() - started:.0f} s.",
         markup=False,
         highlight=False,
+        soft_wrap=True,
     )
 
 
