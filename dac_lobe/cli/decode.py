@@ -21,6 +21,7 @@ from dac_lobe.cli.options import (
     Stdout,
     check_device,
     load_codec,
+    share_cores,
     tasks_for,
 )
 
@@ -126,6 +127,7 @@ def decode(
     if model is not None:
         codecs[model] = load_codec(model, device, cache_dir)
 
+    share_cores(jobs)
     with Report(len(tasks), "decoded", quiet) as report:
 
         def work(task: Task) -> bool:

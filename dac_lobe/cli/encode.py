@@ -22,6 +22,7 @@ from dac_lobe.cli.options import (
     Stdout,
     check_codebooks,
     load_codec,
+    share_cores,
     tasks_for,
 )
 
@@ -94,6 +95,7 @@ def encode(
     from dac_lobe.files import encode_file_to
     from dac_lobe.legacy_files import encode_legacy
 
+    share_cores(jobs)
     with Report(len(tasks), "encoded", quiet) as report:
 
         def work(task: Task) -> bool:

@@ -30,6 +30,7 @@ __all__ = [
     "check_codebooks",
     "check_device",
     "load_codec",
+    "share_cores",
     "tasks_for",
 ]
 
@@ -91,6 +92,14 @@ def check_device(name: str) -> str:
             f"--device {name}: this machine has none. Choose cpu or auto."
         )
     return name
+
+
+def share_cores(jobs: int) -> None:
+    """Give each of several files its share of the cores; more threads only wait."""
+    import torch
+
+    if jobs > 1:
+        torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
 
 
 def check_codebooks(codec: DAC, codebooks: int | None) -> None:
