@@ -33,3 +33,29 @@ DAC_LOBE_EXPORT int dac_lobe_strided(const lobe::Convolution* convolution,
                                      int threads) {
   return lobe::run_strided(*convolution, threads) ? 0 : 1;
 }
+
+// Multiply-adds per second and thread are what nothing here can exceed: this runs
+// `count` vectors of them, independent and in registers, on each thread. Returns how
+// many operations that were on one thread; benchmarks/limits.py takes the time.
+DAC_LOBE_EXPORT double dac_lobe_multiply_adds(long count, int threads) {
+  using lobe::Wide;
+  constexpr int kChains = 12;
+  std::atomic<float> sink{0.0f};
+  lobe::parallel(threads, threads, [&](long) {
+    Wide sums[kChains];
+    LOBE_UNROLL for (int i = 0; i < kChains; ++i) sums[i] = Wide{} + float(i);
+    Wide factor = Wide{} + 0.999f, term = Wide{} + 0.001f;
+    for (long n = 0; n < count; n += kChains) {
+      // The compiler must not know the factors, or it would compute the end.
+      asm volatile("" : "+m"(factor), "+m"(term));
+      for (int repeat = 0; repeat < 16; ++repeat) {
+        LOBE_UNROLL for (int i = 0; i < kChains; ++i) sums[i] = sums[i] * factor + term;
+      }
+    }
+    Wide total{};
+    LOBE_UNROLL for (int i = 0; i < kChains; ++i) total += sums[i];
+    sink = sink + lobe::sum(total);
+  });
+  const long rounds = (count + kChains - 1) / kChains;
+  return 2.0 * rounds * kChains * 16 * lobe::kLanes<Wide> + 0.0 * sink;
+}
