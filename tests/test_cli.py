@@ -177,7 +177,7 @@ def test_wrong_commands_exit_with_2(audio, model, tmp_path, capsys):
         (["encode"], "no input"),
         (
             ["encode", str(tmp_path / "none.wav"), "-m", model],
-            "none.wav does not exist",
+            "^dac-lobe: /.*none.wav does not exist",
         ),
         (["encode", source, "-m", "17khz"], "unknown model '17khz'"),
         (["encode", source, "-m", str(audio / "no.pth")], "no.pth"),
@@ -260,6 +260,7 @@ def test_info_of_a_model(model, tiny_dac, capsys):
     assert shown["delay"] == tiny_dac.delay
     assert shown["encoder_rates"] == [2, 4]
     assert shown["frame_rate_hz"] == 2000
+    assert shown["backend"] == DAC.from_pretrained(model)._engine.backend
     assert main(["info", model]) == 0
     assert "1: 8.0, 2: 16.0, 3: 24.0" in capsys.readouterr().out
 

@@ -22,12 +22,9 @@ from dac_lobe.cli.encode import encode
 from dac_lobe.cli.export import export
 from dac_lobe.cli.extract import extract
 from dac_lobe.cli.info import info
+from dac_lobe.cli.options import UsageError
 
 __all__ = ["app", "main"]
-
-# By position in the hierarchy: typer carries its own copy of click in some
-# releases, so there is no one place to import the class from.
-_UsageError = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     name="dac-lobe",
@@ -76,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         code = app(args=arguments, prog_name="dac-lobe", standalone_mode=False)
-    except _UsageError as error:
+    except UsageError as error:
         # Without a message if what it shows is the help.
         message = error.format_message()
         if message and "Usage:" not in message:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from dac_lobe.cli.options import CacheDir
+from dac_lobe.cli.options import CacheDir, UsageError
 
 __all__ = ["download"]
 
@@ -31,7 +31,7 @@ def download(
         try:
             variant(model)
         except ValueError as error:
-            raise typer.BadParameter(str(error)) from error
+            raise UsageError(str(error)) from error
     from dac_lobe.pretrained import find_weights
 
     print(find_weights(model, cache_dir))

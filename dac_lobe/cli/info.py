@@ -97,7 +97,7 @@ def _model_rows(codec: DAC) -> dict[str, Any]:
         "model": model_name(codec),
         "fingerprint": fingerprint(codec),
         "parameters": sum(values.numel() for values in codec.parameters()),
-        "backend": getattr(codec, "backend", "torch"),
+        "backend": "modules" if codec._engine is None else codec._engine.backend,
         "hop_length": codec.hop_length,
         "frame_rate_hz": codec.frame_rate,
         "kbps": {

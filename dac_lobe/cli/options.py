@@ -27,6 +27,7 @@ __all__ = [
     "Quiet",
     "Stdin",
     "Stdout",
+    "UsageError",
     "check_codebooks",
     "check_device",
     "load_codec",
@@ -35,6 +36,10 @@ __all__ = [
 ]
 
 DEFAULT_MODEL = "16khz-small"
+
+# By its place in the hierarchy: some releases of typer carry their own copy of
+# click, so there is no one module to import the class from.
+UsageError = typer.BadParameter.__bases__[0]
 
 Model = Annotated[
     str,
@@ -68,7 +73,7 @@ def load_codec(model: str, device: str, cache_dir: Path | None) -> DAC:
             model, device=check_device(device), cache_dir=cache_dir
         )
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+        raise UsageError(str(error)) from error
 
 
 def check_device(name: str) -> str:
@@ -80,7 +85,7 @@ def check_device(name: str) -> str:
     try:
         kind = torch.device(name).type
     except RuntimeError as error:
-        raise typer.BadParameter(
+        raise UsageError(
             f"--device {name}: no such device. Choose auto, cpu, cuda or mps."
         ) from error
     there = {
@@ -88,9 +93,7 @@ def check_device(name: str) -> str:
         "mps": torch.backends.mps.is_available(),
     }
     if not there.get(kind, kind == "cpu"):
-        raise typer.BadParameter(
-            f"--device {name}: this machine has none. Choose cpu or auto."
-        )
+        raise UsageError(f"--device {name}: this machine has none. Choose cpu or auto.")
     return name
 
 
@@ -107,7 +110,7 @@ def check_codebooks(codec: DAC, codebooks: int | None) -> None:
     try:
         codec.quantizer.check_n_quantizers(codebooks)
     except ValueError as error:
-        raise typer.BadParameter(f"-k {codebooks}: {error}") from error
+        raise UsageError(f"-k {codebooks}: {error}") from error
 
 
 def tasks_for(
@@ -123,18 +126,18 @@ def tasks_for(
     inputs = [PIPE] if stdin else list(inputs or [])
     output = PIPE if stdout else output
     if not inputs:
-        raise typer.BadParameter("no input. Name a file or a folder, or use --stdin.")
+        raise UsageError("no input. Name a file or a folder, or use --stdin.")
     if PIPE in inputs or output == PIPE:
         if len(inputs) > 1 or inputs[0].is_dir():
-            raise typer.BadParameter("a pipe takes one file, not several.")
+            raise UsageError("a pipe takes one file, not several.")
         return [Task(inputs[0], output or PIPE)]
     try:
         tasks = plan(inputs, output, suffixes, new_suffix)
     except (ValueError, FileNotFoundError) as error:
-        raise typer.BadParameter(str(error)) from error
+        raise UsageError(str(error)) from error
     if not tasks:
         places = ", ".join(map(str, inputs))
-        raise typer.BadParameter(
+        raise UsageError(
             f"{places} holds no such files. Looked for: {' '.join(sorted(suffixes))}."
         )
     return tasks
