@@ -14,9 +14,7 @@ from typing import NamedTuple
 
 __all__ = ["AUDIO_SUFFIXES", "PACKED_SUFFIXES", "Outcome", "Task", "plan", "run"]
 
-AUDIO_SUFFIXES = frozenset(
-    ".aif .aiff .au .flac .mp3 .ogg .opus .w64 .wav".split()
-)
+AUDIO_SUFFIXES = frozenset(".aif .aiff .au .flac .mp3 .ogg .opus .w64 .wav".split())
 PACKED_SUFFIXES = frozenset([".dac"])
 
 
