@@ -168,14 +168,22 @@ def receptive_field(module: nn.Module) -> ReceptiveField:
 
 
 def reported_delay(decoder: nn.Module) -> int:
-    """Count the samples by which upstream's odd-stride checkpoints are reported early.
+    """Count the samples that odd strides shift upstream's checkpoints by.
 
-    A transposed convolution of odd stride ``s`` (kernel ``2s``) crops
-    ``(s + 1) / 2`` positions on each side where ``(s - 1) / 2`` would keep the
-    grid of an uncropped right side, so each such layer starts one position
-    late in its own output. Weights trained on the other crop come out one
-    position early per layer, times the strides after it: 8 samples for
-    upstream's rates [8, 5, 4, 2], 0 where all strides are even.
+    A transposed convolution of stride ``s`` and kernel ``2s`` makes ``s`` positions
+    too many, which cropping removes. Upstream crops ``ceil(s / 2)`` on each side;
+    for an odd stride that is one too many, and the output is one short::
+
+        uncropped      |a b c d e f g h i j k l m n o|    2 inputs, stride 5
+        floor(s / 2)       |c d e f g h i j k l m|        one over: cut at the end
+        ceil(s / 2)          |d e f g h i j k l|          one short
+
+    The two begin one position apart. Weights that were trained with the first and
+    run with the second give their output one position early, times the strides
+    that follow: 8 samples for rates [8, 5, 4, 2], none where all strides are even.
+
+    That upstream's 16 and 24 kHz weights are so is reported, not proven here; see
+    docs/delay.md. Weights trained with the layers of this package have no delay.
 
     Arguments
     ---------

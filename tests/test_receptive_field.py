@@ -6,7 +6,6 @@ non-zero exactly where it depends on the impulse that was put in.
 
 from __future__ import annotations
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -133,9 +132,3 @@ def test_reach_of_one_frame_of_the_official_variants(make_dac):
     }
     # Computed by hand from the layers of the paper.
     assert fields == {320: range(-2501, 2813), 512: range(-3733, 4245)}
-
-
-@pytest.mark.parametrize(("rates", "delay"), [([2, 4], 0), ([2, 5], 2), ([3, 3], 4)])
-def test_delay_counts_odd_strides(make_dac, rates, delay):
-    codec = make_dac(encoder_rates=rates, decoder_rates=rates[::-1])
-    assert reported_delay(codec.decoder) == delay
