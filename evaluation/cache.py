@@ -59,7 +59,7 @@ class Cache:
     ...     with Cache(folder) as cache:
     ...         cache.put("key", Outcome(1.5))
     ...     Cache(folder).get("key")
-    Outcome(value=1.5, status='ok', reason='', weight=1.0)
+    Outcome(value=1.5, status='ok', reason='', weight=1.0, lasting=True)
     """
 
     def __init__(self, folder: str | Path):
@@ -100,10 +100,14 @@ class Cache:
         if self._shard is None:
             name = f"scores-{time.time_ns()}-{os.getpid()}.jsonl"
             self._shard = (self.folder / name).open("x", encoding="utf-8")
-        value, status, reason, weight = outcome
-        record = {"k": key, "v": value, "s": status, "r": reason}
-        if weight != 1.0:
-            record["w"] = weight
+        record = {
+            "k": key,
+            "v": outcome.value,
+            "s": outcome.status,
+            "r": outcome.reason,
+        }
+        if outcome.weight != 1.0:
+            record["w"] = outcome.weight
         self._shard.write(json.dumps(record) + "\n")
         self._shard.flush()
         self._outcomes[key] = outcome
@@ -127,13 +131,15 @@ class Cache:
 
 
 def save_codes(path: Path, codes: np.ndarray) -> None:
-    """Write codes under a temporary name, then give them their own."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Keep codes for the next run, whole or not at all."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             np.save(file, codes)
         os.replace(temporary, path)
+    except OSError as error:  # the run has its codes all the same
+        logger.info("codes cannot be kept: %s", error)
     finally:
         temporary.unlink(missing_ok=True)
 

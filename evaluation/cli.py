@@ -23,6 +23,7 @@ __all__ = [
 
 FAILED_CHECKS = 1
 TOO_MANY_FAILURES = 3
+INTERRUPTED = 130
 
 # By position in the hierarchy: typer carries its own copy of click in some
 # releases, so there is no one place to import the class from.
@@ -153,7 +154,8 @@ def _evaluate(audio: Path, max_failures: float, **options: object) -> int:
         TextColumn("{task.description}"),
     )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True) as bar:
+    silent = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
         task = bar.add_task("loading", total=None)
 
         def show(done: int, total: int, text: str) -> None:
@@ -262,12 +264,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name}: {error.format_message()}", file=sys.stderr)
         return 2
     except (typer.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except (ValueError, OSError, PoolError) as error:
+        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    if code == INTERRUPTED:  # typer's own answer to Ctrl-C, too
         print(
             f"{name}: interrupted; the same command goes on where it was.",
             file=sys.stderr,
         )
-        return 130
-    except (ValueError, OSError, PoolError) as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
     return code if isinstance(code, int) else 0

@@ -20,7 +20,7 @@ from evaluation.clips import Clip
 from evaluation.metrics import Metric
 from evaluation.pool import Died, Finished, Pool
 from evaluation.scoring import FACTS, Job, Outcome, Scored, Started, prepare, score
-from evaluation.systems import Point, System
+from evaluation.systems import CodebookSystem, Point, System
 
 __all__ = ["Cell", "Run", "execute", "kept_codes"]
 
@@ -198,12 +198,25 @@ class _Computation:
                     delay=delays[system.name],
                 )
                 work = []
+                encode = not aligned_only and self._lost_codes(job)
                 for point in self.run.points[system.name]:
                     names = tuple(self._missing(job, point, aligned_only))
+                    if encode and not work and FACTS not in names:
+                        names = (FACTS, *names)
                     if names:
                         work.append((point, names))
                 if work:
                     yield replace(job, work=tuple(work), codes_path=self._codes(job))
+
+    def _lost_codes(self, job: Job) -> bool:
+        """Whether there are scores but no codes any more, which entropies need."""
+        if self.cache is None or not isinstance(job.system, CodebookSystem):
+            return False
+        first = self.run.points[job.system.name][0]
+        facts = self.cache.get(self._key(job, first, FACTS))
+        if facts is None or facts.status != "ok":
+            return False
+        return kept_codes(self.run, self.cache, job.clip, job.system) is None
 
     def _missing(self, job: Job, point: Point, aligned_only: bool) -> Iterator[str]:
         names = [metric.name for metric in self.run.metrics]
@@ -245,15 +258,13 @@ class _Computation:
             return ""
         return str(_codes_path(self.run, self.cache, job.clip, job.system))
 
-    def _take(self, job: Job, message: Started | Scored, keep: bool = True) -> None:
+    def _take(self, job: Job, message: Started | Scored) -> None:
         if isinstance(message, Started):
             return
         point, name, outcome = message
         cell = Cell(job.clip.name, job.system.name, point, name)
         self.run.outcomes[cell] = outcome
-        # What is skipped may be installed, and an unreadable file mended, by
-        # the next time.
-        if self.cache and keep and outcome.status != "skipped" and job.clip.sha256:
+        if self.cache and outcome.lasting and job.clip.sha256:
             self.cache.put(self._key(job, point, name), outcome)
         self.finished.add(cell)
         text = f"{job.system.name} {job.clip.name}"
@@ -274,9 +285,9 @@ class _Computation:
                 if Cell(job.clip.name, job.system.name, point, name) in self.finished:
                     continue
                 if blamed is not None and _hit(blamed, point, name):
-                    # Not cached: the next run may have more memory or patience.
-                    failure = Scored(point, name, Outcome(None, "failed", reason))
-                    self._take(job, failure, keep=False)
+                    # The next run may have more memory or patience.
+                    outcome = Outcome(None, "failed", reason, lasting=False)
+                    self._take(job, Scored(point, name, outcome))
                 else:
                     left.append(name)
             if left:

@@ -56,6 +56,11 @@ FAILURES = (
 )
 
 
+# Of these, what says more about the machine at that moment than about the
+# recording: written into the tables, but tried again by the next run.
+PASSING = (ImportError, MemoryError, OSError)
+
+
 class Outcome(NamedTuple):
     """A score, or why there is none.
 
@@ -69,12 +74,15 @@ class Outcome(NamedTuple):
         Why there is no score.
     weight : float
         What the score counts for in a mean.
+    lasting : bool
+        Whether the same computation would end like this again.
     """
 
     value: Any = None
     status: str = "ok"
     reason: str = ""
     weight: float = 1.0
+    lasting: bool = True
 
 
 class Started(NamedTuple):
@@ -176,14 +184,16 @@ def score(job: Job) -> Iterator[Started | Scored]:
     try:
         reference = read_clip(job.clip, job.sample_rate)
     except FAILURES as error:
-        yield from _all_failed(job, describe(error))
+        outcome = failure(error)
+        yield from (Scored(p, name, outcome) for p, ns in job.work for name in ns)
         return
     yield Started(None, "encode")
     try:
         job.system.load()
         coded = _encode(job, reference)
     except FAILURES as error:
-        yield from _all_failed(job, f"encode: {describe(error)}")
+        outcome = failure(error, "encode: ")
+        yield from (Scored(p, name, outcome) for p, ns in job.work for name in ns)
         return
     for point, names in job.work:
         yield Started(point, "decode")
@@ -193,7 +203,7 @@ def score(job: Job) -> Iterator[Started | Scored]:
             )
             facts = _facts(job, coded, point, reference, output)
         except FAILURES as error:
-            outcome = Outcome(None, "failed", f"decode: {describe(error)}")
+            outcome = failure(error, "decode: ")
             yield from (Scored(point, name, outcome) for name in names)
             continue
         length = min(len(reference), len(output))
@@ -254,10 +264,16 @@ def measure(
             reference, output = align(reference, output, delay)
         score = metric.weighted(reference, output, sample_rate, transcript)
     except MissingPackage as error:
-        return Outcome(None, "skipped", describe(error))
+        return Outcome(None, "skipped", describe(error), lasting=False)
     except FAILURES as error:
-        return Outcome(None, "failed", describe(error))
+        return failure(error)
     return Outcome(score.value, weight=score.weight)
+
+
+def failure(error: BaseException, step: str = "") -> Outcome:
+    """Make an outcome of an error."""
+    lasting = not isinstance(error, PASSING)
+    return Outcome(None, "failed", step + describe(error), lasting=lasting)
 
 
 def describe(error: BaseException) -> str:
@@ -320,9 +336,3 @@ def _facts(
         emitted_bits=rate.emitted,
         file_bits=rate.file,
     )
-
-
-def _all_failed(job: Job, reason: str) -> Iterator[Scored]:
-    for point, names in job.work:
-        for name in names:
-            yield Scored(point, name, Outcome(None, "failed", reason))

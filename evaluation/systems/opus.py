@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -53,11 +52,31 @@ def opus_payload_bytes(stream: bytes) -> int:
     return sum(list(ogg_packets(stream))[2:])
 
 
-class _Streams(NamedTuple):
-    """Ogg files by their setting, and the rate that the output returns to."""
+class _Streams:
+    """Ogg files of one clip, each encoded when it is first asked for."""
 
-    by_setting: dict[str, bytes]
-    sample_rate: int
+    def __init__(self, wav: np.ndarray, rate: int, scoring_rate: int):
+        self.wav = wav
+        self.rate = rate
+        self.scoring_rate = scoring_rate
+        self._files: dict[str, bytes] = {}
+
+    def file(self, setting: str) -> bytes:
+        """Return the file of one compression level."""
+        if setting not in self._files:
+            import soundfile
+
+            file = io.BytesIO()
+            soundfile.write(
+                file,
+                self.wav,
+                self.rate,
+                format="OGG",
+                subtype="OPUS",
+                compression_level=float(setting.removeprefix("c=")),
+            )
+            self._files[setting] = file.getvalue()
+        return self._files[setting]
 
 
 class Opus(System):
@@ -97,34 +116,19 @@ class Opus(System):
         ]
 
     def encode(self, wav: np.ndarray, sample_rate: int) -> _Streams:
-        """Encode at every level, at the next rate that Opus knows."""
-        import soundfile
-
+        """Bring the samples to the next rate that Opus knows."""
         rate = next((rate for rate in RATES if rate >= sample_rate), RATES[-1])
-        wav = resample(wav, sample_rate, rate)
-        streams: dict[str, bytes] = {}
-        for point in self.points(None):
-            file = io.BytesIO()
-            soundfile.write(
-                file,
-                wav,
-                rate,
-                format="OGG",
-                subtype="OPUS",
-                compression_level=float(point.setting.removeprefix("c=")),
-            )
-            streams[point.setting] = file.getvalue()
-        return _Streams(streams, sample_rate)
+        return _Streams(resample(wav, sample_rate, rate), rate, sample_rate)
 
     def decode(self, coded: _Streams, point: Point, length: int) -> np.ndarray:
-        """Decode one level and return to the rate that was given to `encode`."""
+        """Code at one level and return to the rate that was given to `encode`."""
         import soundfile
 
-        file = io.BytesIO(coded.by_setting[point.setting])
+        file = io.BytesIO(coded.file(point.setting))
         wav, rate = soundfile.read(file, dtype="float32")
-        return resample(wav, rate, coded.sample_rate)[:length]
+        return resample(wav, rate, coded.scoring_rate)[:length]
 
     def rate(self, coded: _Streams, point: Point, length: int) -> Rate:
         """Payload and file size."""
-        stream = coded.by_setting[point.setting]
+        stream = coded.file(point.setting)
         return Rate(emitted=8 * opus_payload_bytes(stream), file=8 * len(stream))

@@ -203,6 +203,31 @@ class TestCache:
         same = before.utterances["mel_dac7"] == after.utterances["mel_dac7"]
         assert list(same) == [False, True, True]
 
+    @pytest.mark.parametrize("damage", ["gone", "torn"])
+    def test_lost_codes_are_made_again(self, clips, tmp_path, damage):
+        out = tmp_path / "out"
+        first = evaluate(clips, [Rounding()], [1, 2], FAST, output=out, workers=0)
+        assert list(first.codebooks["tokens"]) == [52800] * 4
+        kept = sorted((out / "cache" / "codes").rglob("*.npy"))
+        kept[0].unlink() if damage == "gone" else kept[0].write_bytes(b"\x93NUM")
+        second = evaluate(clips, [Rounding()], [1, 2], FAST, output=out, workers=0)
+        pd.testing.assert_frame_equal(first.codebooks, second.codebooks)
+
+    def test_passing_failures_are_tried_again(self, clips, tmp_path, monkeypatch):
+        out = tmp_path / "out"
+        with monkeypatch.context() as patch:
+
+            def full(self, wav, sample_rate):
+                raise OSError(28, "No space left on device")
+
+            patch.setattr(Rounding, "encode", full)
+            first = evaluate(clips, [Rounding()], [2], FAST, output=out, workers=0)
+        assert set(first.utterances["reason"]) == {
+            "encode: OSError: [Errno 28] No space left on device"
+        }
+        second = evaluate(clips, [Rounding()], [2], FAST, output=out, workers=0)
+        assert set(second.utterances["status"]) == {"ok"}
+
     def test_torn_line_is_ignored(self, clips, tmp_path):
         out = tmp_path / "out"
         first = evaluate(clips, [Rounding()], [2], FAST, output=out, workers=0)
