@@ -168,7 +168,7 @@ class TestPaddingMask:
                 assert not codes[:, frames:].any()
                 audio = together.audio_values[item]
                 torch.testing.assert_close(
-                    audio[: len(clip)], alone.audio_values[0], rtol=0, atol=1e-5
+                    audio[: len(clip)], alone.audio_values[0], rtol=0, atol=1e-4
                 )
                 assert not audio[len(clip) :].any()
 
@@ -182,7 +182,7 @@ class TestPaddingMask:
             audio = codec.decode_codes(encoded.codes, length=lengths)
         expected = torch.zeros_like(out.audio_values)
         expected[:, : audio.shape[-1]] = audio[:, 0]
-        torch.testing.assert_close(out.audio_values, expected, rtol=0, atol=1e-5)
+        torch.testing.assert_close(out.audio_values, expected, rtol=0, atol=1e-4)
 
     def test_a_full_mask_is_no_mask(self, model):
         wav = torch.randn(2, 1, 16 * model.config.hop_length)
@@ -194,7 +194,7 @@ class TestPaddingMask:
         assert torch.equal(plain.audio_codes, masked.audio_codes)
         delay, raw = model.config.delay, plain.audio_values
         kept = masked.audio_values[:, delay : delay + raw.shape[-1]]
-        torch.testing.assert_close(kept, raw[:, : kept.shape[-1]], rtol=0, atol=1e-5)
+        torch.testing.assert_close(kept, raw[:, : kept.shape[-1]], rtol=0, atol=1e-4)
 
     @pytest.mark.parametrize("mask", [[[0, 1, 1, 1]], [[1, 0, 1, 0]], [[0, 0, 0, 0]]])
     def test_odd_masks_are_refused(self, model, mask):
@@ -225,7 +225,7 @@ class TestStereo:
                 audio_codes=out.audio_codes, padding_mask=inputs["padding_mask"]
             ).audio_values
         assert torch.equal(out.audio_codes[3], right.audio_codes[0])
-        torch.testing.assert_close(audio, out.audio_values, atol=1e-5, rtol=0)
+        torch.testing.assert_close(audio, out.audio_values, atol=1e-4, rtol=0)
 
     def test_without_a_mask(self, model):
         wav = torch.randn(2, 2, 10 * model.config.hop_length)
