@@ -39,7 +39,7 @@ class DACTokenizer(nn.Module):
     source : str, Path or DAC
         A name ('16khz', '24khz', '44khz', '44khz-16kbps', '16khz-small'), a
         file, a folder or a hub id, as `DAC.from_pretrained` takes it; or a
-        codec, which is then used as it is.
+        codec (an `EnCodec` too), which is then used as it is.
     num_codebooks : int, optional
         Codebooks to use unless a call says otherwise; all by default.
     sample_rate : int, optional
@@ -80,10 +80,10 @@ class DACTokenizer(nn.Module):
         **options: Any,
     ):
         super().__init__()
-        if isinstance(source, DAC):
-            codec = source
-        else:
+        if isinstance(source, (str, Path)):
             codec = DAC.from_pretrained(source, **options).requires_grad_(False)
+        else:
+            codec = source
         # Past nn.Module.__setattr__, which would make it a submodule.
         self.__dict__["codec"] = codec
         self.num_codebooks = codec.quantizer.check_n_quantizers(num_codebooks)

@@ -78,9 +78,14 @@ ROOMS = {
         "dac_lobe.tokenizer",
         imports="network torch",
     ),
-    "transformers-face": Room(
+    "hf": Room(
         "dac_lobe.hf",
         imports="network weights numpy torch transformers",
+    ),
+    "encodec": Room(
+        "dac_lobe.encodec",
+        imports="network weights audio container disk numpy safetensors torch"
+        " transformers",
     ),
     "corpora": Room(
         "dac_lobe.data",
