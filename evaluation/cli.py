@@ -81,7 +81,7 @@ def evaluate(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
-    timeout: Annotated[float, typer.Option(help="Seconds for one step.")] = 120.0,
+    timeout: Annotated[float, typer.Option(help="Seconds for one step.")] = 600.0,
     device: Annotated[str, typer.Option(help="Where neural codecs run.")] = "cpu",
     cache_dir: Annotated[
         Path | None, typer.Option(help="Cache to share; OUTPUT/cache by default.")

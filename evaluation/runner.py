@@ -86,7 +86,7 @@ def execute(
     run: Run,
     cache: Cache | None,
     workers: int = 2,
-    timeout: float = 120.0,
+    timeout: float = 600.0,
     progress: Progress | None = None,
 ) -> None:
     """Fill ``run.outcomes``, ``run.delays`` and ``run.lags``.

@@ -90,7 +90,7 @@ def evaluate(
     max_utterances: int | None = None,
     seed: int = 0,
     workers: int = 2,
-    timeout: float = 120.0,
+    timeout: float = 600.0,
     device: str = "cpu",
     cache_dir: str | Path | None = None,
     bd_anchor: str | None = None,

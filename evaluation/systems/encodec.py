@@ -6,10 +6,16 @@ Authors
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from evaluation.systems.dac import DACSystem
 from evaluation.systems.system import CodebookSystem, Point, Rate
+
+if TYPE_CHECKING:
+    from dac_lobe.encodec import EnCodec
 
 __all__ = ["EnCodecSystem"]
 
@@ -17,12 +23,15 @@ __all__ = ["EnCodecSystem"]
 class EnCodecSystem(DACSystem):
     """An EnCodec, loaded by ``dac_lobe.encodec.EnCodec.from_pretrained``.
 
+    Models that normalise their input (48 kHz) are refused: their codes do not
+    say how loud the audio was.
+
     Arguments
     ---------
     source : str
-        A name, folder or hub id.
+        A name ('24khz'), a folder in transformers' layout, or a hub id.
     name : str, optional
-        System name.
+        System name; 'encodec' and the source by default.
     device : str
         Where to run.
     """
@@ -30,13 +39,19 @@ class EnCodecSystem(DACSystem):
     def __init__(
         self, source: str = "24khz", name: str | None = None, device: str = "cpu"
     ):
-        super().__init__(source, name or f"encodec-{source.rpartition('/')[2]}", device)
+        super().__init__(source, name or f"encodec-{Path(source).name}", device)
 
-    def _open(self):
+    def _open(self) -> EnCodec:
         from dac_lobe.encodec import EnCodec
 
-        return EnCodec.from_pretrained(self.source, device=self.device)
+        codec = EnCodec.from_pretrained(self.source, device=self.device)
+        if codec.config.normalize:
+            raise ValueError(
+                f"encodec:{self.source} normalises its input, so its codes alone do "
+                "not give the audio back. Choose encodec:24khz."
+            )
+        return codec
 
     def rate(self, coded: np.ndarray, point: Point, length: int) -> Rate:
-        """Count the codes; EnCodec has no file of ours."""
+        """Count the codes; their file is not of our making."""
         return CodebookSystem.rate(self, coded, point, length)

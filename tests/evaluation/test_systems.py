@@ -191,3 +191,39 @@ class TestDAC:
         make_dac(n_codebooks=2).save(tmp_path / "tiny.safetensors")
         other = make_system(str(tmp_path / "tiny.safetensors"))
         assert other.fingerprint() != system.fingerprint()
+
+
+class TestEnCodec:
+    """A tiny model in transformers' layout, at another rate than the recordings."""
+
+    def save(self, folder, **changes):
+        transformers = pytest.importorskip("transformers")
+        config = transformers.EncodecConfig(
+            sampling_rate=4000,
+            upsampling_ratios=[5, 4, 2],
+            target_bandwidths=[0.4, 0.8, 1.6],
+            num_filters=4,
+            hidden_size=8,
+            codebook_size=16,
+            num_lstm_layers=1,
+            **changes,
+        )
+        transformers.EncodecModel(config).save_pretrained(folder)
+        return make_system(f"encodec:{folder}")
+
+    def test_prefixes_lengths_and_rates(self, tmp_path):
+        system = self.save(tmp_path / "tiny")
+        system.load()
+        wav = voice(0.5)
+        low = np.interp(np.arange(2000) * 4, np.arange(len(wav)), wav)
+        codes = system.encode(low, 4000)
+        assert codes.shape == (system.num_codebooks, 50)
+        for point in system.points([1, system.num_codebooks]):
+            assert len(system.reconstruct(codes, point, len(wav), RATE)) == len(wav)
+        assert (system.name, system.kbps(Point(2), RATE)) == ("encodec-tiny", 0.8)
+        assert system.rate(codes, Point(2), 2000).emitted == 400
+
+    def test_normalising_models_are_refused(self, tmp_path):
+        system = self.save(tmp_path / "loud", normalize=True, chunk_length_s=0.5)
+        with pytest.raises(ValueError, match="normalises its input"):
+            system.load()
