@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 
-__all__ = ["Memory", "measure"]
+__all__ = ["Memory", "measure", "peak_above", "status"]
 
 
 class Memory(NamedTuple):
@@ -67,18 +67,18 @@ def measure(folder: Path, contender: str, seconds: float) -> Memory | None:
     return Memory(**json.loads(result.stdout.splitlines()[-1]))
 
 
-def _status(field: str) -> float:
+def status(field: str) -> float:
     """Read a field of this process's status, in MB."""
     text = Path("/proc/self/status").read_text()
     return int(re.search(rf"{field}:\s+(\d+) kB", text).group(1)) / 1024
 
 
-def _peak_above(base: float, work) -> float:
+def peak_above(base: float, work) -> float:
     """Run something and return how far memory rose above ``base``."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     work()
-    return max(0.0, _status("VmHWM") - base)
+    return max(0.0, status("VmHWM") - base)
 
 
 def main(folder: str, contender: str, seconds: str) -> None:
@@ -94,17 +94,17 @@ def main(folder: str, contender: str, seconds: str) -> None:
     for stride in config["encoder_rates"]:
         hop *= stride
     gc.collect()
-    empty = _status("VmRSS")
+    empty = status("VmRSS")
     codec = load(contender, Path(folder))
     wav = 0.1 * torch.randn(1, 1, round(float(seconds) * rate / hop) * hop)
     with torch.inference_mode():
         _, z = codec.encode(wav[..., : 4 * hop])
         codec.decode(z)
         gc.collect()
-        base = _status("VmRSS")
+        base = status("VmRSS")
         kept = []
-        encode = _peak_above(base, lambda: kept.extend(codec.encode(wav)))
-        decode = _peak_above(_status("VmRSS"), lambda: codec.decode(kept[1]))
+        encode = peak_above(base, lambda: kept.extend(codec.encode(wav)))
+        decode = peak_above(status("VmRSS"), lambda: codec.decode(kept[1]))
     print(json.dumps(Memory(base - empty, encode, decode)._asdict()))
 
 
