@@ -26,7 +26,7 @@ import torch.nn.functional as F
 
 from dac_lobe.checks import check_audio, sample_lengths, wanted_lengths
 from dac_lobe.layers import keep_valid
-from dac_lobe.receptive_field import output_length, receptive_field
+from dac_lobe.receptive_field import receptive_field
 
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
@@ -362,14 +362,14 @@ def decode_chunked(
     frames = -(-wanted.longest // hop)
     frame_lengths = -(-wanted.samples // hop)
     ragged = frame_lengths if bool((frame_lengths != frames).any()) else None
-    raw_length = output_length(codec.decoder, frames) if frames else 0
-    raw = torch.empty(batch, 1, raw_length, dtype=codec.dtype, device=codes.device)
+    wav = torch.zeros(batch, 1, wanted.longest, dtype=codec.dtype, device=codes.device)
     for window in windows(frames, chunk_frames, decoder_context(codec)):
         piece = codes[..., window.first : window.last]
         part = decode_window(codec, piece, window, ragged)
-        begin = window.start * hop
-        raw[..., begin : begin + part.shape[-1]] = part
-    return codec._align(raw, wanted)
+        begin = window.start * hop + codec.delay
+        end = min(begin + part.shape[-1], wanted.longest)
+        wav[..., begin:end] = part[..., : max(end - begin, 0)]
+    return codec._end_each(wav, wanted)
 
 
 def check_chunk_frames(codec: DAC, chunk_frames: int | None) -> int:

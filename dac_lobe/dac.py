@@ -563,8 +563,13 @@ class DAC(nn.Module):
         raw      |d d d x x x ... x|            delay 3, 3 samples short
         aligned  |0 0 0 d d d x x x ... x|
         """
-        aligned = self._shift(raw, wanted.longest)
-        return keep_valid(aligned, wanted.samples.to(raw.device))
+        return self._end_each(self._shift(raw, wanted.longest), wanted)
+
+    def _end_each(self, wav: torch.Tensor, wanted: Wanted) -> torch.Tensor:
+        """Zero what lies past each item's length, if they differ."""
+        if bool((wanted.samples == wanted.longest).all()):
+            return wav
+        return keep_valid(wav, wanted.samples.to(wav.device))
 
     def _shift(self, raw: torch.Tensor, samples: int) -> torch.Tensor:
         """Shift raw output by the delay; pad or cut it to a number of samples."""
