@@ -4,8 +4,7 @@
     .safetensors    official names, the configuration as JSON in the header
     folder          what transformers' DacModel.save_pretrained writes
 
-What a file holds is recognised by its content, not by its suffix. Nothing in a
-file is executed, and nothing is loaded in part.
+Nothing in a file is executed, and nothing is loaded in part.
 
 Authors
  * The dac-lobe developers 2026
@@ -13,59 +12,19 @@ Authors
 
 from __future__ import annotations
 
-import json
-import pickle
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from dac_lobe import layouts
-from dac_lobe.variants import VARIANTS, WEIGHT_FILES
+from dac_lobe.variants import VARIANTS
+from dac_lobe.weight_file import read_content
 
-__all__ = ["TRANSFORMERS_CONFIG", "Checkpoint", "read_checkpoint"]
-
-# transformers' names of what a configuration states first-hand. The rest of a
-# config.json (hop_length, hidden_size, upsampling_ratios) is derived there, has
-# been wrong on the hub, and is read from the tensors here.
-TRANSFORMERS_CONFIG = {
-    "encoder_hidden_size": "encoder_dim",
-    "downsampling_ratios": "encoder_rates",
-    "decoder_hidden_size": "decoder_dim",
-    "n_codebooks": "n_codebooks",
-    "codebook_size": "codebook_size",
-    "codebook_dim": "codebook_dim",
-    "quantizer_dropout": "quantizer_dropout",
-    "sampling_rate": "sample_rate",
-    "delay": "delay",
-}
-
-# What torch.load raises on a damaged file, or on one with code in it.
-_UNREADABLE = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    AttributeError,
-    EOFError,
-    IndexError,
-    KeyError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
-
-class _Content(NamedTuple):
-    """What a file holds, before it is understood."""
-
-    state: Mapping[str, torch.Tensor]
-    config: Mapping[str, Any]
-    metadata: dict[str, Any]
+__all__ = ["Checkpoint", "read_checkpoint"]
 
 
 @dataclass
@@ -179,7 +138,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     if not path.exists():
         raise ValueError(f"{path} does not exist. Give a .pth, .safetensors or folder.")
     try:
-        content = _read_folder(path) if path.is_dir() else _read_file(path)
+        content = read_content(path)
         state = layouts.official_names(content.state)
         for key, tensor in state.items():
             if not tensor.is_floating_point():
@@ -191,100 +150,6 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     except ValueError as error:
         raise ValueError(f"{path} is not a usable DAC checkpoint: {error}.") from error
     return Checkpoint(config, state, content.metadata, str(path))
-
-
-def _read_folder(folder: Path) -> _Content:
-    """Read a folder in the layout of transformers."""
-    for name in WEIGHT_FILES:
-        if (folder / name).is_file():
-            content = _read_file(folder / name)
-            stated = _read_json(folder / "config.json")
-            return content._replace(config=_from_transformers(stated))
-    raise ValueError(f"the folder holds none of {', '.join(WEIGHT_FILES)}")
-
-
-def _read_file(path: Path) -> _Content:
-    """Read one file, recognised by how it begins."""
-    with open(path, "rb") as file:
-        head = file.read(9)
-    if not head:
-        raise ValueError("the file is empty")
-    if head.startswith(b"PK\x03\x04"):
-        return _read_torch(path)
-    if head[8:] == b"{":
-        return _read_safetensors(path)
-    raise ValueError(
-        "it is neither a PyTorch zip file nor safetensors; a file of PyTorch < 1.6 "
-        "must be saved again by a newer one"
-    )
-
-
-def _read_torch(path: Path) -> _Content:
-    """Read a .pth file without executing anything in it."""
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except _UNREADABLE as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        raise ValueError(
-            "it is truncated, damaged, or holds more than tensors and plain values "
-            f"({type(error).__name__}: {reason})"
-        ) from error
-    if not isinstance(loaded, dict):
-        raise ValueError(f"it holds a {type(loaded).__name__}, not a state dict")
-    state = loaded.get("state_dict", loaded)
-    if not isinstance(state, dict) or not all(
-        isinstance(key, str) and torch.is_tensor(tensor)
-        for key, tensor in state.items()
-    ):
-        raise ValueError("it holds other things than named tensors")
-    metadata = loaded.get("metadata", {}) if state is not loaded else {}
-    if not isinstance(metadata, dict):
-        raise ValueError(f"its metadata is a {type(metadata).__name__}, not a dict")
-    config = metadata.get("kwargs", {})
-    if not isinstance(config, dict):
-        raise ValueError("its metadata holds no dict 'kwargs'")
-    return _Content(state, config, metadata)
-
-
-def _read_safetensors(path: Path) -> _Content:
-    """Read a .safetensors file; one without a configuration may have it beside it."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"it is truncated or damaged ({error})") from error
-    if "config" in metadata:
-        config = _parse_json(metadata["config"], "the configuration in its header")
-    elif (path.parent / "config.json").is_file():
-        config = _from_transformers(_read_json(path.parent / "config.json"))
-    else:
-        config = {}
-    return _Content(state, config, metadata)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object from a file."""
-    if not path.is_file():
-        raise ValueError(f"{path.name} is missing")
-    return _parse_json(path.read_text(encoding="utf-8", errors="replace"), path.name)
-
-
-def _parse_json(text: str, what: str) -> dict[str, Any]:
-    """Parse a JSON object."""
-    try:
-        parsed = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"{what} is not JSON") from error
-    if not isinstance(parsed, dict):
-        raise ValueError(f"{what} is not a JSON object")
-    return parsed
-
-
-def _from_transformers(stated: Mapping[str, Any]) -> dict[str, Any]:
-    """Rename the entries of a transformers configuration."""
-    names = TRANSFORMERS_CONFIG
-    return {names[key]: value for key, value in stated.items() if key in names}
 
 
 def _configuration(

@@ -21,7 +21,8 @@ import os
 import zipfile
 from pathlib import Path
 
-from dac_lobe.transfer import FetchError, fetch_url, intact
+from dac_lobe.record import intact
+from dac_lobe.transfer import FetchError, fetch_url
 from dac_lobe.variants import RELEASES, VARIANTS, WEIGHT_FILES, Variant
 
 __all__ = ["FetchError", "cache_folder", "download", "download_hub", "offline"]

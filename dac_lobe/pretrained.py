@@ -18,8 +18,9 @@ from safetensors.torch import save as to_safetensors
 
 from dac_lobe import layouts
 from dac_lobe.atomic import replacing
-from dac_lobe.checkpoint import TRANSFORMERS_CONFIG, read_checkpoint
+from dac_lobe.checkpoint import read_checkpoint
 from dac_lobe.variants import find_variant, variant
+from dac_lobe.weight_file import TRANSFORMERS_CONFIG
 
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC

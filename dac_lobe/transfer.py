@@ -4,8 +4,7 @@
 
 Several processes may ask at once: a lock lets one fetch, the others then find
 the file. What a killed process has received stays in the part file, and is
-continued. The record beside the file holds the size and the SHA-256 found at
-the first fetch; a file that no longer agrees with it is fetched again.
+continued. A file that no longer agrees with its record is fetched again.
 
 Authors
  * The dac-lobe developers 2026
@@ -14,13 +13,11 @@ Authors
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import logging
 import os
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,16 +26,15 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from dac_lobe.atomic import publish, replacing
+from dac_lobe.record import Check, intact, read_json, write_record
 
-__all__ = ["FetchError", "fetch_url", "intact"]
+__all__ = ["FetchError", "fetch_url"]
 
 logger = logging.getLogger(__name__)
 
 BACKOFF = 0.5  # seconds after the first failure; doubled after each further one
 LONGEST_WAIT = 60.0
 BLOCK = 1 << 16  # bytes; what is lost of a connection that breaks off
-
-Check = Callable[[Path], bool]
 
 
 class FetchError(OSError):
@@ -107,42 +103,6 @@ def fetch_url(
     return path
 
 
-def intact(path: Path, check: Check | None = None) -> bool:
-    """Tell whether ``path`` is there and as it was when it was fetched.
-
-    The hash is computed again only if the file has been touched since. A file
-    that something else put there is adopted, with a record, if ``check`` agrees.
-
-    Arguments
-    ---------
-    path : Path
-        The file.
-    check : callable, optional
-        As for `fetch_url`.
-
-    Returns
-    -------
-    bool
-    """
-    if not path.is_file():
-        return False
-    found, record = path.stat(), _read_json(_record_path(path))
-    if not record:
-        if check is not None and not check(path):
-            logger.warning("%s is damaged and will be fetched again", path)
-            return False
-        _write_record(path, url=None)
-        return True
-    if found.st_size == record.get("size"):
-        if found.st_mtime_ns == record.get("mtime_ns"):
-            return True
-        if _sha256(path) == record.get("sha256"):
-            _write_record(path, url=record.get("url"))
-            return True
-    logger.warning("%s is not what was fetched and will be fetched again", path)
-    return False
-
-
 def _receive(
     url: str,
     path: Path,
@@ -185,14 +145,14 @@ def _receive(
                 _discard(part)
             raise
     _stamp_path(part).unlink(missing_ok=True)
-    _write_record(path, url)
+    write_record(path, url)
 
 
 def _attempt(
     url: str, file: BinaryIO, part: Path, timeout: float, progress: bool, name: str
 ) -> None:
     """Ask once for what is missing in ``file`` and append it."""
-    have, stamp = file.seek(0, os.SEEK_END), _read_json(_stamp_path(part))
+    have, stamp = file.seek(0, os.SEEK_END), read_json(_stamp_path(part))
     if have and stamp.get("url") != url:
         have = _restart(file)
     if have and have == stamp.get("total"):
@@ -296,11 +256,6 @@ def _stamp_path(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
 
 
-def _record_path(path: Path) -> Path:
-    """Where size and hash of a file are kept."""
-    return path.with_name(f"{path.name}.json")
-
-
 def _write_stamp(
     part: Path, url: str, reply: requests.Response, total: int | None
 ) -> None:
@@ -312,36 +267,3 @@ def _write_stamp(
     stamp = {"url": url, "validator": validator, "total": total}
     with replacing(_stamp_path(part)) as file:
         file.write(json.dumps(stamp).encode())
-
-
-def _write_record(path: Path, url: str | None) -> None:
-    """Keep size and hash beside a file; a folder that is read-only does without."""
-    if not os.access(path.parent, os.W_OK):
-        return
-    found = path.stat()
-    record = {
-        "url": url,
-        "size": found.st_size,
-        "sha256": _sha256(path),
-        "mtime_ns": found.st_mtime_ns,
-    }
-    try:
-        with replacing(_record_path(path)) as file:
-            file.write((json.dumps(record, indent=2) + "\n").encode())
-    except OSError as error:
-        logger.debug("no record beside %s: %s", path, error)
-
-
-def _sha256(path: Path) -> str:
-    """Hash a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read_json(path: Path) -> dict:
-    """Read a small JSON object; an unreadable one is an empty one."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -23,7 +23,8 @@ import torch
 from torch import nn
 from transformers import EncodecConfig, EncodecModel
 
-from dac_lobe.checks import check_audio, sample_lengths, wanted_lengths
+from dac_lobe.checks import sample_lengths, wanted_lengths
+from dac_lobe.encodec.checks import check_scales, check_waveforms
 from dac_lobe.encodec.clips import decode_clips, encode_clips
 from dac_lobe.encodec.codebooks import Codebooks
 from dac_lobe.encodec.grid import Grid
@@ -239,7 +240,7 @@ class EnCodec(nn.Module):
         ValueError
             If the audio or ``n_quantizers`` are not allowed.
         """
-        audio = self._check_audio(audio_data)
+        audio = check_waveforms(audio_data, self.config.audio_channels, self.dtype)
         used = self.quantizer.check_n_quantizers(n_quantizers)
         batch, _, samples = audio.shape
         if lengths is None:
@@ -290,7 +291,12 @@ class EnCodec(nn.Module):
         """
         codes = self.quantizer.check_codes(codes).to(self.device)
         batch, _, frames = codes.shape
-        scales = self._check_scales(scales, batch, self.grid.chunks_of(frames))
+        if self.config.normalize:
+            scales = self.scale if scales is None else scales
+            scales = check_scales(scales, batch, self.grid.chunks_of(frames))
+            scales = scales.to(self.device, self.dtype)
+        else:
+            scales = None
         if length is None:
             length = self.grid.covered(frames)
         wanted = wanted_lengths(length, batch, frames, self.hop_length)
@@ -345,33 +351,3 @@ class EnCodec(nn.Module):
         from dac_lobe.encodec.packed import decode_file
 
         return decode_file(self, source, output)
-
-    def _check_audio(self, audio: torch.Tensor) -> torch.Tensor:
-        """Return waveforms as the model takes them, [B, C, T]."""
-        needed = self.config.audio_channels
-        if torch.is_tensor(audio) and audio.dim() == 3 and audio.shape[1] == needed > 1:
-            batch = len(audio)
-            flat = check_audio(audio.flatten(0, 1), self.dtype)
-            return flat.view(batch, needed, -1)
-        return check_audio(audio, self.dtype).expand(-1, needed, -1)
-
-    def _check_scales(
-        self, scales: torch.Tensor | float | None, batch: int, chunks: int
-    ) -> torch.Tensor | None:
-        """Return scales [B, chunks], None for models that have none."""
-        if not self.config.normalize:
-            return None
-        scales = self.scale if scales is None else scales
-        if scales is None:
-            raise ValueError(
-                "this model divides each chunk by its loudness; give scales= as "
-                "encode returned them, or one number such as 0.1."
-            )
-        scales = torch.as_tensor(scales, dtype=self.dtype, device=self.device)
-        if scales.dim() == 0:
-            return scales.expand(batch, chunks)
-        if scales.dim() != 2 or len(scales) != batch or scales.shape[1] < chunks:
-            raise ValueError(
-                f"scales are {tuple(scales.shape)}; {(batch, chunks)} is needed."
-            )
-        return scales
