@@ -81,7 +81,7 @@ class HanceCodec(nn.Module):
     ...     path = write_audio(Path(folder) / "a.wav", torch.zeros(2, 16000), 16000)
     ...     zq, s = model.encode(path)
     >>> zq.shape, s.shape, model.decode(s=s).shape
-    (torch.Size([1, 64, 50]), torch.Size([1, 12, 50]), torch.Size([1, 1, 16000]))
+    (torch.Size([1, 256, 50]), torch.Size([1, 12, 50]), torch.Size([1, 1, 16000]))
     """
 
     def __init__(
