@@ -22,7 +22,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from evaluation.scoring import Outcome
+from evaluation.jobs import Outcome
 
 __all__ = ["Cache", "cache_key", "load_codes", "save_codes"]
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from evaluation.cache import Cache
 from evaluation.clips import Clip, read_clip, resample
+from evaluation.jobs import FACTS
 from evaluation.plots import spectrogram
 from evaluation.runner import Cell, Run, kept_codes
 from evaluation.scoring import FAILURES, describe
@@ -125,7 +126,7 @@ def _kbps(run: Run, system: System, point: Point) -> float | None:
         return nominal
     bits, seconds = 0.0, 0.0
     for clip in run.clips:
-        facts = run.outcomes[Cell(clip.name, system.name, point, "@facts")].value
+        facts = run.outcomes[Cell(clip.name, system.name, point, FACTS)].value
         if facts and facts["emitted_bits"] is not None:
             bits += facts["emitted_bits"]
             seconds += facts["seconds"]

@@ -17,9 +17,10 @@ import numpy as np
 
 from evaluation.cache import Cache, cache_key, load_codes
 from evaluation.clips import Clip
+from evaluation.jobs import FACTS, Job, Outcome, Scored, Started
 from evaluation.metrics import Metric
 from evaluation.pool import Died, Finished, Pool
-from evaluation.scoring import FACTS, Job, Outcome, Scored, Started, prepare, score
+from evaluation.scoring import prepare, score
 from evaluation.systems import CodebookSystem, Point, System
 
 __all__ = ["Cell", "Run", "execute", "kept_codes"]

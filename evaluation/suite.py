@@ -19,6 +19,7 @@ from evaluation import tables, writers
 from evaluation.cache import Cache
 from evaluation.clips import Clip, find_clips
 from evaluation.definitions import definitions, environment, signature
+from evaluation.differences import bd_table, paired_table
 from evaluation.metrics import Metric, choose
 from evaluation.rates import codebook_use
 from evaluation.runner import Run, execute, kept_codes
@@ -233,12 +234,12 @@ def _analyse(run: Run, cache: Cache, anchor: str | None, seed: int) -> Results:
     utterances = tables.utterance_table(run)
     summary = tables.summary_table(run, uses, seed)
     failed = utterances.loc[utterances["status"] == "failed", "utterance"].nunique()
-    bd = tables.bd_table(run, summary, anchor) if anchor else pd.DataFrame()
+    bd = bd_table(run, summary, anchor) if anchor else pd.DataFrame()
     return Results(
         utterances=utterances,
         summary=summary,
         codebooks=tables.codebook_table(uses),
-        paired=tables.paired_table(run, seed),
+        paired=paired_table(run, seed),
         bd=bd,
         worst=tables.worst_table(run),
         definitions=definitions(run, seed),

@@ -1,0 +1,135 @@
+"""Systems against systems, as tables: paired on recordings, and curve against curve.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from evaluation.curves import Curve, bd_metric, bd_rate
+from evaluation.runner import Run
+from evaluation.statistics import holm, paired_difference
+from evaluation.tables import scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["bd_table", "paired_table"]
+
+
+def paired_table(run: Run, seed: int = 0) -> pd.DataFrame:
+    """Compare every operating point with the first system at its highest rate.
+
+    Arguments
+    ---------
+    run : Run
+        Executed.
+    seed : int
+        Of intervals and permutations.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per metric and operating point: mean difference (this one minus
+        the reference) on the ``n_pairs`` clips that both have, its interval,
+        and p-values, corrected by Holm's method within each metric.
+    """
+    import pandas as pd
+
+    reference = run.systems[0]
+    top = run.points[reference.name][-1]
+    speakers = [clip.speaker for clip in run.clips]
+    rows = []
+    for metric in run.metrics:
+        base = scores(run, reference, top, metric).values
+        family = []
+        for system in run.systems:
+            for point in run.points[system.name]:
+                if (system.name, point) == (reference.name, top):
+                    continue
+                found = scores(run, system, point, metric).values
+                label = f"{system.name} {point} - {reference.name} {metric.name}"
+                result = paired_difference(found, base, speakers, seed, label)
+                row = {
+                    "metric": metric.name,
+                    "system": system.name,
+                    "num_codebooks": point.num_codebooks,
+                    "setting": point.setting,
+                    "reference": f"{reference.name} {top}".strip(),
+                    "difference": result.difference.mean,
+                    "low": result.difference.low,
+                    "high": result.difference.high,
+                    "p": result.p,
+                    "n_pairs": result.pairs,
+                    "n_clusters": result.difference.clusters,
+                }
+                family.append(row)
+        for row, corrected in zip(family, holm([r["p"] for r in family]), strict=True):
+            row["p_holm"] = corrected
+        rows += family
+    columns = [
+        "metric", "system", "num_codebooks", "setting", "reference", "difference",
+        "low", "high", "p", "p_holm", "n_pairs", "n_clusters",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).astype({"num_codebooks": "Int64"})
+
+
+def _curve(summary: pd.DataFrame, system: str, metric: str) -> Curve:
+    """Pick a system's curve of a metric over its nominal rate from the summary."""
+    part = summary[summary["system"] == system]
+    return Curve(list(part["kbps"]), list(part[f"{metric}_mean"]))
+
+
+def bd_table(run: Run, summary: pd.DataFrame, anchor: str) -> pd.DataFrame:
+    """Make the table of Bjøntegaard differences from one system.
+
+    Arguments
+    ---------
+    run : Run
+        Executed.
+    summary : pandas.DataFrame
+        From `summary_table`.
+    anchor : str
+        Name of the system to compare to.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per metric and system with two rates or more; empty values come
+        with their ``reason``.
+    """
+    import pandas as pd
+
+    rows = []
+    for metric in run.metrics:
+        base = _curve(summary, anchor, metric.name)
+        for system in run.systems:
+            if system.name == anchor or len(run.points[system.name]) < 2:
+                continue
+            test = _curve(summary, system.name, metric.name)
+            rate, score = bd_rate(test, base), bd_metric(test, base)
+            rows.append(
+                {
+                    "metric": metric.name,
+                    "system": system.name,
+                    "anchor": anchor,
+                    "bd_rate_percent": rate.value,
+                    "from_score": rate.low,
+                    "to_score": rate.high,
+                    "bd_metric": score.value,
+                    "from_kbps": score.low,
+                    "to_kbps": score.high,
+                    "reason": "; ".join(
+                        f"{name}: {result.reason}"
+                        for name, result in (("rate", rate), ("metric", score))
+                        if result.reason
+                    ),
+                }
+            )
+    columns = [
+        "metric", "system", "anchor", "bd_rate_percent", "from_score", "to_score",
+        "bd_metric", "from_kbps", "to_kbps", "reason",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
