@@ -25,7 +25,7 @@ from evaluation.metrics import Metric, MetricError, MissingPackage
 from evaluation.metrics.waveform import align, estimate_lag
 from evaluation.systems import Point
 
-__all__ = ["FAILURES", "describe", "failure", "measure", "prepare", "score"]
+__all__ = ["FAILURES", "describe", "failure", "is_codes", "measure", "prepare", "score"]
 
 MAX_LENGTH_DIFFERENCE = 0.1  # seconds
 

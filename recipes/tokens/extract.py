@@ -7,7 +7,7 @@ makes what is missing.
 > python extract.py hparams/an4.yaml --data_folder /path/to/an4 --workers 2
 
 On several machines, or GPUs, with `engine: torchrun` or `engine: ray`; see
-docs/scale.md.
+docs/tokens.md.
 
 Authors
  * The dac-lobe developers 2026

@@ -50,8 +50,8 @@ ROOMS = {
         imports="network torch",
     ),
     "weights": Room(
-        "dac_lobe.layouts dac_lobe.checkpoint dac_lobe.fingerprint dac_lobe.transfer"
-        " dac_lobe.fetch dac_lobe.pretrained",
+        "dac_lobe.layouts dac_lobe.weight_file dac_lobe.checkpoint dac_lobe.fingerprint"
+        " dac_lobe.record dac_lobe.transfer dac_lobe.fetch dac_lobe.pretrained",
         imports="disk variants filelock numpy requests safetensors torch tqdm",
         later="fast huggingface_hub",
     ),
@@ -123,11 +123,12 @@ ROOMS = {
         later="face encodec soundfile torch",
     ),
     "runner": Room(
-        "evaluation.scoring evaluation.cache evaluation.pool evaluation.runner",
+        "evaluation.jobs evaluation.scoring evaluation.cache evaluation.pool"
+        " evaluation.runner",
         imports="metrics systems numpy",
     ),
     "results": Room(
-        "evaluation.rates evaluation.statistics evaluation.curves"
+        "evaluation.rates evaluation.statistics evaluation.curves evaluation.differences"
         " evaluation.definitions evaluation.tables evaluation.writers evaluation.suite"
         " evaluation.compare evaluation.metric_stats evaluation.selftest",
         imports="metrics systems runner numpy pandas",
