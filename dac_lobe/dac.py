@@ -260,17 +260,6 @@ class DAC(nn.Module):
         return self.n_codebooks
 
     @property
-    def backend(self) -> str:
-        """How inference is executed: 'modules', or 'torch' or 'native' (see `fast`)."""
-        return "modules" if self._engine is None else self._engine.backend
-
-    @property
-    def precision(self) -> str:
-        """Precision of the decoder where the codec is now; 'exact' on CPUs."""
-        gpu = self._engine is not None and self.device.type == "cuda"
-        return self._engine.precision if gpu else "exact"
-
-    @property
     def frame_rate(self) -> float:
         """Frames per second, in Hz."""
         return self.sample_rate / self.hop_length
