@@ -88,6 +88,9 @@ def run(job: Job, shards: list[ShardSpec], workers: int) -> Iterator[ShardResult
                 _load,
                 fn_kwargs={"sample_rate": job.meta.sample_rate},
                 num_cpus=1,
+                # Ray fuses steps that ask for the same; it never fuses one whose
+                # arguments it cannot know beforehand.
+                ray_remote_args_fn=dict,
             )
             .map_batches(
                 _Encoder,
