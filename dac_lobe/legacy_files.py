@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import torch
+from torch import nn
 
 from dac_lobe.audio import BLOCK_SAMPLES, AudioReader, AudioWriter
 from dac_lobe.container import ContainerError
@@ -166,13 +168,14 @@ def _decoded_chunks(
 ) -> Iterator[np.ndarray]:
     """Decode chunk by chunk, yield samples at the model's rate, [C, n].
 
-    Without padding a convolution gives what depends on real input only: the
-    middle of what it would give with padding. So each chunk is decoded with
-    padding, and cut:
+    The official package decodes chunks without padding, and lays them end to end:
 
         frames      |x x x x x x x x x x|
-        padded       |p p p y y y y p p p|
-        unpadded           |y y y y|            laid end to end
+        unpadded           |y y y y|
+
+    That is not quite the middle of what padding would give: the outermost inputs
+    of a transposed convolution have no neighbour to overlap with. So it is done
+    as there, layer by layer.
     """
     in_file = file.codes.shape[1]
     used = in_file if num_codebooks is None else num_codebooks
@@ -180,24 +183,34 @@ def _decoded_chunks(
         raise ValueError(
             f"num_codebooks={used}, but the file has {in_file}. Choose 1 to {in_file}."
         )
+    unpadded = _unpadded(codec.decoder)
     for start in range(0, file.codes.shape[-1], file.chunk_length):
         part = file.codes[:, :used, start : start + file.chunk_length]
         codes = torch.from_numpy(part.astype(np.int64))
         if file.padding:
             wav = codec.decode_chunked(codes)
         else:
+            _check_chunk(codec, part.shape[-1])
             with torch.no_grad():
-                z = codec.quantizer.from_codes(codes.to(codec.device)).z
-                wav = _valid_middle(codec, codec.decode(z), part.shape[-1])
+                wav = unpadded(codec.quantizer.from_codes(codes.to(codec.device)).z)
         yield wav[:, 0].float().cpu().numpy()
 
 
-def _valid_middle(codec: DAC, raw: torch.Tensor, frames: int) -> torch.Tensor:
-    """Cut a raw output to what the decoder gives if no layer pads."""
+def _unpadded(decoder: nn.Module) -> nn.Module:
+    """Copy a decoder, but not its weights, and pad nowhere."""
+    weights = {id(parameter): parameter for parameter in decoder.parameters()}
+    decoder = copy.deepcopy(decoder, weights)
+    for layer in convolutions(decoder):
+        layer.padding = (0,)
+    return decoder
+
+
+def _check_chunk(codec: DAC, frames: int) -> None:
+    """Raise an error if a chunk gives no sample without padding."""
     length = frames
     for layer in convolutions(codec.decoder):
         kernel = layer.kernel_size[0]
-        if isinstance(layer, torch.nn.ConvTranspose1d):
+        if isinstance(layer, nn.ConvTranspose1d):
             length = (length - 1) * layer.stride[0] + kernel
         else:
             length -= layer.dilation[0] * (kernel - 1)
@@ -206,8 +219,6 @@ def _valid_middle(codec: DAC, raw: torch.Tensor, frames: int) -> torch.Tensor:
                 f"a chunk of {frames} frames is too short to give a sample with this "
                 "model. Choose the model that made the file."
             )
-    cut = (raw.shape[-1] - length) // 2
-    return raw[..., cut : cut + length]
 
 
 def _kept(blocks: Iterator[np.ndarray], file: BinaryIO) -> Iterator[np.ndarray]:
