@@ -36,7 +36,7 @@ def kernels():
                 f"dac_lobe/native/{name}.h"
                 for name in (
                     *("convolution", "parallel", "products"),
-                    *("residual", "strided", "vectors", "winograd"),
+                    *("residual", "search", "strided", "vectors", "winograd"),
                 )
             ],
             language="c++",

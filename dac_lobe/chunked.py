@@ -19,14 +19,20 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 
 from dac_lobe.checks import check_audio, sample_lengths, wanted_lengths
 from dac_lobe.layers import keep_valid
-from dac_lobe.receptive_field import receptive_field
+from dac_lobe.receptive_field import (
+    Context,
+    Window,
+    decoder_context,
+    encoder_context,
+)
+from dac_lobe.ties import settle
 
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
@@ -46,77 +52,6 @@ __all__ = [
 ]
 
 CHUNK_SECONDS = 2.0
-
-
-class Context(NamedTuple):
-    """Frames needed on each side of a run of frames to compute it exactly.
-
-    Attributes
-    ----------
-    left : int
-        Frames before the run.
-    right : int
-        Frames after it.
-    """
-
-    left: int
-    right: int
-
-
-class Window(NamedTuple):
-    """One chunk and its context, as frame positions in the whole signal.
-
-    Attributes
-    ----------
-    first : int
-        First frame to read.
-    start : int
-        First frame to keep.
-    stop : int
-        End of the frames to keep (exclusive).
-    last : int
-        End of the frames to read (exclusive).
-    """
-
-    first: int
-    start: int
-    stop: int
-    last: int
-
-
-def encoder_context(codec: DAC) -> Context:
-    """Frames of waveform around a frame that its codes depend on.
-
-    Arguments
-    ---------
-    codec : DAC
-        The codec.
-
-    Returns
-    -------
-    Context
-        8 frames each side for the official variants.
-    """
-    hop = codec.hop_length
-    samples = receptive_field(codec.encoder).inputs(0, 1)
-    return Context(-(samples.start // hop), -(-samples.stop // hop) - 1)
-
-
-def decoder_context(codec: DAC) -> Context:
-    """Frames of codes around a frame that its samples depend on.
-
-    Arguments
-    ---------
-    codec : DAC
-        The codec.
-
-    Returns
-    -------
-    Context
-        10 frames each side for the official variants.
-    """
-    frames = receptive_field(codec.decoder).inputs(0, codec.hop_length)
-    return Context(-frames.start, frames.stop - 1)
 
 
 def default_chunk_frames(codec: DAC) -> int:
@@ -199,7 +134,12 @@ def encode_window(
         frame_lengths = (-(-here // hop)).clamp(0, frames)
     z = codec._encode_frames(audio, None if lengths is None else frame_lengths * hop)
     start, stop = window.start - window.first, window.stop - window.first
-    codes = codec._quantize(z[..., start:stop], num_codebooks).codes
+    z = z[..., start:stop]
+    quantized = codec._quantize(z, num_codebooks)
+    if codec._settles(audio):
+        ends = torch.full((len(z),), frames) if lengths is None else frame_lengths
+        quantized = settle(codec, audio, ends, z, quantized, first=start)
+    codes = quantized.codes
     return codes if lengths is None else keep_valid(codes, frame_lengths - start)
 
 

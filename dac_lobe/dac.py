@@ -36,6 +36,7 @@ from dac_lobe.encoder import Encoder
 from dac_lobe.layers import init_weights, keep_valid
 from dac_lobe.outputs import Encoded, Forwarded
 from dac_lobe.quantizer import FromCodes, ResidualQuantized, ResidualVectorQuantize
+from dac_lobe.ties import settle
 
 if TYPE_CHECKING:
     from dac_lobe.fast.engine import Engine
@@ -260,6 +261,17 @@ class DAC(nn.Module):
         return self.n_codebooks
 
     @property
+    def backend(self) -> str:
+        """How inference is executed: 'modules', or 'torch' or 'native' (see `fast`)."""
+        return "modules" if self._engine is None else self._engine.backend
+
+    @property
+    def precision(self) -> str:
+        """Precision of the decoder where the codec is now; 'exact' on CPUs."""
+        gpu = self._engine is not None and self.device.type == "cuda"
+        return self._engine.precision if gpu else "exact"
+
+    @property
     def frame_rate(self) -> float:
         """Frames per second, in Hz."""
         return self.sample_rate / self.hop_length
@@ -324,10 +336,13 @@ class DAC(nn.Module):
         else:
             valid = sample_lengths(lengths, batch, samples).to(audio_data.device)
             frame_lengths = -(-valid // hop)
-            z = self._encode_frames(keep_valid(audio_data, valid), frame_lengths * hop)
+            audio_data = keep_valid(audio_data, valid)
+            z = self._encode_frames(audio_data, frame_lengths * hop)
         quantized = self._quantize(
             z, used if n_quantizers is not None or not self.training else None
         )
+        if self._settles(audio_data):
+            quantized = settle(self, audio_data, frame_lengths, z, quantized)
         if lengths is not None:
             quantized = self._blank_padding(quantized, frame_lengths)
         return Encoded(*quantized, frame_lengths=frame_lengths)
@@ -556,6 +571,13 @@ class DAC(nn.Module):
         if self._engine is None or part.training or not torch.is_tensor(x):
             return False
         return not (x.requires_grad and torch.is_grad_enabled())
+
+    def _settles(self, audio: torch.Tensor) -> bool:
+        """Tell whether near ties are settled: where fast kernels round freely.
+
+        The modules themselves are left to choose as upstream's do, bit for bit.
+        """
+        return audio.device.type == "cpu" and self._use_engine(self.encoder, audio)
 
     def _align(self, raw: torch.Tensor, wanted: Wanted) -> torch.Tensor:
         """Shift raw output by the delay and give each item exactly its length.

@@ -20,21 +20,64 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from math import ceil, floor
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 from torch import nn
+
+if TYPE_CHECKING:
+    from dac_lobe.dac import DAC
 
 Length = TypeVar("Length", int, torch.Tensor)
 Convolution = nn.Conv1d | nn.ConvTranspose1d
 
 __all__ = [
+    "Context",
     "ReceptiveField",
+    "Window",
     "convolutions",
+    "decoder_context",
+    "encoder_context",
     "output_length",
     "receptive_field",
     "reported_delay",
 ]
+
+
+class Context(NamedTuple):
+    """Frames needed on each side of a run of frames to compute it exactly.
+
+    Attributes
+    ----------
+    left : int
+        Frames before the run.
+    right : int
+        Frames after it.
+    """
+
+    left: int
+    right: int
+
+
+class Window(NamedTuple):
+    """One chunk and its context, as frame positions in the whole signal.
+
+    Attributes
+    ----------
+    first : int
+        First frame to read.
+    start : int
+        First frame to keep.
+    stop : int
+        End of the frames to keep (exclusive).
+    last : int
+        End of the frames to read (exclusive).
+    """
+
+    first: int
+    start: int
+    stop: int
+    last: int
 
 
 class ReceptiveField(NamedTuple):
@@ -165,6 +208,41 @@ def receptive_field(module: nn.Module) -> ReceptiveField:
             first = first * stride - padding
             last = last * stride - padding + reach
     return ReceptiveField(step, first, last)
+
+
+def encoder_context(codec: DAC) -> Context:
+    """Frames of waveform around a frame that its codes depend on.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec.
+
+    Returns
+    -------
+    Context
+        8 frames each side for the official variants.
+    """
+    hop = codec.hop_length
+    samples = receptive_field(codec.encoder).inputs(0, 1)
+    return Context(-(samples.start // hop), -(-samples.stop // hop) - 1)
+
+
+def decoder_context(codec: DAC) -> Context:
+    """Frames of codes around a frame that its samples depend on.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec.
+
+    Returns
+    -------
+    Context
+        10 frames each side for the official variants.
+    """
+    frames = receptive_field(codec.decoder).inputs(0, codec.hop_length)
+    return Context(-frames.start, frames.stop - 1)
 
 
 def reported_delay(decoder: nn.Module) -> int:

@@ -52,11 +52,14 @@ def seeded_dac(**changes):
     with torch.no_grad():
         for name, parameter in codec.named_parameters():
             if name.endswith("original0"):
-                continue
-            if name.endswith("alpha"):
+                # The length of each filter. With what DAC starts from, and biases
+                # as large as weights, every frame of any audio has the same codes.
+                parameter.fill_(0.6)
+            elif name.endswith("alpha"):
                 parameter.uniform_(0.5, 2.0, generator=generator)
             else:
-                parameter.normal_(0.0, 0.3, generator=generator)
+                spread = 0.01 if name.endswith("bias") else 0.3
+                parameter.normal_(0.0, spread, generator=generator)
     return codec.eval()
 
 

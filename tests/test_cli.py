@@ -260,7 +260,7 @@ def test_info_of_a_model(model, tiny_dac, capsys):
     assert shown["delay"] == tiny_dac.delay
     assert shown["encoder_rates"] == [2, 4]
     assert shown["frame_rate_hz"] == 2000
-    assert shown["backend"] == DAC.from_pretrained(model)._engine.backend
+    assert shown["backend"].startswith(DAC.from_pretrained(model).backend)
     assert main(["info", model]) == 0
     assert "1: 8.0, 2: 16.0, 3: 24.0" in capsys.readouterr().out
 

@@ -12,8 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dac_lobe.fast import attach, detach
+from dac_lobe.chunked import Context, decoder_context, encoder_context
+from dac_lobe.fast import attach, detach, engine
 from dac_lobe.fast.engine import Engine
+from dac_lobe.fast.fixed import FixedNetwork, equal_windows, run_windows
 from dac_lobe.fast.flow import run_plan
 from dac_lobe.fast.native import find_native
 from dac_lobe.fast.plan import UnusualNetworkError, make_plan
@@ -38,9 +40,15 @@ def check(codec, wav, **options):
     encoded = codec.encode(wav, **options)
     assert torch.equal(encoded.codes, plain.codes)
     for ours, theirs in zip(encoded, plain, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+        near(ours, theirs, 1e-4)
     assert not encoded.z.requires_grad
-    torch.testing.assert_close(codec.decode(encoded.z), plain_wav, rtol=0, atol=1e-5)
+    near(codec.decode(encoded.z), plain_wav, 1e-5)
+
+
+def near(ours, theirs, tolerance):
+    """Compare tensors, in units of the largest value."""
+    largest = float(theirs.abs().max()) if theirs.numel() else 0.0
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance * (largest + 1e-9))
 
 
 @pytest.fixture(params=["torch", "native"])
@@ -77,7 +85,7 @@ def test_chunks_do_not_show(tiny_dac, frames, chunk, decode):
     parts = [rows.clone() for rows in run_plan(kernels, x[0].t(), chunk)]
     with torch.no_grad():
         whole = network(x)
-    torch.testing.assert_close(torch.cat(parts).t()[None], whole, rtol=1e-5, atol=1e-5)
+    near(torch.cat(parts).t()[None], whole, 1e-5)
 
 
 def test_items_of_a_batch_are_alone(codec):
@@ -95,7 +103,7 @@ def test_any_number_of_codebooks(codec, used):
     with torch.no_grad():
         plain = codec.quantizer.from_codes(codes)
     for ours, theirs in zip(codec._dequantize(codes), plain, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+        near(ours, theirs, 1e-6)
 
 
 def test_codebooks_of_unequal_dimensions(make_dac, backend):
@@ -247,3 +255,64 @@ def test_real_speech_gets_the_same_codes(shared_audio, backend):
         plain = codec.quantizer(z)
     ours = QuantizerTables(codec.quantizer).quantize(z, 12)
     assert torch.equal(ours.codes, plain.codes)
+
+
+@pytest.mark.slow
+def test_compiled_code_gives_the_same(make_dac, monkeypatch):
+    monkeypatch.setattr(engine, "COMPILED_FROM", 0.0)
+    monkeypatch.setattr(engine, "WINDOW_SECONDS", 0.05)
+    monkeypatch.delenv("DAC_LOBE_BACKEND", raising=False)
+    codec = attach(make_dac(), compile=True)
+    assert codec._engine.backend == "torch"
+    for samples in (8, 700, 2000):
+        check(codec, torch.randn(2, 1, samples))
+    check(codec, torch.randn(2, 1, 900), lengths=torch.tensor([900, 300]))
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.booleans())
+@settings(max_examples=20)
+def test_fixed_windows_do_not_show(tiny_dac, frames, valid, channels_last):
+    valid = min(frames, valid)
+    lengths = torch.tensor([frames, valid])
+    hop = tiny_dac.hop_length
+    wav, z = (
+        torch.randn(2, 1, frames * hop),
+        torch.randn(2, tiny_dac.latent_dim, frames),
+    )
+    with torch.no_grad():
+        cases = (
+            (tiny_dac.encoder, wav, lengths * hop, encoder_context(tiny_dac), (hop, 1)),
+            (tiny_dac.decoder, z, lengths, decoder_context(tiny_dac), (1, hop)),
+        )
+        for network, x, valid, context, hops in cases:
+            body = FixedNetwork(make_plan(network), channels_last=channels_last)
+            whole = network(x, valid)
+            out = torch.zeros_like(whole)
+            run_windows(body, x, valid, sum(context) + 7, context, hops, out)
+            near(out, whole, 1e-5)
+
+
+def test_windows_must_be_wider_than_their_context():
+    with pytest.raises(ValueError, match="leaves nothing"):
+        next(equal_windows(10, 4, Context(2, 2)))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize(
+    ("precision", "decibels"), [("exact", 90), ("tf32", 45), ("bf16", 25), ("fp16", 40)]
+)
+def test_gpu_gives_the_same(make_dac, precision, decibels, compile):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    codec = make_dac().cuda()
+    plain = codec.encode(torch.randn(1, 1, 40000, device="cuda"))
+    wav = codec.decode(plain.z)
+    attach(codec, precision=precision, compile=compile)
+    for _ in range(2):  # captured, then replayed
+        fast = codec.decode(plain.z)
+        noise = (fast - wav).square().mean() / wav.square().mean()
+        assert 10 * torch.log10(noise) < -decibels
+    batch = torch.randn(3, 1, 30000, device="cuda")
+    lengths = torch.tensor([30000, 8, 12345], device="cuda")
+    check(codec, batch, lengths=lengths) if precision == "exact" else None

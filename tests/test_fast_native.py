@@ -17,7 +17,10 @@ from dac_lobe.fast import attach, native
 from dac_lobe.fast.native import NativeKernel, load_build, runnable, supports
 from dac_lobe.fast.packing import rounded_up
 from dac_lobe.fast.plan import Convolve, Residual, Upsample
+from dac_lobe.fast.search import NativeTables
+from dac_lobe.fast.tables import QuantizerTables
 from dac_lobe.layers import snake
+from dac_lobe.quantizer import ResidualVectorQuantize
 
 SIZES = settings(
     max_examples=25,
@@ -194,6 +197,37 @@ def test_snake_passes_on_what_is_no_number(library):
     assert bool(out.isnan().all())
     out = pointwise(library, 1.0, F.pad(odd[:3], (0, 5)))
     torch.testing.assert_close(out[0, :3], odd[:3])
+
+
+@given(
+    size=st.sampled_from([2, 16, 63, 64, 65, 1024]),
+    dimensions=st.lists(st.integers(1, 12), min_size=1, max_size=5),
+    frames=st.integers(1, 40),
+    data=st.data(),
+)
+@SIZES
+def test_searching_codebooks(library, size, dimensions, frames, data):
+    quantizer = ResidualVectorQuantize(16, len(dimensions), size, dimensions).eval()
+    z = torch.randn(2, 16, frames)
+    used = data.draw(st.integers(1, len(dimensions)))
+    ours = NativeTables(quantizer, library).quantize(z, used)
+    theirs = QuantizerTables(quantizer).quantize(z, used)
+    # Sums in another order: a code may differ where two are equally near.
+    assert float((ours.codes == theirs.codes).float().mean()) > 0.98
+    same = (ours.codes == theirs.codes).all(dim=1)
+    close(ours.z.transpose(1, 2)[same], theirs.z.transpose(1, 2)[same], 110)
+
+
+def test_the_lowest_of_equal_codes_wins(library):
+    quantizer = ResidualVectorQuantize(4, 1, 200, 2).eval()
+    with torch.no_grad():
+        quantizer.quantizers[0].codebook.weight[:] = torch.tensor([1.0, 2.0])
+    assert (
+        NativeTables(quantizer, library)
+        .quantize(torch.randn(1, 4, 9), 1)
+        .codes.eq(0)
+        .all()
+    )
 
 
 def test_what_it_cannot_run_is_known():

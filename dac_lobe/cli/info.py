@@ -91,13 +91,14 @@ def _legacy_rows(file: LegacyFile) -> dict[str, Any]:
 
 def _model_rows(codec: DAC) -> dict[str, Any]:
     from dac_lobe.audio_codes import model_name
+    from dac_lobe.fast import describe
     from dac_lobe.fingerprint import fingerprint
 
     return {
         "model": model_name(codec),
         "fingerprint": fingerprint(codec),
         "parameters": sum(values.numel() for values in codec.parameters()),
-        "backend": "modules" if codec._engine is None else codec._engine.backend,
+        "backend": describe(codec),
         "hop_length": codec.hop_length,
         "frame_rate_hz": codec.frame_rate,
         "kbps": {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
 
-__all__ = ["BACKENDS", "PRECISIONS", "attach", "detach"]
+__all__ = ["BACKENDS", "PRECISIONS", "attach", "describe", "detach"]
 
 BACKENDS = ("auto", "torch", "native")
 PRECISIONS = ("exact", "tf32", "bf16", "fp16")
@@ -25,6 +25,8 @@ def attach(
     backend: str = "auto",
     precision: str = "exact",
     compile: bool = False,
+    *,
+    encoder_precision: str = "exact",
 ) -> DAC:
     """Let a fast engine run a codec's inference.
 
@@ -40,9 +42,11 @@ def attach(
         'native' (the C++ kernel), 'torch', or 'auto': native where it is built.
         The environment variable DAC_LOBE_BACKEND overrides it.
     precision : str
-        'exact', or for the decoder on a GPU 'tf32', 'bf16' or 'fp16'.
+        Of the decoder on a GPU: 'exact', 'tf32', 'bf16' or 'fp16'. CPUs are exact.
     compile : bool
         Whether to compile the torch backend (seconds, once per process).
+    encoder_precision : str
+        Of the encoder on a GPU; codes may change with it.
 
     Returns
     -------
@@ -59,10 +63,11 @@ def attach(
 
     if backend not in BACKENDS:
         raise ValueError(f"backend={backend!r}; choose one of {', '.join(BACKENDS)}.")
-    if precision not in PRECISIONS:
-        raise ValueError(
-            f"precision={precision!r}; choose one of {', '.join(PRECISIONS)}."
-        )
+    for given in (precision, encoder_precision):
+        if given not in PRECISIONS:
+            raise ValueError(
+                f"precision={given!r}; choose one of {', '.join(PRECISIONS)}."
+            )
     wanted = os.environ.get("DAC_LOBE_BACKEND") or backend
     if wanted not in BACKENDS:
         raise ValueError(
@@ -76,7 +81,7 @@ def attach(
     # Compiling is something that one asks for: it wins over an automatic choice.
     if wanted == "auto":
         wanted = "torch" if native.library is None or compile else "native"
-    codec._engine = Engine(wanted, precision, compile)
+    codec._engine = Engine(wanted, precision, compile, encoder_precision)
     return codec
 
 
@@ -95,3 +100,26 @@ def detach(codec: DAC) -> DAC:
     """
     codec._engine = None
     return codec
+
+
+def describe(codec: DAC) -> str:
+    """Say how a codec's inference is executed, and if not natively, why not.
+
+    Arguments
+    ---------
+    codec : DAC
+        The codec.
+
+    Returns
+    -------
+    str
+        For example 'native (avx512)'.
+    """
+    from dac_lobe.fast.native import find_native
+
+    native = find_native()
+    if codec.backend == "native":
+        return f"native ({native.isa})"
+    if native.library is None:
+        return f"{codec.backend} (no native kernel: {native.reason})"
+    return codec.backend

@@ -13,14 +13,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import nn
 
+from dac_lobe.fast.compiled import CompiledBody
+from dac_lobe.fast.cuda import CudaBody, float32_products
 from dac_lobe.fast.eager import TorchKernel
-from dac_lobe.fast.flow import Kernel, run_plan
+from dac_lobe.fast.fixed import run_windows
+from dac_lobe.fast.flow import Kernel, run_batch
 from dac_lobe.fast.freshness import WeightWatch
 from dac_lobe.fast.native import NativeKernel, find_native, supports
-from dac_lobe.fast.plan import UnusualNetworkError, make_plan
+from dac_lobe.fast.plan import Step, UnusualNetworkError, make_plan
+from dac_lobe.fast.search import NativeTables, searchable
 from dac_lobe.fast.tables import QuantizerTables
-from dac_lobe.quantizer import FromCodes, ResidualQuantized
-from dac_lobe.receptive_field import output_length
+from dac_lobe.quantizer import (
+    FromCodes,
+    ResidualQuantized,
+    ResidualVectorQuantize,
+)
+from dac_lobe.receptive_field import (
+    Context,
+    decoder_context,
+    encoder_context,
+    output_length,
+)
 
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
@@ -30,6 +43,30 @@ __all__ = ["Engine"]
 # Seconds of signal to take up at a time: activations of the widest layer then
 # take a few MB, and each weight is read from memory once in that time.
 CHUNK_SECONDS = 2.0
+# Seconds that compilers and graphs see at a time, and the least they are used for:
+# a window is computed whole, however little of it is signal.
+WINDOW_SECONDS = 5.12
+COMPILED_FROM = 1.5
+
+
+class _Shape(NamedTuple):
+    """How a network cuts time: context in frames, positions per frame, frame rate."""
+
+    context: Context
+    before: int
+    after: int
+    frame_rate: float
+
+    def positions(self, seconds: float) -> int:
+        """Input positions of whole frames in ``seconds``, one frame at least."""
+        return max(1, round(seconds * self.frame_rate)) * self.before
+
+    @property
+    def windows(self) -> tuple[int, Context, tuple[int, int]]:
+        """Width of a window, its context, and the hops, for `run_windows`."""
+        kept = self.positions(WINDOW_SECONDS) // self.before
+        width = max(kept, 2 * sum(self.context))
+        return width, self.context, (self.before, self.after)
 
 
 class _Ready(NamedTuple):
@@ -54,12 +91,21 @@ class Engine:
         Of the decoder on GPUs: 'exact', 'tf32', 'bf16' or 'fp16'.
     compile : bool
         Whether to compile the torch path.
+    encoder_precision : str
+        Of the encoder on GPUs.
     """
 
-    def __init__(self, backend: str, precision: str = "exact", compile: bool = False):
+    def __init__(
+        self,
+        backend: str,
+        precision: str = "exact",
+        compile: bool = False,
+        encoder_precision: str = "exact",
+    ):
         self.backend = backend
         self.precision = precision
         self.compile = compile
+        self.encoder_precision = encoder_precision
         self._start_empty()
 
     def _start_empty(self) -> None:
@@ -72,6 +118,7 @@ class Engine:
             "backend": self.backend,
             "precision": self.precision,
             "compile": self.compile,
+            "encoder_precision": self.encoder_precision,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -91,67 +138,93 @@ class Engine:
         self, codec: DAC, audio: torch.Tensor, lengths: torch.Tensor | None
     ) -> torch.Tensor:
         """Run the encoder on whole hops; see `DAC._encode_frames`."""
-        return self._run(codec, codec.encoder, audio, lengths, codec.hop_length)
+        shape = _Shape(encoder_context(codec), codec.hop_length, 1, codec.frame_rate)
+        return self._run(codec.encoder, audio, lengths, shape, self.encoder_precision)
 
     @torch.no_grad()
     def decode_frames(
         self, codec: DAC, z: torch.Tensor, lengths: torch.Tensor | None
     ) -> torch.Tensor:
         """Run the decoder; see `DAC._decode_frames`."""
-        return self._run(codec, codec.decoder, z, lengths, 1)
+        shape = _Shape(decoder_context(codec), 1, codec.hop_length, codec.frame_rate)
+        return self._run(codec.decoder, z, lengths, shape, self.precision)
 
     @torch.no_grad()
     def quantize(self, codec: DAC, z: torch.Tensor, used: int) -> ResidualQuantized:
         """Quantize latents [B, D, F] with the first ``used`` codebooks."""
         if not _ordinary(z):
             return codec.quantizer(z, used)
-        return self._get("quantizer", codec.quantizer, QuantizerTables).quantize(
-            z, used
-        )
+        tables = self._get("quantizer", codec.quantizer, self._make_tables)
+        if z.is_cuda:
+            with float32_products(exact=True):
+                return tables.quantize(z, used)
+        return tables.quantize(z, used)
 
     @torch.no_grad()
     def dequantize(self, codec: DAC, codes: torch.Tensor) -> FromCodes:
         """Rebuild latents from codes [B, K', F]."""
         codes = codec.quantizer.check_codes(codes)
-        tables = self._get("quantizer", codec.quantizer, QuantizerTables)
+        if not _ordinary(codec.quantizer.quantizers[0].codebook.weight):
+            return codec.quantizer.from_codes(codes)
+        tables = self._get("quantizer", codec.quantizer, self._make_tables)
         return tables.dequantize(codes)
 
     def _run(
         self,
-        codec: DAC,
         network: nn.Module,
         x: torch.Tensor,
         lengths: torch.Tensor | None,
-        step: int,
+        shape: _Shape,
+        precision: str,
     ) -> torch.Tensor:
-        """Run a network on ``x`` [B, C, T], each item alone."""
-        kernels = self._kernels(network) if _ordinary(x) else None
-        # NaN and infinity spread further through Winograd's sums than through
-        # those of a convolution, so the modules must say where they go.
-        native = kernels is not None and isinstance(kernels[0], NativeKernel)
-        if kernels is None or (native and not bool(torch.isfinite(x).all())):
+        """Run a network on ``x`` [B, C, T] in the best way there is, or its modules."""
+        if not _ordinary(x):
             return network(x, lengths)
-        chunk = max(1, round(CHUNK_SECONDS * codec.frame_rate)) * step
-        ends = [x.shape[-1]] * len(x) if lengths is None else lengths.tolist()
-        channels = kernels[-1].step.channels[1]
-        out = x.new_zeros(len(x), channels, output_length(network, x.shape[-1]))
-        for item, end, result in zip(x, ends, out, strict=True):
-            begin = 0
-            for rows in run_plan(kernels, item[:, :end].t(), chunk):
-                result[:, begin : begin + len(rows)] = rows[:, :channels].t()
-                begin += len(rows)
+        name = type(network).__name__
+        if lengths is None:
+            lengths = torch.full((len(x),), x.shape[-1], device=x.device)
+        plan = self._get(f"{name} plan", network, _plan_or_none)
+        if plan is None:
+            return network(x, lengths)
+        out = x.new_zeros(
+            len(x), plan[-1].channels[1], output_length(network, x.shape[-1])
+        )
+        if x.is_cuda:
+            body = self._get(
+                f"{name} {precision}",
+                network,
+                lambda module: CudaBody(make_plan(module), precision, self.compile),
+            )
+            run_windows(body, x, lengths, *shape.windows, out)
+        elif self.compile and x.shape[-1] > shape.positions(COMPILED_FROM):
+            body = self._get(
+                f"{name} compiled", network, lambda m: CompiledBody(make_plan(m))
+            )
+            for item, length, result in zip(x, lengths, out, strict=True):
+                run_windows(
+                    body, item[None], length[None], *shape.windows, result[None]
+                )
+        else:
+            kernels = self._get(f"{name} kernels", network, self._make_kernels)
+            # NaN and infinity spread further through Winograd's sums than through
+            # those of a convolution, so the modules must say where they go.
+            native = isinstance(kernels[0], NativeKernel)
+            if native and not bool(torch.isfinite(x).all()):
+                return network(x, lengths)
+            run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
         return out
 
-    def _kernels(self, network: nn.Module) -> list[Kernel] | None:
-        """Kernels of a network, or None if only its modules can run it."""
-        return self._get(type(network).__name__, network, self._make_kernels)
+    def _make_tables(self, quantizer: ResidualVectorQuantize) -> QuantizerTables:
+        """Make the quantizer's tables, searched natively if the backend is."""
+        library = find_native().library if self.backend == "native" else None
+        device = quantizer.quantizers[0].codebook.weight.device
+        if library is None or device.type != "cpu" or not searchable(quantizer):
+            return QuantizerTables(quantizer)
+        return NativeTables(quantizer, library)
 
-    def _make_kernels(self, network: nn.Module) -> list[Kernel] | None:
-        """Make the kernels, in the backend if it knows all steps, else in torch."""
-        try:
-            plan = make_plan(network)
-        except UnusualNetworkError:
-            return None
+    def _make_kernels(self, network: nn.Module) -> list[Kernel]:
+        """Make the kernels, native ones if the backend is and knows all steps."""
+        plan = make_plan(network)
         library = find_native().library if self.backend == "native" else None
         if library is None or not all(map(supports, plan)):
             return [TorchKernel(step) for step in plan]
@@ -171,13 +244,21 @@ class Engine:
             return ready.made
 
 
+def _plan_or_none(network: nn.Module) -> list[Step] | None:
+    """Read the steps of a network; None if only its modules can run it."""
+    try:
+        return make_plan(network)
+    except UnusualNetworkError:
+        return None
+
+
 def _ordinary(x: torch.Tensor) -> bool:
-    """Tell whether a tensor is for the CPU engine: float32, not empty, eager."""
+    """Tell whether a tensor is for the engine: float32, not empty, run eagerly."""
     return (
-        x.device.type == "cpu"
+        x.device.type in ("cpu", "cuda")
         and x.dtype == torch.float32
         and x.numel() > 0
-        and not torch.is_autocast_enabled("cpu")
+        and not torch.is_autocast_enabled(x.device.type)
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()
     )

@@ -29,7 +29,7 @@ __all__ = [
     "supports",
 ]
 
-INTERFACE = 2  # kInterface of native/kernel.cpp
+INTERFACE = 3  # kInterface of native/kernel.cpp
 
 # Winograd's F(3, 2) saves a third of the products and doubles the weights. Weights
 # of more than these floats come from memory each time, which costs more.
@@ -142,7 +142,7 @@ def load_build(isa: str) -> Native:
         return Native(None, "", f"{path.name} cannot be loaded ({error})")
     if interface != INTERFACE:
         return Native(None, "", f"{path.name} is another version's; install again")
-    for name in ("residual", "convolution", "strided"):
+    for name in ("residual", "convolution", "strided", "search"):
         function = getattr(library, f"dac_lobe_{name}")
         function.argtypes = [ctypes.c_void_p, ctypes.c_int]
         function.restype = ctypes.c_int

@@ -17,7 +17,7 @@ import torch
 
 from dac_lobe.fast.eager import two_taps
 from dac_lobe.fast.plan import Convolve, Residual, Upsample
-from dac_lobe.fast.winograd import F32, F47, filter_transform
+from dac_lobe.fast.winograd import F32, F47, Filtering, filter_transform
 
 __all__ = [
     "pack_convolution",
@@ -104,7 +104,8 @@ def pack_convolution(
         into = into.view(count, inputs, -1)
         into[:, :channels, : end - begin] = taps[begin:end].permute(2, 1, 0)
 
-    return _panels(taps, outputs, count * inputs, panel)
+    padding = (inputs, rounded_up(outputs)) != (channels, outputs)
+    return _panels(taps, outputs, count * inputs, panel, padding)
 
 
 def pack_strided(step: Convolve | Upsample, inputs: int) -> torch.Tensor:
@@ -127,16 +128,17 @@ def pack_strided(step: Convolve | Upsample, inputs: int) -> torch.Tensor:
     else:
         taps = step.weight
     outputs, channels, count = taps.shape
-    transform = filter_transform(F32).t()
 
     def panel(begin: int, end: int, into: torch.Tensor) -> None:
-        # [columns, channels, first or second tap, row of the stride]
-        pairs = taps[begin:end].reshape(end - begin, channels, 2, count // 2).double()
-        values = pairs.transpose(2, 3) @ transform
+        # [first or second tap, row of the stride, channels, columns]
+        pairs = taps[begin:end].reshape(end - begin, channels, 2, count // 2)
+        pairs = pairs.permute(2, 3, 1, 0)
         into = into.view(F32.points, count // 2, inputs, -1)
-        into[:, :, :channels, : end - begin] = values.permute(3, 2, 1, 0)
+        into[:, :, :channels, : end - begin] = _at_points(F32, pairs)
 
-    return _panels(taps, outputs, F32.points * count // 2 * inputs, panel)
+    depth = F32.points * count // 2 * inputs
+    padding = (inputs, rounded_up(outputs)) != (channels, outputs)
+    return _panels(taps, outputs, depth, panel, padding)
 
 
 def pack_residual(step: Residual) -> tuple[torch.Tensor, torch.Tensor]:
@@ -157,22 +159,29 @@ def pack_residual(step: Residual) -> tuple[torch.Tensor, torch.Tensor]:
     """
     channels = step.weight.shape[0]
     width = rounded_up(channels)
-    transform = filter_transform(F47).t()
 
     def outer(begin: int, end: int, into: torch.Tensor) -> None:
-        # In double: rounded once, the filter's side adds nothing to the error.
-        values = step.weight[begin:end].double() @ transform
         into = into.view(F47.points, width, -1)
-        into[:, :channels, : end - begin] = values.permute(2, 1, 0)
+        taps = step.weight[begin:end].permute(2, 1, 0)
+        into[:, :channels, : end - begin] = _at_points(F47, taps)
 
     def inner(begin: int, end: int, into: torch.Tensor) -> None:
         values = step.inner_weight[begin:end]
         into.view(width, -1)[:channels, : end - begin] = values.t()
 
     return (
-        _panels(step.weight, channels, F47.points * width, outer),
-        _panels(step.inner_weight, channels, width, inner),
+        _panels(step.weight, channels, F47.points * width, outer, width != channels),
+        _panels(step.inner_weight, channels, width, inner, width != channels),
     )
+
+
+def _at_points(filtering: Filtering, taps: torch.Tensor) -> torch.Tensor:
+    """Values of filters [taps, ...] at the points, [points, ...].
+
+    In double: rounded once, the filter's side adds nothing to the error.
+    """
+    flat = taps.reshape(len(taps), -1).double()
+    return (filter_transform(filtering) @ flat).view(-1, *taps.shape[1:])
 
 
 def _panels(
@@ -180,10 +189,11 @@ def _panels(
     columns: int,
     depth: int,
     fill: Callable[[int, int, torch.Tensor], None],
+    padding: bool,
 ) -> torch.Tensor:
     """Allocate panels and have each one filled, so that no copy of all is made."""
     width = rounded_up(columns)
-    packed = like.new_zeros(depth * width)
+    packed = like.new_zeros(depth * width) if padding else like.new_empty(depth * width)
     for begin in range(0, width, PANEL):
         stop = min(begin + PANEL, width)
         fill(begin, min(stop, columns), packed[depth * begin : depth * stop])

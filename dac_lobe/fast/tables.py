@@ -46,10 +46,10 @@ class QuantizerTables:
     @torch.no_grad()
     def __init__(self, quantizer: ResidualVectorQuantize):
         stages = list(quantizer.quantizers)
-        self._edges = list(itertools.accumulate(quantizer.codebook_dim, initial=0))
+        self.edges = list(itertools.accumulate(quantizer.codebook_dim, initial=0))
         self.codebooks = [stage.codebook.weight.detach() for stage in stages]
-        self._directions = [F.normalize(codebook) for codebook in self.codebooks]
-        self._squares = [d.pow(2).sum(1, keepdim=True).t() for d in self._directions]
+        self.directions = [F.normalize(codebook) for codebook in self.codebooks]
+        self.squares = [d.pow(2).sum(1, keepdim=True).t() for d in self.directions]
         self.in_weight = torch.cat([s.in_proj.weight.detach()[:, :, 0] for s in stages])
         self.in_bias = torch.cat([s.in_proj.bias.detach() for s in stages])
         self.out_weight = torch.cat(
@@ -62,7 +62,7 @@ class QuantizerTables:
         device, dtype = self.in_weight.device, self.in_weight.dtype
         self.corrections = []
         for j, stage in enumerate(stages[:-1]):
-            later = self.in_weight[self._edges[j + 1] :].double().cpu()
+            later = self.in_weight[self.edges[j + 1] :].double().cpu()
             weight = stage.out_proj.weight.detach()[:, :, 0].double().cpu()
             bias = stage.out_proj.bias.detach().double().cpu()
             codebook = self.codebooks[j].double().cpu()
@@ -87,19 +87,10 @@ class QuantizerTables:
         ResidualQuantized
         """
         batch, _, frames = z.shape
-        width = self._edges[used]
+        width = self.edges[used]
         rows = z.transpose(1, 2).reshape(batch * frames, -1)
         latents = F.linear(rows, self.in_weight[:width], self.in_bias[:width])
-        vectors = torch.empty_like(latents)
-        codes = torch.empty(used, batch * frames, dtype=torch.long, device=z.device)
-        for stage in range(used):
-            start, end = self._edges[stage], self._edges[stage + 1]
-            code = self._nearest(latents[:, start:end], stage)
-            codes[stage] = code
-            vectors[:, start:end] = self.codebooks[stage][code]
-            if end < width:
-                correction = self.corrections[stage][:, : width - end]
-                latents[:, end:] -= correction[code]
+        codes, vectors = self._search(latents, used)
         distance = (latents - vectors).square_() @ self._shares[:width]
         loss = distance.view(batch, frames).mean(1).sum() / max(batch, 1)
         return ResidualQuantized(
@@ -130,17 +121,36 @@ class QuantizerTables:
         z = self._expand(vectors, used).view(batch, frames, -1).transpose(1, 2)
         return FromCodes(z, vectors.view(batch, frames, -1).transpose(1, 2), codes)
 
+    def _search(
+        self, latents: torch.Tensor, used: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Find codes [K', N] and their vectors for ``latents`` [N, K' * d].
+
+        The latents are corrected in place, stage by stage.
+        """
+        vectors = torch.empty_like(latents)
+        codes = latents.new_empty(used, len(latents), dtype=torch.long)
+        for stage in range(used):
+            start, end = self.edges[stage], self.edges[stage + 1]
+            code = self._nearest(latents[:, start:end], stage)
+            codes[stage] = code
+            vectors[:, start:end] = self.codebooks[stage][code]
+            if end < latents.shape[1]:
+                correction = self.corrections[stage][:, : latents.shape[1] - end]
+                latents[:, end:] -= correction[code]
+        return codes, vectors
+
     def _nearest(self, latents: torch.Tensor, stage: int) -> torch.Tensor:
         """Find the nearest rows of one codebook: `VectorQuantize.decode_latents`.
 
         The same operations in the same order, so that ties fall the same way.
         """
         encodings = F.normalize(latents)
-        distance = 2 * encodings @ self._directions[stage].t()
+        distance = 2 * encodings @ self.directions[stage].t()
         torch.sub(encodings.pow(2).sum(1, keepdim=True), distance, out=distance)
-        return distance.add_(self._squares[stage]).argmin(dim=1)
+        return distance.add_(self.squares[stage]).argmin(dim=1)
 
     def _expand(self, vectors: torch.Tensor, used: int) -> torch.Tensor:
         """Take chosen vectors [N, K' * d] to latents [N, D]."""
-        width = self._edges[used]
+        width = self.edges[used]
         return F.linear(vectors, self.out_weight[:, :width], self.out_bias[used - 1])

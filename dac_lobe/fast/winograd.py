@@ -11,6 +11,7 @@ Authors
 
 from __future__ import annotations
 
+import functools
 from fractions import Fraction
 from math import prod
 from typing import NamedTuple
@@ -56,6 +57,7 @@ F47 = Filtering(
 F32 = Filtering(3, 2, (Fraction(0), Fraction(1), Fraction(-1)))
 
 
+@functools.cache
 def filter_transform(filtering: Filtering) -> torch.Tensor:
     """Matrix that takes a filter's taps to its values at the points.
 

@@ -6,12 +6,13 @@
 
 #include "convolution.h"
 #include "residual.h"
+#include "search.h"
 #include "strided.h"
 
 #define DAC_LOBE_EXPORT extern "C" __attribute__((visibility("default")))
 
 // Changes whenever a structure or the packing of weights does.
-constexpr int kInterface = 2;
+constexpr int kInterface = 3;
 
 DAC_LOBE_EXPORT int dac_lobe_interface() { return kInterface; }
 
@@ -32,6 +33,10 @@ DAC_LOBE_EXPORT int dac_lobe_convolution(const lobe::Convolution* convolution,
 DAC_LOBE_EXPORT int dac_lobe_strided(const lobe::Convolution* convolution,
                                      int threads) {
   return lobe::run_strided(*convolution, threads) ? 0 : 1;
+}
+
+DAC_LOBE_EXPORT int dac_lobe_search(const lobe::Search* search, int threads) {
+  return lobe::run_search(*search, threads) ? 0 : 1;
 }
 
 // Multiply-adds per second and thread are what nothing here can exceed: this runs

@@ -41,7 +41,8 @@ ROOMS = {
     "variants": Room("dac_lobe.variants"),
     "network": Room(
         "dac_lobe.receptive_field dac_lobe.checks dac_lobe.layers dac_lobe.encoder"
-        " dac_lobe.decoder dac_lobe.quantizer dac_lobe.outputs dac_lobe.dac",
+        " dac_lobe.decoder dac_lobe.quantizer dac_lobe.outputs dac_lobe.ties"
+        " dac_lobe.dac",
         imports="torch",
         later="weights length files",
     ),
@@ -108,7 +109,7 @@ ROOMS = {
     "cli": Room(
         "dac_lobe.cli dac_lobe.__main__",
         imports="face disk rich typer",
-        later="variants network weights container files tokens inference torch",
+        later="variants network weights fast container files tokens inference torch",
     ),
     # Of dac_lobe the evaluation sees the face alone.
     "evaluation": Room("evaluation"),

@@ -1,0 +1,105 @@
+// The residual quantizer's search: for each frame and stage the nearest code.
+//
+// dac_lobe/fast/tables.py explains the tables. A frame's stages follow each other;
+// frames are independent. Distances are computed as the modules compute them,
+// |e|^2 - 2 e.c + |c|^2 between unit vectors, codes side by side in the lanes of a
+// vector, and the lowest index wins a tie.
+#pragma once
+
+#include <cmath>
+
+#include "parallel.h"
+#include "vectors.h"
+
+namespace lobe {
+
+struct Stage {
+  long dimension;
+  const float* directions;   // unit vectors, [dimension, codes]
+  const float* squares;      // their squared lengths, [codes]; infinite for padding
+  const float* codebook;     // [codes, dimension]
+  const float* corrections;  // [codes, later]: what to subtract from later stages
+  long later;
+};
+
+struct Search {
+  float* latents;  // [frames, width]: projected; corrected in place
+  float* vectors;  // [frames, width]: the chosen codebook rows
+  int64_t* codes;  // [used, frames]
+  const Stage* stages;
+  long frames;
+  long width;
+  long used;
+  long size;  // codes of a codebook, rounded up to a multiple of 64
+};
+
+constexpr int kMostDimensions = 64;
+constexpr long kSearchFrames = 16;
+
+// Index of the code nearest to `latents`.
+static inline long nearest_code(const Stage& stage, const float* latents, long size) {
+  constexpr int kW = kLanes<Wide>, kTogether = 4;
+  float unit[kMostDimensions];
+  float squared = 0.0f;
+  for (long i = 0; i < stage.dimension; ++i) squared += latents[i] * latents[i];
+  const float length = std::max(std::sqrt(squared), 1e-12f);
+  squared = 0.0f;
+  for (long i = 0; i < stage.dimension; ++i) {
+    unit[i] = latents[i] / length;
+    squared += unit[i] * unit[i];
+    unit[i] *= 2.0f;
+  }
+  Wide best[kTogether], place[kTogether], lane;
+  for (int i = 0; i < kW; ++i) lane[i] = static_cast<float>(i);
+  for (int j = 0; j < kTogether; ++j) best[j] = Wide{} + INFINITY, place[j] = Wide{};
+  for (long code = 0; code < size; code += kTogether * kW) {
+    Wide products[kTogether] = {};
+    for (long i = 0; i < stage.dimension; ++i) {
+      for (int j = 0; j < kTogether; ++j) {
+        products[j] += unit[i] * load<Wide>(stage.directions + i * size + code + j * kW);
+      }
+    }
+    for (int j = 0; j < kTogether; ++j) {
+      const long first = code + j * kW;
+      const Wide distance = (squared - products[j]) + load<Wide>(stage.squares + first);
+      // Indices as floats: exact up to 2^24, and blended like the distances.
+      const Wide index = lane + static_cast<float>(first);
+      place[j] = distance < best[j] ? index : place[j];
+      best[j] = distance < best[j] ? distance : best[j];
+    }
+  }
+  float nearest = INFINITY, found = 0.0f;
+  for (int j = 0; j < kTogether; ++j) {
+    for (int i = 0; i < kW; ++i) {
+      const bool tie = best[j][i] == nearest && place[j][i] < found;
+      if (best[j][i] < nearest || tie) nearest = best[j][i], found = place[j][i];
+    }
+  }
+  return static_cast<long>(found);
+}
+
+static inline bool run_search(const Search& s, int threads) {
+  const long blocks = (s.frames + kSearchFrames - 1) / kSearchFrames;
+  return parallel(blocks, threads, [&](long block) {
+    const long end = std::min((block + 1) * kSearchFrames, s.frames);
+    for (long frame = block * kSearchFrames; frame < end; ++frame) {
+      float* latents = s.latents + frame * s.width;
+      float* vectors = s.vectors + frame * s.width;
+      float* stop = latents + s.width;
+      for (long k = 0; k < s.used; ++k) {
+        const Stage& stage = s.stages[k];
+        const long code = nearest_code(stage, latents, s.size);
+        s.codes[k * s.frames + frame] = code;
+        for (long i = 0; i < stage.dimension; ++i) {
+          vectors[i] = stage.codebook[code * stage.dimension + i];
+        }
+        latents += stage.dimension;
+        vectors += stage.dimension;
+        const float* correction = stage.corrections + code * stage.later;
+        for (float* rest = latents; rest < stop; ++rest) *rest -= *correction++;
+      }
+    }
+  });
+}
+
+}  // namespace lobe
