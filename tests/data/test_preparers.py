@@ -1,0 +1,221 @@
+"""Preparers: the corpora's real layouts, and words for folders of another shape."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dac_lobe.audio import write_audio
+from dac_lobe.data import (
+    normalise,
+    prepare_an4,
+    prepare_librispeech,
+    prepare_ljspeech,
+    prepare_manifests,
+    write_manifest,
+)
+from dac_lobe.data.corpus import draw, split_by
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def sound(path: Path, seconds: float = 0.1, rate: int = 16000) -> None:
+    write_audio(path, 0.1 * np.sin(np.arange(int(seconds * rate))), rate)
+
+
+@pytest.fixture
+def an4(tmp_path):
+    """The layout of the distributed archive, twenty speakers."""
+    folder = tmp_path / "an4"
+    (folder / "etc").mkdir(parents=True)
+    for split, part, speakers in (("train", "an4_clstk", 20), ("test", "an4test", 2)):
+        ids, lines = [], []
+        for number in range(speakers):
+            speaker = f"{split[1]}{number:03d}"
+            for line in range(2):
+                name = f"an{number}{line}-{speaker}-b"
+                ids.append(f"{part}/{speaker}/{name}")
+                sound(folder / "wav" / part / speaker / f"{name}.wav")
+                # Transcripts of the test split carry no <s>, as in the archive.
+                text = "YES" if line else f"GO {chr(65 + number)}"
+                marked = f"<s> {text} </s>" if split == "train" else text
+                lines.append(f"{marked} ({name})")
+        (folder / "etc" / f"an4_{split}.fileids").write_text("\n".join(ids) + "\n")
+        path = folder / "etc" / f"an4_{split}.transcription"
+        path.write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_an4_as_it_is_distributed(an4, tmp_path):
+    files = prepare_an4(an4, tmp_path / "out")
+    rows = {name: read(path) for name, path in files.items()}
+    assert {name: len(found) for name, found in rows.items()} == {
+        "train": 36,
+        "valid": 4,
+        "test": 4,
+    }
+    speakers = [{row["spk_id"] for row in found} for found in rows.values()]
+    assert not speakers[0] & speakers[1]
+    assert not speakers[0] & speakers[2]
+    first = rows["test"][0]
+    assert first["wrd"] in ("GO A", "YES")
+    assert first["duration"] == "0.1"
+    assert first["wav"].startswith("$data_root/wav/an4test/e000/")
+
+
+def test_an4_with_sentences_apart(an4, tmp_path):
+    files = prepare_an4(an4, tmp_path / "out", apart="sentences")
+    rows = {name: read(path) for name, path in files.items()}
+    texts = [{row["wrd"] for row in found} for found in rows.values()]
+    assert not texts[0] & (texts[1] | texts[2])
+    assert not texts[1] & texts[2]
+    known = {row["spk_id"] for row in rows["train"]}
+    assert {row["spk_id"] for row in rows["valid"] + rows["test"]} <= known
+    with pytest.raises(ValueError, match="'speakers' or 'sentences'"):
+        prepare_an4(an4, tmp_path / "out", apart="words")
+
+
+def test_an4_of_the_audio_pack(shared_audio, tmp_path):
+    files = prepare_an4(shared_audio / "asr_mini", tmp_path)
+    rows = {name: read(path) for name, path in files.items()}
+    assert [len(found) for found in rows.values()] == [846, 102, 130]
+    assert rows["test"][0]["wrd"] == "ENTER TWO NINE EIGHT ONE"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "etc/an4_test.fileids").unlink(), "lacks an4_test"),
+        (
+            lambda folder: next((folder / "wav").rglob("*.wav")).unlink(),
+            "has no recording",
+        ),
+        (
+            lambda folder: (folder / "etc/an4_train.transcription").write_text("A B\n"),
+            r"'A B' has no \(id\)",
+        ),
+        (
+            lambda folder: next((folder / "wav").rglob("*.wav")).write_bytes(b"no"),
+            "cannot be read",
+        ),
+    ],
+)
+def test_damaged_an4(an4, tmp_path, damage, message):
+    damage(an4)
+    with pytest.raises(ValueError, match=message):
+        prepare_an4(an4, tmp_path / "out")
+
+
+def test_librispeech(tmp_path):
+    for split, speaker in (("train-clean-100", 103), ("dev-clean", 84)):
+        chapter = tmp_path / "LS" / split / str(speaker) / "7"
+        sound(chapter / f"{speaker}-7-0000.flac", 0.5)
+        (chapter / f"{speaker}-7.trans.txt").write_text(
+            f"{speaker}-7-0000 IT'S HERE AT LAST\n"
+        )
+    files = prepare_librispeech(tmp_path / "LS", tmp_path / "out", test=["dev-clean"])
+    assert list(files) == ["train", "valid", "dev-clean"]
+    row = read(files["train"])[0]
+    assert row["ID"] == "103-7-0000"
+    assert row["spk_id"] == "103"
+    assert row["wrd"] == "IT'S HERE AT LAST"
+    assert row["wav"] == "$data_root/train-clean-100/103/7/103-7-0000.flac"
+    with pytest.raises(ValueError, match=r"no transcripts of 'test-clean'.*openslr"):
+        prepare_librispeech(tmp_path / "LS", tmp_path / "out")
+
+
+def test_ljspeech(tmp_path):
+    lines = []
+    for number in range(40):
+        sound(tmp_path / "LJ" / "wavs" / f"LJ001-{number:04d}.wav", rate=22050)
+        lines.append(f"LJ001-{number:04d}|Number {number}!|Number {number}, “ok”!")
+    metadata = tmp_path / "LJ" / "metadata.csv"
+    metadata.write_text("\n".join(lines) + "\n")
+    files = prepare_ljspeech(tmp_path / "LJ", tmp_path / "out", 0.1, 0.1)
+    rows = {name: read(path) for name, path in files.items()}
+    assert [len(found) for found in rows.values()] == [32, 4, 4]
+    assert rows["train"][0]["wrd"] == "NUMBER , OK!"
+    metadata.write_text("LJ001-0000|only two\n")
+    with pytest.raises(ValueError, match="separated by bars"):
+        prepare_ljspeech(tmp_path / "LJ", tmp_path / "out")
+    metadata.unlink()
+    with pytest.raises(ValueError, match=r"no metadata.csv.*keithito"):
+        prepare_ljspeech(tmp_path / "LJ", tmp_path / "out")
+
+
+def test_ljspeech_without_recordings(tmp_path):
+    (tmp_path / "metadata.csv").write_text("LJ001-0000|a|a\n")
+    (tmp_path / "wavs").mkdir()
+    with pytest.raises(ValueError, match=r"holds no .wav or .flac files"):
+        prepare_ljspeech(tmp_path, tmp_path / "out")
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Eight speakers, two sentences each."""
+    rows = []
+    for number in range(16):
+        sound(tmp_path / "c" / f"{number:02d}.wav")
+        rows.append(
+            {
+                "ID": f"{number:02d}",
+                "duration": 0.1,
+                "wav": f"$data_root/{number:02d}.wav",
+                "spk_id": f"s{number // 2}",
+                "wrd": f"Hello, {chr(65 + number)}.",
+            }
+        )
+    return write_manifest(tmp_path / "c" / "all.csv", rows)
+
+
+def test_one_manifest_is_split_by_speakers(manifest, tmp_path):
+    files = prepare_manifests(manifest.parent, tmp_path / "out", manifest)
+    speakers = [{row["spk_id"] for row in read(path)} for path in files.values()]
+    assert [len(found) for found in speakers] == [6, 1, 1]
+    assert len(set.union(*speakers)) == 8
+    assert read(files["train"])[0]["wrd"].startswith("HELLO ")
+
+
+def test_three_manifests_are_taken_as_they_are(manifest, tmp_path):
+    files = prepare_manifests(
+        manifest.parent, tmp_path / "out", manifest, manifest, manifest
+    )
+    assert all(len(read(path)) == 16 for path in files.values())
+    with pytest.raises(ValueError, match="Give both, or neither"):
+        prepare_manifests(manifest.parent, tmp_path / "out", manifest, manifest)
+    with pytest.raises(ValueError, match="no text in the column 'text'"):
+        prepare_manifests(manifest.parent, tmp_path / "out", manifest, text="text")
+
+
+def test_skipping(tmp_path):
+    for prepare in (prepare_an4, prepare_librispeech, prepare_ljspeech):
+        assert prepare(tmp_path / "nowhere", tmp_path, skip_prep=True) == {}
+
+
+def test_draw_does_not_depend_on_order():
+    names = [f"speaker{number}" for number in range(50)]
+    assert draw(names, 0.2) == draw(names[::-1], 0.2)
+    assert len(draw(names, 0.2)) == 10
+    assert len(draw(names[:1], 0.01)) == 1
+    with pytest.raises(ValueError, match="3 are needed"):
+        split_by(["a", "b"], lambda name: name, 0.1, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Hello,  World!", "HELLO, WORLD!"),
+        ("naïve café", "NAIVE CAFE"),
+        ("it’s", "IT'S"),
+        ("50%", ""),
+        ("", ""),
+    ],
+)
+def test_normalise(text, expected):
+    assert normalise(text) == expected

@@ -1,0 +1,133 @@
+"""What a user may get wrong in an ASR or TTS recipe, and what the script says."""
+
+from __future__ import annotations
+
+import csv
+import runpy
+import shutil
+from pathlib import Path
+
+import pytest
+from hyperpyyaml import load_hyperpyyaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def prepare_data(samples, tmp_path):
+    """Run a recipe's preparer and its ``dataio_prepare``, with some values changed."""
+
+    def prepare(task, change=None, **overrides):
+        recipe = ROOT / "recipes" / task
+        script = runpy.run_path(str(recipe / "train.py"))
+        given = {
+            "data_folder": str(samples / "an4"),
+            "token_folder": str(samples / "an4_store"),
+            "output_folder": str(tmp_path),
+            **({"output_neurons": 14} if task == "asr" else {}),
+            **overrides,
+        }
+        text = (recipe / "hparams" / "an4_tiny.yaml").read_text()
+        hparams = load_hyperpyyaml(text, given)
+        (tmp_path / "save").mkdir(exist_ok=True)
+        hparams["prepare"]()
+        if change is not None:
+            change(tmp_path / "train.csv")
+        return script["dataio_prepare"](hparams)
+
+    return prepare
+
+
+def rewrite(path, **changes):
+    """Change columns of a manifest's first row."""
+    with open(path, newline="") as file:
+        table = list(csv.DictReader(file))
+    table[0].update(changes)
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, table[0])
+        writer.writeheader()
+        writer.writerows(table)
+
+
+def test_asr_items(prepare_data):
+    datasets, labels = prepare_data("asr")
+    item = datasets["train"][0]
+    assert item["tokens"].shape[1] == 12
+    assert labels.decode_torch(item["char_encoded"]) == item["char_list"]
+    assert len(datasets["train"]) == 12
+
+
+def test_shuffled_tokens_are_the_same_frames(prepare_data):
+    straight = prepare_data("asr")[0]["train"][0]["tokens"]
+    shuffled = prepare_data("asr", shuffle_tokens=True)[0]["train"]
+    found = shuffled[0]["tokens"]
+    assert not found.equal(straight)
+    assert sorted(found.tolist()) == sorted(straight.tolist())
+    assert found.equal(shuffled[0]["tokens"])
+
+
+def test_tts_sentences_are_apart(prepare_data):
+    datasets = prepare_data("tts")
+    texts = [
+        {row["wrd"] for row in datasets[name].data.values()}
+        for name in ("train", "valid", "test")
+    ]
+    assert not texts[0] & texts[1]
+    assert not texts[0] & texts[2]
+    assert not texts[1] & texts[2]
+
+
+def test_too_short_for_ctc(prepare_data):
+    with pytest.raises(ValueError, match=r"2 frames in 0.08 s are too few for CTC"):
+        prepare_data("asr", lambda path: rewrite(path, duration="0.08", wrd="STOP"))
+
+
+def test_character_that_is_only_in_the_test(prepare_data, tmp_path):
+    def change(path):
+        rewrite(path.with_name("test.csv"), wrd="QUIZ")
+
+    with pytest.raises(ValueError, match=r"'QUIZ' has \['Q', 'U', 'Z'\]"):
+        prepare_data("asr", change)
+
+
+def test_alphabet_of_another_size(prepare_data):
+    with pytest.raises(ValueError, match="Set output_neurons to 14"):
+        prepare_data("asr", output_neurons=28)
+
+
+@pytest.mark.parametrize("task", ["asr", "tts"])
+def test_text_without_tokens(prepare_data, task):
+    with pytest.raises(ValueError, match="have no tokens in .* such as 'nobody'"):
+        prepare_data(task, lambda path: rewrite(path, ID="nobody"))
+
+
+def test_store_of_another_corpus(prepare_data, samples):
+    with pytest.raises(ValueError, match="12 of 12 items have no tokens"):
+        prepare_data("asr", token_folder=str(samples / "ljspeech_store"))
+
+
+def test_folder_that_is_no_store(prepare_data, samples):
+    with pytest.raises(ValueError, match="is no token store"):
+        prepare_data("asr", token_folder=str(samples / "an4"))
+
+
+def test_text_that_cannot_be_spoken(prepare_data):
+    with pytest.raises(ValueError, match=r"\['4'\]; allowed are"):
+        prepare_data("tts", lambda path: rewrite(path, wrd="4 YES"))
+
+
+def test_too_many_speakers(prepare_data):
+    with pytest.raises(ValueError, match="Set num_speakers to 8"):
+        prepare_data("tts", num_speakers=2)
+
+
+def test_stale_manifests_are_made_again(prepare_data, samples, tmp_path):
+    """A corpus that has changed is prepared anew; one that has not is left alone."""
+    prepare_data("asr")
+    before = (tmp_path / "train.csv").stat().st_mtime_ns
+    prepare_data("asr")
+    assert (tmp_path / "train.csv").stat().st_mtime_ns == before
+    corpus = shutil.copytree(samples / "an4", tmp_path / "an4")
+    rewrite(corpus / "train.csv", wrd="NO NO")
+    prepare_data("asr", data_folder=str(corpus))
+    assert "NO NO" in (tmp_path / "train.csv").read_text()
