@@ -45,11 +45,6 @@ FAILURES = (
 )
 
 
-# Of these, what says more about the machine at that moment than about the
-# recording: written into the tables, but tried again by the next run.
-PASSING = (ImportError, MemoryError, OSError)
-
-
 def prepare() -> None:
     """Import what most jobs need, so that no job is late because of it."""
     for name in ("scipy.fft", "scipy.signal", "soundfile", "soxr", "pesq", "pystoi"):
@@ -162,8 +157,12 @@ def measure(
 
 
 def failure(error: BaseException, step: str = "") -> Outcome:
-    """Make an outcome of an error."""
-    lasting = not isinstance(error, PASSING)
+    """Make an outcome of an error.
+
+    Only what a metric says of a signal is so for good. A codec that raises may
+    be mended by the next run, and the disk emptied.
+    """
+    lasting = isinstance(error, MetricError)
     return Outcome(None, "failed", step + describe(error), lasting=lasting)
 
 

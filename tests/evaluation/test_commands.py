@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import RATE, voice
+from toy_recordings import RATE, voice
 from toy_systems import Rounding
 
 from evaluation import evaluate

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from toy_recordings import make_clips
 
 COMMAND = [
     sys.executable, "-m", "evaluation", "--model", "toy_systems:Rounding",
@@ -75,9 +76,16 @@ def same_numbers(first: Path, second: Path) -> None:
             assert one.read_bytes() == (second / one.name).read_bytes(), one.name
 
 
-@pytest.fixture
-def undisturbed(clips, tmp_path):
-    output = tmp_path / "undisturbed"
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Recordings that no test here changes."""
+    return make_clips(tmp_path_factory.mktemp("recordings") / "clips")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(clips, tmp_path_factory):
+    """What a run writes that nobody disturbs."""
+    output = tmp_path_factory.mktemp("undisturbed") / "out"
     finish(clips, output)
     return output
 

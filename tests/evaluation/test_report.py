@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
     """An evaluation with curves, controls, and a failure."""
     import numpy as np
     import soundfile
-    from conftest import RATE, voice
+    from toy_recordings import RATE, voice
 
     clips = tmp_path_factory.mktemp("clips")
     for seed in range(3):

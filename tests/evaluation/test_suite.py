@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from toy_systems import Broken, OneBitLess, Rounding
 
+from evaluation import Metric
 from evaluation import evaluate as evaluate_with_report
 from evaluation.cache import Cache
 from evaluation.clips import find_clips
@@ -67,6 +68,16 @@ class TestTables:
         assert summary["stoi_mean"].is_monotonic_increasing
         assert summary["mel_dac7_mean"].is_monotonic_decreasing
         assert summary["si_sdr_mean"].is_monotonic_increasing
+
+
+def test_own_metric(clips):
+    mine = Metric(
+        "peak", "toy_systems:peak_error", "Peak error", "Difference of the peaks.",
+        "this test", higher_is_better=False, options=(("factor", "2"),),
+    )  # fmt: skip
+    results = evaluate(clips, [Rounding()], [1, 4], ["mel_dac7", mine], workers=1)
+    assert results.summary["peak_mean"].is_monotonic_decreasing
+    assert results.definitions["metrics"]["peak"]["source"] == "this test"
 
 
 class TestFailures:

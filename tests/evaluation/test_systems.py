@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import RATE, voice
 from hypothesis import given
 from hypothesis import strategies as st
+from toy_recordings import RATE, voice
 from toy_systems import Rounding
 
 from evaluation.clips import Clip
