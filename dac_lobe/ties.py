@@ -33,21 +33,20 @@ from dac_lobe.receptive_field import encoder_context
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
 
-__all__ = ["TOLERANCE", "near_ties", "settle"]
+__all__ = ["TOLERANCE", "margins", "settle"]
 
-# Rounding moves a margin (see `near_ties`) by 1.4e-6 at most, measured on real
-# speech with each backend: benchmarks/near_ties.py.
+# More than rounding moves a margin by: benchmarks/near_ties.py measures it.
 TOLERANCE = 3e-6
 
 
 @torch.no_grad()
-def near_ties(
+def margins(
     quantizer: ResidualVectorQuantize, z: torch.Tensor, quantized: ResidualQuantized
 ) -> torch.Tensor:
-    """Find the frames whose codes rounding might change.
+    """Tell how much nearer each code is than the next one.
 
-    A code's margin is how much nearer it is than the next one, in units of what
-    the latents are large by: so it is comparable with relative rounding errors.
+    The unit is what the latents are large by, so that a margin is comparable with
+    relative rounding errors.
 
     Arguments
     ---------
@@ -61,10 +60,10 @@ def near_ties(
     Returns
     -------
     torch.Tensor
-        True where a margin is below `TOLERANCE`, shape [B, F].
+        Shape [B, K, F].
     """
     scale = z.square().mean(dim=1).sqrt()
-    ties = torch.zeros_like(scale, dtype=torch.bool)
+    found = []
     start = 0
     for stage, codes in zip(
         quantizer.quantizers, quantized.codes.unbind(1), strict=False
@@ -72,12 +71,12 @@ def near_ties(
         end = start + stage.codebook_dim
         latents = quantized.latents[:, start:end].transpose(1, 2)
         likeness = latents @ F.normalize(stage.codebook.weight).t()
-        chosen = likeness.gather(2, codes[..., None])
+        chosen = likeness.gather(2, codes[..., None])[..., 0]
         next_best = likeness.scatter(2, codes[..., None], -torch.inf).amax(dim=2)
-        margin = chosen[..., 0] - next_best
-        ties |= margin < TOLERANCE * scale * stage.in_proj.weight.norm()
+        found.append((chosen - next_best) / (scale * stage.in_proj.weight.norm()))
         start = end
-    return ties
+    # Silence of exact zeros has margins of 0/0: nothing there can round.
+    return torch.stack(found, dim=1).nan_to_num(nan=torch.inf)
 
 
 def settle(
@@ -113,7 +112,8 @@ def settle(
     hop, (left, right) = codec.hop_length, encoder_context(codec)
     used = quantized.codes.shape[1]
     frames = first + torch.arange(z.shape[-1], device=z.device)
-    ties = near_ties(codec.quantizer, z, quantized) & (frames < frame_lengths[:, None])
+    near = (margins(codec.quantizer, z, quantized) < TOLERANCE).any(dim=1)
+    ties = near & (frames < frame_lengths[:, None])
     parts = {name: getattr(quantized, name) for name in ("z", "codes", "latents")}
     if ties.any():
         parts = {name: part.clone() for name, part in parts.items()}

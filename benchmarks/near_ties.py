@@ -1,0 +1,137 @@
+"""Measure how far rounding moves the choice of codes: the reason of a tolerance.
+
+    python benchmarks/near_ties.py [FOLDER]
+
+Speech is encoded whole and in windows of several lengths, by each backend. A
+frame's margins (`dac_lobe.ties.margins`) then differ by rounding alone. The
+largest difference must stay below `dac_lobe.ties.TOLERANCE`, or a code could
+depend on how the signal was cut; the smaller the tolerance, the fewer frames are
+computed twice.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import pandas as pd  # noqa: E402
+import torch  # noqa: E402
+
+from benchmarks.speed import load_codec, speech  # noqa: E402
+from dac_lobe import DAC, fast  # noqa: E402
+from dac_lobe.audio import read_audio  # noqa: E402
+from dac_lobe.receptive_field import encoder_context  # noqa: E402
+from dac_lobe.ties import TOLERANCE, margins  # noqa: E402
+
+# Frames kept of each window: a seam in every one, up to few seams.
+KEPT = (1, 3, 16, 64, 200)
+
+
+class Margins(NamedTuple):
+    """Codes and their margins, each of shape [K, F]."""
+
+    codes: torch.Tensor
+    values: torch.Tensor
+
+
+def encode(codec: DAC, wav: torch.Tensor) -> Margins:
+    """Encode [1, 1, T] at once, without settling anything."""
+    z = codec._encode_frames(wav, None)
+    quantized = codec._quantize(z, codec.num_codebooks)
+    return Margins(quantized.codes[0], margins(codec.quantizer, z, quantized)[0])
+
+
+def encode_windows(codec: DAC, wav: torch.Tensor, kept: int) -> Margins:
+    """Encode window by window, with context."""
+    hop, context = codec.hop_length, encoder_context(codec)
+    frames = wav.shape[-1] // hop
+    parts = []
+    for start in range(0, frames, kept):
+        stop = min(start + kept, frames)
+        first = max(start - context.left, 0)
+        last = min(stop + context.right, frames)
+        part = encode(codec, wav[..., first * hop : last * hop].contiguous())
+        here = slice(start - first, stop - first)
+        parts.append(Margins(part.codes[:, here], part.values[:, here]))
+    return Margins(
+        torch.cat([part.codes for part in parts], dim=1),
+        torch.cat([part.values for part in parts], dim=1),
+    )
+
+
+def clips(codec: DAC, folder: Path | None) -> Iterator[torch.Tensor]:
+    """Recordings as whole hops, [1, 1, T]."""
+    hop = codec.hop_length
+    if folder is None:
+        wavs = [speech(codec.sample_rate, 20.0)]
+    else:
+        paths = sorted(path for path in folder.rglob("*.flac"))
+        wavs = [torch.from_numpy(read_audio(path)[:1])[None] for path in paths]
+    for wav in wavs:
+        yield wav[..., : wav.shape[-1] // hop * hop].float()
+
+
+@torch.inference_mode()
+def measure(model: str, backend: str, folder: Path | None, limit: int) -> pd.DataFrame:
+    """Compare windows with the whole, for one model and backend."""
+    codec = fast.attach(load_codec(model), backend)
+    rows = []
+    for wav in list(clips(codec, folder))[:limit]:
+        whole = encode(codec, wav)
+        for kept in KEPT:
+            if wav.shape[-1] // codec.hop_length // kept > 150:
+                continue
+            part = encode_windows(codec, wav, kept)
+            # Once a code differs, its later stages quantize something else.
+            same = (part.codes == whole.codes).cumprod(dim=0).bool()
+            before = torch.cat([torch.ones_like(same[:1]), same[:-1]])
+            moved = (part.values - whole.values).abs()[same]
+            rows.append(
+                {
+                    "model": model,
+                    "backend": backend,
+                    "codes": same.numel(),
+                    "choices changed": int((before & ~same).sum()),
+                    "moved by at most": float(moved.nan_to_num(0.0).max()),
+                    "near ties": int((whole.values < TOLERANCE).sum()),
+                }
+            )
+    table = pd.DataFrame(rows)
+    return table.groupby(["model", "backend"], as_index=False).agg(
+        {
+            "codes": "sum",
+            "choices changed": "sum",
+            "moved by at most": "max",
+            "near ties": "sum",
+        }
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", type=Path, help="16 kHz FLAC files")
+    parser.add_argument("--models", default="16khz-small,16khz")
+    parser.add_argument("--backends", default="torch,native")
+    parser.add_argument("--limit", type=int, default=4, help="recordings of FOLDER")
+    options = parser.parse_args()
+    tables = [
+        measure(model, backend, options.folder, options.limit)
+        for model in options.models.split(",")
+        for backend in options.backends.split(",")
+    ]
+    table = pd.concat(tables).to_string(index=False, float_format="{:.2e}".format)
+    sys.stdout.write(f"tolerance {TOLERANCE:g}\n{table}\n")
+
+
+if __name__ == "__main__":
+    main()
