@@ -82,6 +82,7 @@ def run(checkout: Path, face: str, output: Path) -> None:
             "-q",
             "--no-header",
             "--tb=short",
+            "--disable-warnings",
             "-p",
             "no:cacheprovider",
         ],

@@ -21,6 +21,7 @@ _HOME = {
     "Point": "evaluation.systems",
     "Rate": "evaluation.systems",
     "Results": "evaluation.suite",
+    "ScaledCodes": "evaluation.systems",
     "System": "evaluation.systems",
     "evaluate": "evaluation.suite",
     "make_system": "evaluation.systems",

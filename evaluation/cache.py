@@ -19,10 +19,12 @@ import os
 import time
 from pathlib import Path
 from typing import Any, TextIO
+from zipfile import BadZipFile
 
 import numpy as np
 
 from evaluation.jobs import Outcome
+from evaluation.systems import ScaledCodes
 
 __all__ = ["Cache", "cache_key", "load_codes", "save_codes"]
 
@@ -130,13 +132,16 @@ class Cache:
         self.close()
 
 
-def save_codes(path: Path, codes: np.ndarray) -> None:
+def save_codes(path: Path, coded: np.ndarray | ScaledCodes) -> None:
     """Keep codes for the next run, whole or not at all."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            np.save(file, codes)
+            if isinstance(coded, ScaledCodes):
+                np.savez(file, **coded._asdict())
+            else:
+                np.save(file, coded)
         os.replace(temporary, path)
     except OSError as error:  # the run has its codes all the same
         logger.info("codes cannot be kept: %s", error)
@@ -144,12 +149,16 @@ def save_codes(path: Path, codes: np.ndarray) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def load_codes(path: Path) -> np.ndarray | None:
+def load_codes(path: Path) -> np.ndarray | ScaledCodes | None:
     """Read codes; None if there are none, or none that can be read."""
     try:
-        return np.load(path, allow_pickle=False)
+        kept = np.load(path, allow_pickle=False)
+        if isinstance(kept, np.ndarray):
+            return kept
+        with kept:  # an archive: codes that have scales
+            return ScaledCodes(**{name: kept[name] for name in ScaledCodes._fields})
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
         logger.warning("%s cannot be read (%s); encoding again", path.name, error)
         return None

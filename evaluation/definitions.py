@@ -67,9 +67,11 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
             for metric in run.metrics
         },
         "rates": {
-            "kbps": "nominal: frame rate * codebooks * log2(codebook size) / 1000; "
-            "payload over duration for codecs of variable rate; 16-bit PCM for controls",
-            "kbps_emitted": "bits of the tokens or the payload that were produced, "
+            "kbps": "nominal: frame rate * codebooks * log2(codebook size) / 1000, and "
+            "32 bits for each scale of codecs whose codes have scales; payload over "
+            "duration for codecs of variable rate; 16-bit PCM for controls",
+            "kbps_emitted": "bits of the tokens or the payload that were produced, scales "
+            "and the padding of chunks included, "
             "over the duration of the reference",
             "kbps_entropy": "nominal with each codebook's held-out entropy in place of "
             "log2(codebook size): five folds of clips, half a count added to every code",

@@ -21,7 +21,7 @@ from evaluation.jobs import FACTS, Job, Outcome, Scored, Started
 from evaluation.metrics import Metric
 from evaluation.pool import Died, Finished, Pool
 from evaluation.scoring import prepare, score
-from evaluation.systems import CodebookSystem, Point, System
+from evaluation.systems import CodebookSystem, Point, ScaledCodes, System
 
 __all__ = ["Cell", "Run", "execute", "kept_codes"]
 
@@ -134,8 +134,10 @@ def _codes_path(run: Run, cache: Cache, clip: Clip, system: System) -> Path:
     return cache.codes_path(clip.sha256, run.sample_rate, fingerprint)
 
 
-def kept_codes(run: Run, cache: Cache, clip: Clip, system: System) -> np.ndarray | None:
-    """Return the codes [K, F] of a clip that was encoded; None if there are none."""
+def kept_codes(
+    run: Run, cache: Cache, clip: Clip, system: System
+) -> np.ndarray | ScaledCodes | None:
+    """Return the codes of a clip that was encoded; None if there are none."""
     return load_codes(_codes_path(run, cache, clip, system))
 
 

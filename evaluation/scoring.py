@@ -23,7 +23,7 @@ from evaluation.clips import read_clip, resample
 from evaluation.jobs import FACTS, Facts, Job, Outcome, Scored, Started
 from evaluation.metrics import Metric, MetricError, MissingPackage
 from evaluation.metrics.waveform import align, estimate_lag
-from evaluation.systems import Point
+from evaluation.systems import Point, ScaledCodes
 
 __all__ = ["FAILURES", "describe", "failure", "is_codes", "measure", "prepare", "score"]
 
@@ -191,10 +191,11 @@ def _encode(job: Job, reference: np.ndarray) -> Any:
 
 def is_codes(coded: Any) -> bool:
     """Whether what a system made is a matrix of codes [K, F], to be kept."""
+    codes = coded.codes if isinstance(coded, ScaledCodes) else coded
     return (
-        isinstance(coded, np.ndarray)
-        and coded.ndim == 2
-        and np.issubdtype(coded.dtype, np.integer)
+        isinstance(codes, np.ndarray)
+        and codes.ndim == 2
+        and np.issubdtype(codes.dtype, np.integer)
     )
 
 

@@ -23,7 +23,7 @@ from evaluation.differences import bd_table, paired_table
 from evaluation.metrics import Metric, choose
 from evaluation.rates import codebook_use
 from evaluation.runner import Run, execute, kept_codes
-from evaluation.systems import CodebookSystem, System, make_system
+from evaluation.systems import CodebookSystem, ScaledCodes, System, make_system
 
 __all__ = ["Results", "evaluate", "write"]
 
@@ -228,7 +228,11 @@ def _analyse(run: Run, cache: Cache, anchor: str | None, seed: int) -> Results:
     for system in run.systems:
         if isinstance(system, CodebookSystem):
             found = [kept_codes(run, cache, clip, system) for clip in run.clips]
-            codes = [item for item in found if item is not None]
+            codes = [
+                item.codes if isinstance(item, ScaledCodes) else item
+                for item in found
+                if item is not None
+            ]
             if codes:
                 uses[system.name] = codebook_use(codes, system.codebook_size)
     utterances = tables.utterance_table(run)

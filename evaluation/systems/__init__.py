@@ -3,7 +3,7 @@
     16khz-small, weights.pth, some/hub-id     a DAC
     identity, resample, resample:12000        controls
     opus, opus:1.0/0.95                       Opus, at given compression levels
-    encodec, encodec:facebook/encodec_24khz   EnCodec
+    encodec, encodec:48khz, encodec:some/id   EnCodec
     folder:PATH, folder:PATH@6.0              decoded files (and their kbps)
     package.module:Class                      your own `System`
 
@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from evaluation.systems.scaled import ScaledCodes
 from evaluation.systems.system import CodebookSystem, Point, Rate, System
 
-__all__ = ["CodebookSystem", "Point", "Rate", "System", "make_system"]
+__all__ = ["CodebookSystem", "Point", "Rate", "ScaledCodes", "System", "make_system"]
 
 
 def make_system(description: str | System, device: str = "cpu") -> System:

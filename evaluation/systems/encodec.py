@@ -6,12 +6,14 @@ Authors
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from evaluation.systems.dac import DACSystem
+from evaluation.systems.scaled import ScaledCodes
 from evaluation.systems.system import CodebookSystem, Point, Rate
 
 if TYPE_CHECKING:
@@ -23,13 +25,14 @@ __all__ = ["EnCodecSystem"]
 class EnCodecSystem(DACSystem):
     """An EnCodec, loaded by ``dac_lobe.encodec.EnCodec.from_pretrained``.
 
-    Models that normalise their input (48 kHz) are refused: their codes do not
-    say how loud the audio was.
+    The 48 kHz model codes two channels in chunks, each divided by its loudness.
+    It is given the recording twice, and the mean of its channels is scored; its
+    scales go with the codes, and into every rate.
 
     Arguments
     ---------
     source : str
-        A name ('24khz'), a folder in transformers' layout, or a hub id.
+        '24khz', '48khz', a folder in transformers' layout, or a hub id.
     name : str, optional
         System name; 'encodec' and the source by default.
     device : str
@@ -41,17 +44,49 @@ class EnCodecSystem(DACSystem):
     ):
         super().__init__(source, name or f"encodec-{Path(source).name}", device)
 
+    def load(self) -> None:
+        """Load the weights, and count how many scales go with a second of codes."""
+        super().load()
+        if self.codec.config.normalize:
+            grid = self.codec.grid
+            self.scale_rate = self.frame_rate / grid.chunk_frames if grid.stride else 0
+
     def _open(self) -> EnCodec:
         from dac_lobe.encodec import EnCodec
 
-        codec = EnCodec.from_pretrained(self.source, device=self.device)
-        if codec.config.normalize:
-            raise ValueError(
-                f"encodec:{self.source} normalises its input, so its codes alone do "
-                "not give the audio back. Choose encodec:24khz."
-            )
-        return codec
+        return EnCodec.from_pretrained(self.source, device=self.device, mono=True)
 
-    def rate(self, coded: np.ndarray, point: Point, length: int) -> Rate:
-        """Count the codes; their file is not of our making."""
+    def fingerprint(self) -> str:
+        """Hash the weights, and how audio is cut and scaled, which they do not say."""
+        weights, grid = super().fingerprint(), self.codec.grid
+        choices = f"{weights} {grid} {self.codec.config.normalize}"
+        return hashlib.sha256(choices.encode()).hexdigest()[:16]
+
+    def encode(self, wav: np.ndarray, sample_rate: int) -> np.ndarray | ScaledCodes:
+        """Encode samples [T] into all codebooks [K, F], with scales if there are any."""
+        import torch
+
+        audio = torch.from_numpy(np.ascontiguousarray(wav, np.float32))[None, None]
+        coded = self.codec.encode(audio.to(self.device))
+        codes = coded.codes[0].cpu().numpy().astype(np.int32)
+        if coded.scales is None:
+            return codes
+        return ScaledCodes(codes, coded.scales[0].float().cpu().numpy())
+
+    def decode(
+        self, coded: np.ndarray | ScaledCodes, point: Point, length: int
+    ) -> np.ndarray:
+        """Decode the codebooks given into samples [T]."""
+        import torch
+
+        codes, scales = coded, None
+        if isinstance(coded, ScaledCodes):
+            codes, scales = coded.codes, torch.from_numpy(coded.scales)[None]
+        codes = torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
+        with torch.inference_mode():
+            wav = self.codec.decode_codes(codes, length, scales=scales)
+        return wav[0, 0].float().cpu().numpy()
+
+    def rate(self, coded: np.ndarray | ScaledCodes, point: Point, length: int) -> Rate:
+        """Count codes and scales; their file is not of our making."""
         return CodebookSystem.rate(self, coded, point, length)

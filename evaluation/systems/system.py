@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.clips import Clip, resample
+from evaluation.systems.scaled import SCALE_BITS, ScaledCodes, first_codebooks
 
 __all__ = [
     "CodebookSystem",
@@ -168,11 +169,15 @@ class CodebookSystem(System):
         Codebooks K.
     codebook_size : int
         Codes per codebook.
+    scale_rate : float
+        Scales per second, in Hz, that go with the codes as `ScaledCodes`; 0 for
+        most codecs.
     """
 
     frame_rate: float
     num_codebooks: int
     codebook_size: int
+    scale_rate: float = 0
 
     def points(self, codebooks: Sequence[int] | None) -> list[Point]:
         """One point per number of codebooks; all powers of two and K by default."""
@@ -190,24 +195,38 @@ class CodebookSystem(System):
         return [Point(num_codebooks=k) for k in sorted(set(codebooks))]
 
     def kbps(self, point: Point, sample_rate: int) -> float:
-        """Nominal rate: frame_rate * K * log2(codebook_size) / 1000."""
-        return self.frame_rate * point.num_codebooks * self._bits_per_code / 1000
+        """Nominal rate: frame_rate * K * log2(codebook_size) / 1000, and the scales."""
+        codes = self.frame_rate * point.num_codebooks * self._bits_per_code
+        return (codes + self._scale_bits_per_second) / 1000
 
     def entropy_kbps(self, point: Point, bits: Sequence[float]) -> float:
         """Rate of an ideal coder that spends ``bits`` on a token of each codebook."""
-        return self.frame_rate * sum(bits[: point.num_codebooks]) / 1000
+        codes = self.frame_rate * sum(bits[: point.num_codebooks])
+        return (codes + self._scale_bits_per_second) / 1000
 
-    def rate(self, coded: np.ndarray, point: Point, length: int) -> Rate:
-        """Count the codes that were really produced."""
-        codes = np.asarray(coded)[: point.num_codebooks]
-        return Rate(emitted=codes.size * self._bits_per_code)
+    def rate(self, coded: np.ndarray | ScaledCodes, point: Point, length: int) -> Rate:
+        """Count the codes that were really produced, and the scales."""
+        prefix = first_codebooks(coded, point.num_codebooks)
+        if isinstance(prefix, ScaledCodes):
+            bits = prefix.codes.size * self._bits_per_code + prefix.scale_bits
+        else:
+            bits = prefix.size * self._bits_per_code
+        return Rate(emitted=bits)
 
     def reconstruct(
-        self, coded: np.ndarray, point: Point, length: int, sample_rate: int
+        self,
+        coded: np.ndarray | ScaledCodes,
+        point: Point,
+        length: int,
+        sample_rate: int,
     ) -> np.ndarray:
         """Decode the first codebooks, and return to the scoring rate."""
-        prefix = np.asarray(coded)[: point.num_codebooks]
+        prefix = first_codebooks(coded, point.num_codebooks)
         return super().reconstruct(prefix, point, length, sample_rate)
+
+    @property
+    def _scale_bits_per_second(self) -> float:
+        return SCALE_BITS * self.scale_rate
 
     @property
     def _bits_per_code(self) -> float:

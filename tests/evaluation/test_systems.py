@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas.testing
 import pytest
 import soundfile
 from hypothesis import given
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from toy_recordings import RATE, voice
 from toy_systems import Rounding
 
+from evaluation import evaluate
 from evaluation.clips import Clip
 from evaluation.metrics import MetricError
 from evaluation.metrics.waveform import estimate_lag
@@ -223,7 +225,63 @@ class TestEnCodec:
         assert (system.name, system.kbps(Point(2), RATE)) == ("encodec-tiny", 0.8)
         assert system.rate(codes, Point(2), 2000).emitted == 400
 
-    def test_normalising_models_are_refused(self, tmp_path):
-        system = self.save(tmp_path / "loud", normalize=True, chunk_length_s=0.5)
-        with pytest.raises(ValueError, match="normalises its input"):
-            system.load()
+    def stereo(self, folder):
+        """Two channels, chunks of half a second that overlap by 10 %, and scales."""
+        return self.save(
+            folder, audio_channels=2, normalize=True, chunk_length_s=0.5, overlap=0.1
+        )
+
+    def test_scales_go_with_every_prefix(self, tmp_path):
+        system = self.stereo(tmp_path / "stereo")
+        system.load()
+        wav = np.interp(np.arange(4000) / 4000, np.arange(RATE) / RATE, voice(1.0))
+        coded = system.encode(wav, 4000)
+        assert coded.codes.shape == (system.num_codebooks, 150)  # chunks of 50 frames
+        assert coded.scales.shape == (3,)
+        for point in system.points([1, system.num_codebooks]):
+            output = system.reconstruct(coded, point, RATE, RATE)
+            assert output.shape == (RATE,)
+        # Loudness is in the scales alone.
+        soft = system.encode(wav / 10, 4000)
+        np.testing.assert_array_equal(soft.codes, coded.codes)
+        quiet = system.reconstruct(soft, point, RATE, RATE)
+        np.testing.assert_allclose(quiet, output / 10, atol=1e-6)
+
+    def test_scales_cost_bits(self, tmp_path):
+        system = self.stereo(tmp_path / "stereo")
+        system.load()
+        coded = system.encode(np.tile([0.1, -0.1], 2000), 4000)
+        # 3 chunks of 50 frames of 4 bits, and 3 scales of 32 bits
+        assert system.rate(coded, Point(2), 4000).emitted == 3 * (50 * 2 * 4 + 32)
+        # A chunk begins every 0.45 s.
+        assert system.kbps(Point(2), RATE) == pytest.approx((50 * 2 * 4 + 32) / 450)
+        used = system.entropy_kbps(Point(2), [1.0, 2.0, 4.0])
+        assert used == pytest.approx((50 * 3 + 32) / 450)
+
+    def test_scales_are_kept_between_runs(self, clips, tmp_path):
+        self.stereo(tmp_path / "stereo")
+        once, again, alone = (
+            evaluate(
+                clips,
+                [f"encodec:{tmp_path / 'stereo'}"],
+                [1, 2],
+                metrics,
+                workers=0,
+                **where,
+            ).utterances
+            for metrics, where in (
+                (["stft_dac"], {"output": tmp_path / "out", "report": False}),
+                (["stft_dac", "mel_dac7"], {"cache_dir": tmp_path / "out" / "cache"}),
+                (["mel_dac7"], {}),
+            )
+        )
+        assert set(again["status"]) == {"ok"}
+        pandas.testing.assert_series_equal(once["stft_dac"], again["stft_dac"])
+        pandas.testing.assert_series_equal(alone["mel_dac7"], again["mel_dac7"])
+
+    def test_how_audio_is_cut_changes_the_fingerprint(self, tmp_path):
+        system = self.stereo(tmp_path / "one")
+        path = tmp_path / "one" / "config.json"
+        before = system.fingerprint()
+        path.write_text(path.read_text().replace('"overlap": 0.1', '"overlap": 0.2'))
+        assert make_system(f"encodec:{path.parent}").fingerprint() != before
