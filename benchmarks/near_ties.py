@@ -69,7 +69,7 @@ def encode_windows(codec: DAC, wav: torch.Tensor, kept: int) -> Margins:
 
 
 def clips(codec: DAC, folder: Path | None) -> Iterator[torch.Tensor]:
-    """Recordings as whole hops, [1, 1, T]."""
+    """Read recordings as whole hops, [1, 1, T]."""
     hop = codec.hop_length
     if folder is None:
         wavs = [speech(codec.sample_rate, 20.0)]
