@@ -64,7 +64,8 @@ class Case:
     main : list of Take
         Reference, first system at its highest rate, and the baseline.
     others : list of Take
-        The first system at its other rates.
+        The first system at its other rates; for the median only, so that the page
+        stays small.
     """
 
     title: str
@@ -153,9 +154,10 @@ def render_cases(run: Run, cache: Cache) -> list[Case]:
     baseline = _baseline(run)
     cases = []
     for title, clip in choose_cases(run):
+        points = [top] if cases else [*lower, top]
         try:
             wav = read_clip(clip, run.sample_rate)
-            ours = _decode(run, cache, clip, first, wav, [*lower, top])
+            ours = _decode(run, cache, clip, first, wav, points)
             main = [_take("Reference", clip.domain, wav, run.sample_rate), ours.pop()]
             if baseline is not None:
                 main += _decode(run, cache, clip, baseline[0], wav, [baseline[1]])
@@ -189,7 +191,9 @@ def _decode(
             value = run.outcomes[Cell(clip.name, system.name, point, metric.name)].value
             if value is not None:
                 unit = f" {metric.unit}" if metric.unit else ""
-                parts.append(f"{metric.title} {value:.{metric.decimals}f}{unit}")
+                # A minus sign is as wide as a digit; a hyphen is not.
+                number = f"{value:.{metric.decimals}f}".replace("-", "−")
+                parts.append(f"{metric.title} {number}{unit}")
         title = f"{system.name} {point}".strip()
         takes.append(_take(title, " · ".join(parts), output, run.sample_rate))
     return takes
@@ -205,7 +209,7 @@ def _take(title: str, caption: str, wav: np.ndarray, sample_rate: int) -> Take:
         title,
         caption,
         _uri("audio/flac", file.getvalue()),
-        _uri("image/jpeg", spectrogram(excerpt, sample_rate)),
+        _uri("image/webp", spectrogram(excerpt, sample_rate)),
     )
 
 
