@@ -22,6 +22,9 @@ YAMLS = sorted(path.stem for path in (RECIPE / "hparams").glob("*.yaml"))
 FULL = [name for name in YAMLS if name.startswith("dac_")]
 LIGHT = [name for name in YAMLS if name not in FULL]
 
+# What a person has to say beside where the data are.
+REQUIRED = {"small_16khz_continued": {"source": "16khz-small"}}
+
 # Kills the process in the middle of the step that is named, as a scheduler would.
 KILLER = """
 import os, runpy, signal, sys
@@ -53,12 +56,14 @@ def recordings(tmp_path_factory) -> Path:
     return folder
 
 
-def train(recordings, output, *options, launcher=(), **environment):
-    """Run the debug configuration in a process of its own."""
+def train(
+    recordings, output, *options, launcher=(), name="tiny_debug", **environment
+):
+    """Run a configuration, of itself that for debugging, in a process of its own."""
     command = [
         *(launcher or [sys.executable]),
         str(RECIPE / "train.py"),
-        str(RECIPE / "hparams" / "tiny_debug.yaml"),
+        str(RECIPE / "hparams" / f"{name}.yaml"),
         f"--data_folder={recordings}",
         f"--output_folder={output}",
         "--device=cpu",
@@ -78,7 +83,8 @@ def train(recordings, output, *options, launcher=(), **environment):
 
 def resolve(name, output, **overrides):
     """Load a YAML as the script does."""
-    given = {"data_folder": "nowhere", "output_folder": str(output), **overrides}
+    given = {"data_folder": "nowhere", "output_folder": str(output)}
+    given |= REQUIRED.get(name, {}) | overrides
     with (RECIPE / "hparams" / f"{name}.yaml").open() as file:
         return load_hyperpyyaml(file, given)
 
@@ -137,6 +143,25 @@ def test_two_processes_end_with_equal_parameters(recordings, tmp_path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "parameters are equal on 2 processes" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", YAMLS)
+def test_every_yaml_trains(recordings, tmp_path, name):
+    """Two steps of each stage, on tiny data, through the script."""
+    options = ["--batch_size=1", "--steps_per_epoch=4", "--total_steps=4"]
+    text = (RECIPE / "hparams" / f"{name}.yaml").read_text()
+    if "compile_codec" in text:
+        options.append("--compile_codec=False")
+    if "skeleton_steps" in text and "skeleton_steps: 0" not in text:
+        options.append("--skeleton_steps=2")
+    if "start_frames" in text:
+        options.append("--start_frames=1200")
+    options += [f"--{key}={value}" for key, value in REQUIRED.get(name, {}).items()]
+    done = train(recordings, tmp_path / "run", *options, name=name)
+    assert done.returncode == 0, done.stderr[-3000:]
+    codec = DAC.from_pretrained(tmp_path / "run" / "codec.safetensors")
+    assert all(torch.isfinite(p).all() for p in codec.parameters())
 
 
 @pytest.mark.parametrize("name", LIGHT)
