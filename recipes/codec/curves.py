@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Draw the curves of a training log.
+"""Draw the curves of training logs; several are stages of one model.
 
 > python curves.py results/small_16khz/1986/train_log.txt curves.svg
+> python curves.py logs/small_16khz.txt logs/small_16khz_continued.txt curves.svg
 
 Authors
  * The dac-lobe developers 2026
@@ -35,9 +36,22 @@ def read_log(path):
     return pd.DataFrame(rows)
 
 
-def draw(log, skip=0):
+def join(paths):
+    """Read the logs of a model's stages: steps count on, the skeleton is left out.
+
+    Returns the rows, and at which steps a stage ended.
+    """
+    logs, ends = [], [0]
+    for path in paths:
+        log = read_log(path)
+        log["step"] += ends[-1]
+        ends.append(log["step"].max())
+        logs.append(log[log["train commitment"].notna()])
+    return pd.concat(logs), ends[1:-1]
+
+
+def draw(log, ends=()):
     """Draw held-out scores over steps, one line per number of codebooks."""
-    log = log[log["step"] > skip]
     shown = {
         title: [c for c in log if re.fullmatch(rf"valid {name}\d+", c)]
         for name, title in PANELS.items()
@@ -51,6 +65,8 @@ def draw(log, skip=0):
             used = re.search(r"\d+$", column).group()
             scores = log[["step", column]].dropna()
             axis.plot(scores["step"], scores[column], label=f"{used} codebooks")
+        for end in ends:
+            axis.axvline(end, color="gray", linewidth=0.8, linestyle=":")
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("optimizer step")
         axis.grid(alpha=0.3)
@@ -59,8 +75,6 @@ def draw(log, skip=0):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: curves.py TRAIN_LOG PICTURE")
-    log = read_log(sys.argv[1])
-    quantized = log[log["train commitment"].notna()]
-    draw(log, skip=quantized["step"].min() - 1).savefig(sys.argv[2])
+    if len(sys.argv) < 3:
+        sys.exit("usage: curves.py TRAIN_LOG... PICTURE")
+    draw(*join(sys.argv[1:-1])).savefig(sys.argv[-1])
