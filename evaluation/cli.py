@@ -65,10 +65,13 @@ def evaluate(
         Path, typer.Option("--output", "-o", help="Folder for tables and report.")
     ] = Path("evaluation-report"),
     baseline: Annotated[
-        str, typer.Option(help="Like opus,identity,resample,folder:PATH@KBPS.")
+        str,
+        typer.Option(
+            help="opus, encodec, identity, resample, folder:PATH@KBPS, or a codec."
+        ),
     ] = "",
     metrics: Annotated[
-        str | None, typer.Option(help="Names with commas; ten by default.")
+        str | None, typer.Option(help="Like pesq_wb,stoi; ten by default.")
     ] = None,
     domain: Annotated[
         str, typer.Option(help="speech, music or auto, where no manifest tells.")
@@ -169,7 +172,8 @@ def _evaluate(audio: Path, max_failures: float, **options: object) -> int:
     if results.failed_share > max_failures:
         print(
             f"{results.failed_share:.1%} of the scores failed, more than --max-failures "
-            f"{max_failures:g}. The reasons stand in {output / 'utterances.csv'}.",
+            f"{max_failures:g}; most often: {results.commonest_failure}. All reasons "
+            f"stand in {output / 'utterances.csv'}.",
             file=sys.stderr,
         )
         return TOO_MANY_FAILURES

@@ -212,7 +212,9 @@ def read_wav(path: str | Path) -> tuple[np.ndarray, int]:
     try:
         wav, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
-        raise MetricError(f"cannot be read: {_first_line(error)}") from error
+        if Path(path).is_file() and Path(path).stat().st_size == 0:
+            raise MetricError("is an empty file (0 bytes)") from error
+        raise MetricError(f"cannot be read: {_reason(error)}") from error
     if wav.shape[0] == 0:
         raise MetricError("holds no samples")
     if not np.isfinite(wav).all():
@@ -244,5 +246,8 @@ def resample(wav: np.ndarray, old: int, new: int) -> np.ndarray:
     return soxr.resample(wav, old, new, quality="VHQ")
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def _reason(error: BaseException) -> str:
+    """Say what is wrong in one line, without the path: a row names the recording."""
+    said = getattr(error, "error_string", None) or getattr(error, "strerror", None)
+    text = (said or str(error)).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")

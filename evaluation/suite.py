@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -76,6 +77,13 @@ class Results:
         states = [outcome.status for outcome in self.run.outcomes.values()]
         wanted = [state for state in states if state in ("ok", "failed")]
         return wanted.count("failed") / len(wanted) if wanted else 0.0
+
+    @property
+    def commonest_failure(self) -> str:
+        """The reason that most failed scores share; empty if none failed."""
+        outcomes = self.run.outcomes.values()
+        reasons = Counter(one.reason for one in outcomes if one.status == "failed")
+        return max(sorted(reasons), key=reasons.get, default="")
 
 
 def evaluate(
@@ -151,6 +159,10 @@ def evaluate(
     ValueError
         If an argument is not allowed; the message says what is.
     """
+    if workers < 0:
+        raise ValueError(f"workers={workers}; 0 or more are needed.")
+    if sample_rate is not None and sample_rate < 1000:
+        raise ValueError(f"sample_rate={sample_rate} Hz; 1000 or more are needed.")
     run = _plan(
         [*systems, *baselines],
         codebooks,
@@ -160,8 +172,6 @@ def evaluate(
         device,
     )
     anchor = _anchor(run, len(systems), bd_anchor)
-    if workers < 0:
-        raise ValueError(f"workers={workers}; 0 or more are needed.")
     if output is not None:
         output = Path(output)
         output.mkdir(parents=True, exist_ok=True)

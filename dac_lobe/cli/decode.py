@@ -35,7 +35,7 @@ def decode(
     inputs: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
             help=".dac files, or folders of them; '-' for standard input.",
             show_default=False,
         ),

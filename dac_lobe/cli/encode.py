@@ -33,7 +33,7 @@ def encode(
     inputs: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="INPUT...",
+            metavar="INPUT",
             help="Audio files, or folders of them; '-' for standard input.",
             show_default=False,
         ),

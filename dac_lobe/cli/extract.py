@@ -20,7 +20,7 @@ def extract(
     manifests: Annotated[
         list[Path],
         typer.Argument(
-            metavar="MANIFEST...",
+            metavar="MANIFEST",
             help="SpeechBrain CSV (ID, duration, wav) or JSON, or a folder of audio.",
             show_default=False,
         ),

@@ -110,7 +110,10 @@ def check_codebooks(codec: DAC, codebooks: int | None) -> None:
     try:
         codec.quantizer.check_n_quantizers(codebooks)
     except ValueError as error:
-        raise UsageError(f"-k {codebooks}: {error}") from error
+        most = codec.num_codebooks
+        raise UsageError(
+            f"-k {codebooks}: this codec has {most} codebooks. Choose 1 to {most}."
+        ) from error
 
 
 def tasks_for(

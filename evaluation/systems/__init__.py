@@ -13,12 +13,16 @@ Authors
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 
 from evaluation.systems.scaled import ScaledCodes
 from evaluation.systems.system import CodebookSystem, Point, Rate, System
 
 __all__ = ["CodebookSystem", "Point", "Rate", "ScaledCodes", "System", "make_system"]
+
+BY_NAME = ("encodec", "folder", "identity", "opus", "resample")
 
 
 def make_system(description: str | System, device: str = "cpu") -> System:
@@ -75,6 +79,12 @@ def make_system(description: str | System, device: str = "cpu") -> System:
         return DecodedFolder(path, kbps=_number(description, kbps, float))
     if argument and "/" not in kind and "\\" not in argument:
         return _own(description, kind, argument)
+    if not Path(description).exists():
+        meant = get_close_matches(description, BY_NAME, n=1, cutoff=0.7)
+        if meant:
+            raise ValueError(
+                f"unknown system {description!r}. Did you mean {meant[0]}?"
+            )
     from evaluation.systems.dac import DACSystem
 
     return DACSystem(description, device=device)

@@ -63,6 +63,7 @@ class DACSystem(CodebookSystem):
     def load(self) -> None:
         """Load the weights and read the rates off the codec."""
         if self.codec is None:
+            _check_device(self.device)
             self.codec = self._open()
             self.sample_rate = self.codec.sample_rate
             self.frame_rate = self.codec.frame_rate
@@ -141,3 +142,16 @@ class DACSystem(CodebookSystem):
                 self._packed, header=header, codes=codes[None], num_samples=length
             )
             return packed.save(Path(folder) / "clip.dac").stat().st_size
+
+
+def _check_device(name: str) -> None:
+    """Raise a ValueError that says why nothing can run on this device."""
+    import torch
+
+    try:
+        torch.empty(0, device=name)
+    except (AssertionError, RuntimeError) as error:  # torch says it either way
+        raise ValueError(
+            f"device {name!r} cannot be used: {str(error).splitlines()[0]}. Choose cpu, "
+            "or cuda where there is a GPU."
+        ) from error

@@ -58,7 +58,9 @@ class TestCommand:
     def test_too_many_failures(self, clips, tmp_path, capsys):
         (clips / "broken.wav").write_bytes(b"no audio")
         assert run(clips, tmp_path / "a") == 3
-        assert "25.0% of the scores failed" in capsys.readouterr().err
+        error = capsys.readouterr().err
+        assert "25.0% of the scores failed" in error
+        assert "most often: the recording cannot be read" in error
         assert (tmp_path / "a" / "report.html").is_file()
         assert run(clips, tmp_path / "a", "--max-failures", "0.5") == 0
 
@@ -71,6 +73,10 @@ class TestCommand:
             (["CLIPS", "--max-failures", "7"], "a share from 0 to 1", 1),
             (["CLIPS", "--bd-anchor", "opus"], "bd_anchor 'opus': choose from", 1),
             (["CLIPS", "--metrics", "beauty"], "unknown metric 'beauty'", 1),
+            (["CLIPS", "--baseline", "opos"], "Did you mean opus?", 1),
+            (["CLIPS", "--baseline", "16khz-smal"], "unknown model", 1),
+            (["CLIPS", "--sample-rate", "-5"], "1000 or more", 1),
+            (["CLIPS", "--baseline", "16khz-small", "--device", "tape"], "tape", 1),
             (["--bogus"], "bogus", 2),
             (["compare", "nowhere"], "second", 2),
             (["compare", "CLIPS", "CLIPS"], "holds no evaluation", 1),
