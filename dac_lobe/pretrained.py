@@ -95,6 +95,7 @@ def load_model(
     backend: str = "auto",
     precision: str = "exact",
     compile: bool = False,
+    encoder_precision: str = "exact",
 ) -> DAC:
     """Load a codec, in eval mode, on the CPU.
 
@@ -111,6 +112,8 @@ def load_model(
     precision : str
         See `dac_lobe.fast.attach`.
     compile : bool
+        See `dac_lobe.fast.attach`.
+    encoder_precision : str
         See `dac_lobe.fast.attach`.
 
     Returns
@@ -137,7 +140,9 @@ def load_model(
     model.metadata = checkpoint.metadata
     model.source = source_name(source)
     model.eval()
-    return attach(model, backend=backend, precision=precision, compile=compile)
+    return attach(
+        model, backend, precision, compile, encoder_precision=encoder_precision
+    )
 
 
 def source_name(source: str | Path) -> str:

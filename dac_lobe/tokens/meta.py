@@ -46,7 +46,7 @@ class StoreMeta:
     backend : str
         What ran the encoder: 'torch' or 'native'. They agree but for near ties.
     precision : str
-        Arithmetic of the encoder.
+        Arithmetic of the encoder; stores are made with 'exact', float32 throughout.
     padding : str
         What stands past the end of an item.
     format : str
@@ -63,7 +63,7 @@ class StoreMeta:
     num_shards: int
     manifest: str
     backend: str = "torch"
-    precision: str = "float32"
+    precision: str = "exact"
     padding: str = "zeros to a whole hop; no other item changes the codes"
     format: str = FORMAT
 
