@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 from importlib.resources import files
-from typing import Any
+from typing import NamedTuple
 
 from evaluation.cache import Cache
 from evaluation.definitions import environment
@@ -17,6 +17,7 @@ from evaluation.listening import render_cases
 from evaluation.plots import COLOURS, Line, codebook_bars, rate_distortion
 from evaluation.runner import Run
 from evaluation.suite import Results
+from evaluation.systems import Point
 from evaluation.writers import records, write_text
 
 __all__ = ["write_report"]
@@ -24,6 +25,14 @@ __all__ = ["write_report"]
 CONTROLS = ("identity", "resample")
 CONTROL_COLOUR = "#8a8f98"
 MAX_FAILURE_ROWS = 200
+
+
+class Failure(NamedTuple):
+    """A row of the table of failures."""
+
+    utterance: str
+    systems: str
+    reason: str
 
 
 def write_report(results: Results, cache: Cache, command: str = "") -> None:
@@ -75,7 +84,9 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
         worst=records(results.worst),
         codebooks=records(results.codebooks),
         codebook_plots=_codebook_plots(results, colours),
-        failures=_failures(results),
+        failed_rows=int((results.utterances["status"] == "failed").sum()),
+        failures=_failures(results)[:MAX_FAILURE_ROWS],
+        most_failures=MAX_FAILURE_ROWS,
         titles={metric.name: metric.title for metric in run.metrics},
         decimals={metric.name: metric.decimals for metric in run.metrics},
         environment=environment(),
@@ -162,9 +173,19 @@ def _codebook_plots(results: Results, colours: dict[str, str]) -> list[str]:
     return plots
 
 
-def _failures(results: Results) -> list[dict[str, Any]]:
+def _failures(results: Results) -> list[Failure]:
+    """List each reason of each recording once, with the points that it befell."""
     table = results.utterances
-    return records(table[table["status"] == "failed"].head(MAX_FAILURE_ROWS))
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in records(table[table["status"] == "failed"]):
+        point = Point(row["num_codebooks"], row["setting"] or "")
+        where = f"{row['system']} {point}".strip()
+        found.setdefault((row["utterance"], row["reason"]), []).append(where)
+    everywhere = sum(map(len, results.run.points.values()))
+    return [
+        Failure(name, "all" if len(at) == everywhere else ", ".join(at), reason)
+        for (name, reason), at in found.items()
+    ]
 
 
 def _seconds(results: Results) -> float:
