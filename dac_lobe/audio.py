@@ -106,8 +106,8 @@ class AudioReader:
             return soundfile.SoundFile(source.fileno(), closefd=False)
         except soundfile.LibsndfileError as error:
             raise AudioError(
-                f"{self.name} is not audio that can be read ({error.error_string}) "
-                "Give wav, flac, ogg, mp3 or aiff."
+                f"{self.name} is not audio that can be read "
+                f"({error.error_string.rstrip('.')}). Give wav, flac, ogg, mp3 or aiff."
             ) from error
 
     def digest(self) -> str:
@@ -133,7 +133,8 @@ class AudioReader:
                 block = self._sound.read(size, dtype="float32", always_2d=True).T
             except soundfile.LibsndfileError as error:
                 raise AudioError(
-                    f"{self.name} is damaged after sample {done} ({error.error_string})"
+                    f"{self.name} is damaged after sample {done} "
+                    f"({error.error_string.rstrip('.')})."
                 ) from error
             if block.shape[1] == 0:
                 break
