@@ -181,7 +181,10 @@ def run(
         try:
             return Outcome(task, "done" if work(task) else "skipped")
         except failures as error:
-            return Outcome(task, "failed", " ".join(str(error).split()))
+            reason = " ".join(str(error).split())
+            if isinstance(error, OSError) and error.filename is None:
+                reason = f"{task.output}: {reason}"  # a full disk names no file
+            return Outcome(task, "failed", reason)
 
     if jobs == 1:
         yield from map(attempt, tasks)

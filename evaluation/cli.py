@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+import errno
 import logging
 import shlex
 import sys
@@ -241,6 +242,12 @@ def _shown(value: float | None, sign: str = "") -> str:
     return "n/a" if value is None else f"{value:{sign}.4f}"
 
 
+def _advice(error: Exception) -> str:
+    if getattr(error, "errno", None) == errno.ENOSPC:
+        return ". Make room; the same command then goes on where it was."
+    return ""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
@@ -270,7 +277,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except (ValueError, OSError, PoolError) as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(
+            f"{name}: {' '.join(str(error).split())}{_advice(error)}", file=sys.stderr
+        )
         return 1
     if code == INTERRUPTED:  # typer's own answer to Ctrl-C, too
         print(

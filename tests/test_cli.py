@@ -8,6 +8,7 @@ import re
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -383,3 +384,11 @@ def test_what_is_no_failure_of_a_task_ends_the_run(tmp_path):
     for jobs in (1, 2):
         with pytest.raises(KeyboardInterrupt):
             list(run(tasks, work, jobs=jobs))
+
+
+def test_a_full_disk_is_told_with_the_file_that_found_it_full():
+    def work(task):
+        raise OSError(28, "No space left on device")
+
+    (outcome,) = run([Task(Path("a.wav"), Path("out/a.dac"))], work)
+    assert outcome.reason == "out/a.dac: [Errno 28] No space left on device"

@@ -98,6 +98,15 @@ class TestCommand:
         assert message in error
         assert len(error.splitlines()) == 1
 
+    def test_full_disk(self, clips, tmp_path, capsys, monkeypatch):
+        def write(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("evaluation.suite.write", write)
+        assert run(clips, tmp_path / "a") == 1
+        error = capsys.readouterr().err
+        assert "No space left on device. Make room; the same command" in error
+
     def test_help_loads_nothing_heavy(self):
         code = (
             "import sys; from evaluation.cli import main; main(['--help']);"
