@@ -20,7 +20,7 @@ from evaluation.suite import Results
 from evaluation.systems import Point
 from evaluation.writers import records, write_text
 
-__all__ = ["write_report"]
+__all__ = ["Failure", "write_report"]
 
 CONTROLS = ("identity", "resample")
 CONTROL_COLOUR = "#8a8f98"
@@ -28,7 +28,17 @@ MAX_FAILURE_ROWS = 200
 
 
 class Failure(NamedTuple):
-    """A row of the table of failures."""
+    """A row of the table of failures.
+
+    Attributes
+    ----------
+    utterance : str
+        The recording.
+    systems : str
+        Systems and points that it failed in, or 'all'.
+    reason : str
+        Why.
+    """
 
     utterance: str
     systems: str
