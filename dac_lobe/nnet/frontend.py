@@ -14,9 +14,10 @@ import torch
 from speechbrain.lobes.features import Fbank
 from torch import nn
 
+from dac_lobe.nnet.context import Context
 from dac_lobe.nnet.embedding import TokenEmbedding, draw_prefixes
 
-__all__ = ["FbankFrontend", "SpanMask", "TokenFrontend", "valid_mask"]
+__all__ = ["FbankFrontend", "Filterbanks", "SpanMask", "TokenFrontend", "valid_mask"]
 
 
 def valid_mask(frames: int, lengths: torch.Tensor) -> torch.Tensor:
@@ -88,6 +89,10 @@ class SpanMask(nn.Module):
 class TokenFrontend(nn.Module):
     """Tokens to features.
 
+        tokens --embedding--> latents --context--> features
+                                         |            ^
+                                         +---`bands`--+
+
     Arguments
     ---------
     embedding : TokenEmbedding
@@ -101,6 +106,12 @@ class TokenFrontend(nn.Module):
         Their greatest length in frames.
     dropout : float
         Dropout of the features.
+    context_layers : int
+        Convolutions over neighbouring frames; see `Context`.
+    num_bands : int
+        If not 0, all that is heard goes through this many numbers a frame:
+        filterbanks, once `dac_lobe.nnet.listening` has taught them, and free to
+        become something better from then on.
 
     Example
     -------
@@ -117,13 +128,21 @@ class TokenFrontend(nn.Module):
         time_spans: int = 0,
         time_longest: int = 10,
         dropout: float = 0.0,
+        context_layers: int = 0,
+        num_bands: int = 0,
     ):
         super().__init__()
+        size = embedding.emb_dim
         self.embedding = embedding
         self.prefix_probability = prefix_probability
-        self.norm = nn.LayerNorm(embedding.emb_dim)
+        self.norm = nn.LayerNorm(size)
         self.mask = SpanMask(time_spans, time_longest, dim=1)
         self.dropout = nn.Dropout(dropout)
+        self.context = Context(size, context_layers, dropout)
+        self.bands = self.project = None
+        if num_bands:
+            self.bands = nn.Linear(size, num_bands)
+            self.project = nn.Sequential(nn.Linear(num_bands, size), nn.LayerNorm(size))
 
     def forward(
         self,
@@ -147,14 +166,65 @@ class TokenFrontend(nn.Module):
         torch.Tensor
             Features of shape [B, F, D], zero in the padding.
         """
+        valid = valid_mask(tokens.shape[1], lengths)
+        features = self._embed(tokens, valid, num_codebooks)
+        if self.bands is not None:
+            features = self.project(self.bands(features))
+        return self.dropout(self.mask(features)) * valid[..., None]
+
+    def hear(self, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Make the bands of tokens [B, F, K], shape [B, F, num_bands]."""
+        valid = valid_mask(tokens.shape[1], lengths)
+        return self.bands(self._embed(tokens, valid, None))
+
+    def _embed(
+        self, tokens: torch.Tensor, valid: torch.Tensor, num_codebooks: int | None
+    ) -> torch.Tensor:
+        """Embed tokens and look at their neighbours."""
         keep = None
         if self.training and self.prefix_probability > 0:
             keep = draw_prefixes(len(tokens), tokens.shape[-1], self.prefix_probability)
         if num_codebooks is not None:
             tokens = tokens[..., :num_codebooks]
-        features = self.mask(self.norm(self.embedding(tokens, keep)))
-        valid = valid_mask(features.shape[1], lengths)
-        return self.dropout(features) * valid[..., None]
+        return self.context(self.norm(self.embedding(tokens, keep)), valid)
+
+
+class Filterbanks(nn.Module):
+    """Waveforms to log-mel filterbanks, frames stacked, level and room taken out.
+
+    Arguments
+    ---------
+    sample_rate : int
+        In Hz.
+    n_mels : int
+        Filters.
+    stack : int
+        Neighbouring frames (10 ms apart) to join.
+
+    Example
+    -------
+    >>> Filterbanks(16000)(torch.randn(2, 16000), torch.tensor([1.0, 0.5])).shape
+    torch.Size([2, 50, 2, 40])
+    """
+
+    def __init__(self, sample_rate: int, n_mels: int = 40, stack: int = 2):
+        super().__init__()
+        self.fbank = Fbank(sample_rate=sample_rate, n_mels=n_mels)
+        self.stack = stack
+        self.size = stack * n_mels
+
+    @torch.no_grad()
+    def forward(self, wavs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Waveforms [B, T] with relative lengths [B] to [B, F, stack, n_mels]."""
+        mels = self.fbank(wavs)  # [B, 100 Hz, n_mels], in dB
+        mels = mels[:, : mels.shape[1] // self.stack * self.stack]
+        valid = valid_mask(mels.shape[1], lengths)[..., None]
+        # Per utterance and filter.
+        count = valid.sum(1, keepdim=True)
+        mean = (mels * valid).sum(1, keepdim=True) / count
+        variance = ((mels - mean).square() * valid).sum(1, keepdim=True) / count
+        mels = (mels - mean) / (variance + 1.0).sqrt() * valid
+        return mels.unflatten(1, (-1, self.stack))
 
 
 class FbankFrontend(nn.Module):
@@ -176,6 +246,8 @@ class FbankFrontend(nn.Module):
         The same for filters.
     dropout : float
         Dropout of the features.
+    context_layers : int
+        Convolutions over neighbouring frames; see `Context`.
 
     Example
     -------
@@ -195,15 +267,16 @@ class FbankFrontend(nn.Module):
         mel_spans: int = 0,
         mel_longest: int = 8,
         dropout: float = 0.0,
+        context_layers: int = 0,
     ):
         super().__init__()
-        self.fbank = Fbank(sample_rate=sample_rate, n_mels=n_mels)
-        self.stack = stack
+        self.filterbanks = Filterbanks(sample_rate, n_mels, stack)
         self.mel_mask = SpanMask(mel_spans, mel_longest, dim=2)
         self.time_mask = SpanMask(time_spans, time_longest, dim=1)
-        self.project = nn.Linear(stack * n_mels, emb_dim)
+        self.project = nn.Linear(self.filterbanks.size, emb_dim)
         self.norm = nn.LayerNorm(emb_dim)
         self.dropout = nn.Dropout(dropout)
+        self.context = Context(emb_dim, context_layers, dropout)
 
     def forward(
         self,
@@ -227,17 +300,9 @@ class FbankFrontend(nn.Module):
         torch.Tensor
             Features of shape [B, F, D], zero in the padding.
         """
-        with torch.no_grad():
-            mels = self.fbank(wavs)  # [B, 100 Hz, n_mels], in dB
-            mels = mels[:, : mels.shape[1] // self.stack * self.stack]
-            valid = valid_mask(mels.shape[1], lengths)[..., None]
-            # Per utterance and filter: takes the room and the level out.
-            count = valid.sum(1, keepdim=True)
-            mean = (mels * valid).sum(1, keepdim=True) / count
-            variance = ((mels - mean).square() * valid).sum(1, keepdim=True) / count
-            mels = (mels - mean) / (variance + 1.0).sqrt() * valid
+        mels = self.filterbanks(wavs, lengths).flatten(1, 2)
         mels = self.mel_mask(mels)
-        features = mels.unflatten(1, (-1, self.stack)).flatten(2)
+        features = mels.unflatten(1, (-1, self.filterbanks.stack)).flatten(2)
         features = self.time_mask(self.norm(self.project(features)))
         valid = valid_mask(features.shape[1], lengths)
-        return self.dropout(features) * valid[..., None]
+        return self.context(self.dropout(features), valid)

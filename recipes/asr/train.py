@@ -18,6 +18,7 @@ import json
 import logging
 import os
 import sys
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from speechbrain.decoders import ctc_greedy_decode
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from dac_lobe.audio import read_audio
+from dac_lobe.nnet.listening import listen
 from dac_lobe.tokens import TokenStore
 
 logger = logging.getLogger(__name__)
@@ -134,7 +136,14 @@ def dataio_prepare(hparams):
     }
     everything = list(datasets.values())
 
-    # 2. Input: tokens of a store, or the waveform
+    # 2. Input: the waveform, and tokens of a store
+    @sb.utils.data_pipeline.takes("wav")
+    @sb.utils.data_pipeline.provides("sig")
+    def audio_pipeline(wav):
+        return torch.from_numpy(read_audio(wav, hparams["sample_rate"]).mean(0))
+
+    sb.dataio.dataset.add_dynamic_item(everything, audio_pipeline)
+
     if hparams["input"] == "tokens":
         store = TokenStore(hparams["token_folder"], None, hparams["num_codebooks"])
         for dataset in everything:
@@ -142,21 +151,14 @@ def dataio_prepare(hparams):
 
         @sb.utils.data_pipeline.takes("id")
         @sb.utils.data_pipeline.provides("tokens")
-        def input_pipeline(name):
+        def token_pipeline(name):
             tokens = store[name]
             if hparams["shuffle_tokens"]:  # the control: the same frames, no order
                 order = torch.Generator().manual_seed(len(tokens))
                 tokens = tokens[torch.randperm(len(tokens), generator=order)]
             return tokens
 
-    else:
-
-        @sb.utils.data_pipeline.takes("wav")
-        @sb.utils.data_pipeline.provides("sig")
-        def input_pipeline(wav):
-            return torch.from_numpy(read_audio(wav, hparams["sample_rate"]).mean(0))
-
-    sb.dataio.dataset.add_dynamic_item(everything, input_pipeline)
+        sb.dataio.dataset.add_dynamic_item(everything, token_pipeline)
 
     # 3. Text
     label_encoder = sb.dataio.encoder.CTCTextEncoder()
@@ -227,6 +229,29 @@ def make_loader_options(dataset, hparams):
     return {"batch_sampler": sampler, "num_workers": hparams["num_workers"]}
 
 
+def listen_first(brain, dataset):
+    """Start the frontend from what the training tokens sound like."""
+    hparams = brain.hparams
+    if not hparams.listen_epochs:
+        return
+    options = make_loader_options(dataset, vars(hparams))  # with a sampler of its own
+
+    def batches():
+        loader = sb.dataio.dataloader.make_dataloader(dataset, **options)
+        with dataset.output_keys_as(["tokens", "sig"]):
+            for batch in loader:
+                yield *batch.tokens, *batch.sig
+
+    torch.manual_seed(hparams.seed)
+    listen(
+        brain.modules.frontend,
+        hparams.filterbanks,
+        batches,
+        hparams.listen_epochs,
+        hparams.listen_lr,
+    )
+
+
 if __name__ == "__main__":
     hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
     sb.utils.distributed.ddp_init_group(run_opts)
@@ -248,6 +273,10 @@ if __name__ == "__main__":
     batches = len(train_options["batch_sampler"]) * hparams["number_of_epochs"]
     ranks = int(os.environ.get("WORLD_SIZE", 1))
     asr_brain.total_steps = batches // (ranks * asr_brain.grad_accumulation_factor)
+    started = time.process_time()
+    # A run that goes on has listened before its first checkpoint.
+    if hparams["input"] == "tokens" and not hparams["checkpointer"].list_checkpoints():
+        listen_first(asr_brain, datasets["train"])
     asr_brain.fit(
         asr_brain.hparams.epoch_counter,
         datasets["train"],
@@ -256,7 +285,14 @@ if __name__ == "__main__":
         valid_loader_kwargs=hparams["test_loader"],
     )
 
-    results = {}
+    parameters = asr_brain.modules.parameters()
+    results = {
+        "training": {
+            "parameters": sum(parameter.numel() for parameter in parameters),
+            "epochs": hparams["number_of_epochs"],
+            "cpu_minutes": (time.process_time() - started) / 60,
+        }
+    }
     for path in hparams["test_csv"]:
         name = Path(path).stem
         results[name] = asr_brain.test(name, datasets[name])
