@@ -21,6 +21,7 @@ from dac_lobe.fast.search import NativeTables
 from dac_lobe.fast.tables import QuantizerTables
 from dac_lobe.layers import snake
 from dac_lobe.quantizer import ResidualVectorQuantize
+from dac_lobe.ties import margins
 
 SIZES = settings(
     max_examples=25,
@@ -288,18 +289,27 @@ def test_decoding_no_numbers_is_left_to_the_modules(make_dac):
         torch.testing.assert_close(codec.decode(z), codec.decoder(z), equal_nan=True)
 
 
-def test_real_speech_keeps_every_code_and_95_db(shared_audio):
+def test_real_speech_moves_near_ties_only_and_keeps_95_db(shared_audio):
     from dac_lobe import DAC
 
     if native.find_native().library is None:
         pytest.skip("no native kernel")
     plain = DAC.from_pretrained("16khz-small", backend="torch")
     codec = DAC.from_pretrained("16khz-small", backend="native")
-    for path in sorted((shared_audio / "eval_speech_16k").glob("*.flac"))[:4]:
+    moved = frames = 0
+    for path in sorted((shared_audio / "eval_speech_16k").glob("*.flac"))[:6]:
         wav = torch.from_numpy(soundfile.read(path, dtype="float32")[0])[None, None]
         encoded = plain.encode(wav)
-        assert torch.equal(codec.encode(wav).codes, encoded.codes)
+        differs = (codec.encode(wav).codes != encoded.codes)[0]
+        tight = margins(plain.quantizer, encoded.z, encoded)[0]
+        for frame in differs.any(dim=0).nonzero()[:, 0]:
+            # The choices after it follow from it.
+            first = int(differs[:, frame].nonzero()[0])
+            assert abs(tight[first, frame]) < 1e-5
+            moved += 1
+        frames += differs.shape[1]
         close(codec.decode(encoded.z), plain.decode(encoded.z), 95)
+    assert moved <= frames / 200
 
 
 def test_without_the_kernel_everything_runs_in_torch():

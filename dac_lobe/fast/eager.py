@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from dac_lobe.fast.plan import Convolve, Residual, Step, Upsample
+from dac_lobe.fast.plan import Convolve, Residual, Step, Upsample, geometry
 
 __all__ = ["TorchKernel", "two_taps"]
 
@@ -40,7 +40,7 @@ class TorchKernel:
     """
 
     def __init__(self, step: Step):
-        self.step = step
+        self.step = geometry(step)
         self.widths = step.channels
         if isinstance(step, Upsample):
             self._compute = self._upsample

@@ -20,7 +20,7 @@ from dac_lobe.fast.fixed import run_windows
 from dac_lobe.fast.flow import Kernel, run_batch
 from dac_lobe.fast.freshness import WeightWatch
 from dac_lobe.fast.native import NativeKernel, find_native, supports
-from dac_lobe.fast.plan import Step, UnusualNetworkError, make_plan
+from dac_lobe.fast.plan import Step, UnusualNetworkError, geometry, make_plan
 from dac_lobe.fast.search import NativeTables, searchable
 from dac_lobe.fast.tables import QuantizerTables
 from dac_lobe.quantizer import (
@@ -226,12 +226,15 @@ class Engine:
         """Make the kernels, native ones if the backend is and knows all steps."""
         plan = make_plan(network)
         library = find_native().library if self.backend == "native" else None
-        if library is None or not all(map(supports, plan)):
-            return [TorchKernel(step) for step in plan]
-        return [
-            NativeKernel(step, library, first=number == 0)
-            for number, step in enumerate(plan)
-        ]
+        native = library is not None and all(map(supports, plan))
+        kernels: list[Kernel] = []
+        while plan:  # folded weights go as the kernels take them over
+            step = plan.pop(0)
+            if native:
+                kernels.append(NativeKernel(step, library, first=not kernels))
+            else:
+                kernels.append(TorchKernel(step))
+        return kernels
 
     def _get(self, name: str, module: nn.Module, make: Callable[[Any], Any]) -> Any:
         """Return what ``make`` makes of a module, anew if its weights changed."""
@@ -245,9 +248,9 @@ class Engine:
 
 
 def _plan_or_none(network: nn.Module) -> list[Step] | None:
-    """Read the steps of a network; None if only its modules can run it."""
+    """Read the geometry of a network; None if only its modules can run it."""
     try:
-        return make_plan(network)
+        return list(map(geometry, make_plan(network)))
     except UnusualNetworkError:
         return None
 

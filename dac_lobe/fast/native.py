@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 
 from dac_lobe.fast import packing
-from dac_lobe.fast.plan import Convolve, Residual, Step, Upsample
+from dac_lobe.fast.plan import Convolve, Residual, Step, Upsample, geometry
 from dac_lobe.fast.winograd import F32, F47
 
 __all__ = [
@@ -189,7 +189,7 @@ class NativeKernel:
     """
 
     def __init__(self, step: Step, library: ctypes.CDLL, first: bool = False):
-        self.step = step
+        self.step = geometry(step)
         inputs, outputs = step.channels
         exact = first and not isinstance(step, Residual) and step.alpha is None
         before = inputs if exact else packing.rounded_up(inputs)

@@ -26,6 +26,7 @@ __all__ = [
     "Step",
     "UnusualNetworkError",
     "Upsample",
+    "geometry",
     "make_plan",
 ]
 
@@ -144,6 +145,22 @@ class Upsample(NamedTuple):
 
 
 Step = Convolve | Residual | Upsample
+
+
+def geometry(step: Step) -> Step:
+    """Return a step whose weights have shapes, but no values and no memory.
+
+    It is what remains of a step when its weights have been copied in another
+    order. Folded weights are as large as the network, and nobody else holds them.
+
+    Example
+    -------
+    >>> step = Upsample(torch.ones(4), torch.ones(4, 2, 6), torch.ones(2), 3, 2)
+    >>> geometry(step).weight.device, geometry(step).channels
+    (device(type='meta'), (4, 2))
+    """
+    fields = ("weight", "inner_weight") if isinstance(step, Residual) else ("weight",)
+    return step._replace(**{name: getattr(step, name).to("meta") for name in fields})
 
 
 @torch.no_grad()
