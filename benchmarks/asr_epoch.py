@@ -136,12 +136,12 @@ def measure(
 
     ways = {"store": from_store, "codec inside": codec_inside}
     costs: dict[str, list[Cost]] = {way: [] for way in ways}
-    for turn in range(rounds + 1):
-        for batch in batches:
-            for way, work in ways.items():
-                cost = timed(lambda work=work, batch=batch: work(batch))
-                if turn:  # the first round warms up
-                    costs[way].append(Cost(*(x / batch.seconds for x in cost)))
+    for work in ways.values():  # warm up
+        work(batches[0])
+    for batch in rounds * batches:
+        for way, work in ways.items():
+            cost = timed(lambda work=work, batch=batch: work(batch))
+            costs[way].append(Cost(*(x / batch.seconds for x in cost)))
     return {
         way: Cost(*(statistics.median(values) for values in zip(*found, strict=True)))
         for way, found in costs.items()
@@ -153,8 +153,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("store", help="tokens of the corpus, by 16khz-small")
     parser.add_argument("data_folder", type=Path, help="folder with train.csv")
-    parser.add_argument("--batches", type=int, default=6)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--batches", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--write", type=Path, help="document with the region 'epoch'")
     options = parser.parse_args()

@@ -110,8 +110,11 @@ class TokenFrontend(nn.Module):
         Convolutions over neighbouring frames; see `Context`.
     num_bands : int
         If not 0, all that is heard goes through this many numbers a frame:
-        filterbanks, once `dac_lobe.nnet.listening` has taught them, and free to
-        become something better from then on.
+        filterbanks, once `dac_lobe.nnet.listening` has taught them.
+    band_spans, band_longest : int
+        Masked spans of bands per training item, and their greatest length.
+    stack : int
+        Filterbank frames among the bands; they are masked alike.
 
     Example
     -------
@@ -130,6 +133,9 @@ class TokenFrontend(nn.Module):
         dropout: float = 0.0,
         context_layers: int = 0,
         num_bands: int = 0,
+        band_spans: int = 0,
+        band_longest: int = 8,
+        stack: int = 1,
     ):
         super().__init__()
         size = embedding.emb_dim
@@ -140,6 +146,8 @@ class TokenFrontend(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.context = Context(size, context_layers, dropout)
         self.bands = self.project = None
+        self.stack = stack
+        self.band_mask = SpanMask(band_spans, band_longest, dim=2)
         if num_bands:
             self.bands = nn.Linear(size, num_bands)
             self.project = nn.Sequential(nn.Linear(num_bands, size), nn.LayerNorm(size))
@@ -169,8 +177,16 @@ class TokenFrontend(nn.Module):
         valid = valid_mask(tokens.shape[1], lengths)
         features = self._embed(tokens, valid, num_codebooks)
         if self.bands is not None:
-            features = self.project(self.bands(features))
+            bands = self.bands(features)  # [B, F, stack * filters]
+            bands = bands.unflatten(-1, (self.stack, -1)).flatten(1, 2)
+            bands = self.band_mask(bands).unflatten(1, (-1, self.stack)).flatten(2)
+            features = self.project(bands)
         return self.dropout(self.mask(features)) * valid[..., None]
+
+    def freeze_ears(self) -> None:
+        """Keep everything before the bands as it is."""
+        for part in (self.embedding, self.norm, self.context, self.bands):
+            part.requires_grad_(False)
 
     def hear(self, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Make the bands of tokens [B, F, K], shape [B, F, num_bands]."""

@@ -277,6 +277,8 @@ if __name__ == "__main__":
     # A run that goes on has listened before its first checkpoint.
     if hparams["input"] == "tokens" and not hparams["checkpointer"].list_checkpoints():
         listen_first(asr_brain, datasets["train"])
+    if hparams["input"] == "tokens" and hparams["freeze_ears"]:
+        asr_brain.modules.frontend.freeze_ears()
     asr_brain.fit(
         asr_brain.hparams.epoch_counter,
         datasets["train"],
