@@ -75,7 +75,8 @@ class ASR(sb.Brain):
     def on_stage_start(self, stage, epoch=None):
         if stage == sb.Stage.TRAIN:
             # Every epoch starts from its own seed: a run that was killed and
-            # resumed draws the same masks and prefixes as one that was not.
+            # resumed draws the same batches, masks and prefixes as one that was not.
+            self.batch_sampler.set_epoch(epoch)
             torch.manual_seed(self.hparams.seed + 1000 * epoch + self.rank_or_zero())
         else:
             self.words = self.hparams.error_rate_computer()
@@ -279,6 +280,7 @@ if __name__ == "__main__":
         listen_first(asr_brain, datasets["train"])
     if hparams["input"] == "tokens" and hparams["freeze_ears"]:
         asr_brain.modules.frontend.freeze_ears()
+    asr_brain.batch_sampler = train_options["batch_sampler"]
     asr_brain.fit(
         asr_brain.hparams.epoch_counter,
         datasets["train"],

@@ -75,8 +75,9 @@ class TTS(sb.Brain):
     def on_stage_start(self, stage, epoch=None):
         if stage == sb.Stage.TRAIN:
             # Every epoch starts from its own seed: a run that was killed and
-            # resumed draws the same masks as one that was not.
+            # resumed draws the same batches and masks as one that was not.
             rank = getattr(self, "rank", None) or 0
+            self.batch_sampler.set_epoch(epoch)
             torch.manual_seed(self.hparams.seed + 1000 * epoch + rank)
         else:
             self.sums = torch.zeros(2, self.hparams.num_codebooks)
@@ -206,6 +207,7 @@ if __name__ == "__main__":
     batches = len(train_options["batch_sampler"]) * hparams["number_of_epochs"]
     ranks = int(os.environ.get("WORLD_SIZE", 1))
     tts_brain.total_steps = batches // (ranks * tts_brain.grad_accumulation_factor)
+    tts_brain.batch_sampler = train_options["batch_sampler"]
     tts_brain.fit(
         tts_brain.hparams.epoch_counter,
         datasets["train"],

@@ -56,9 +56,7 @@ def recordings(tmp_path_factory) -> Path:
     return folder
 
 
-def train(
-    recordings, output, *options, launcher=(), name="tiny_debug", **environment
-):
+def train(recordings, output, *options, launcher=(), name="tiny_debug", **environment):
     """Run a configuration, of itself that for debugging, in a process of its own."""
     command = [
         *(launcher or [sys.executable]),
