@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -68,12 +68,9 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     try:
         yield file
         publish(file, part, path)
-    except BaseException:
-        # Close quietly: on a full disk the flush inside close() fails again,
-        # and would hide the first error.
-        try:
+    finally:
+        # After publishing both are done and do nothing. Else, close quietly: on a
+        # full disk the flush inside close() fails again, and would hide the error.
+        with suppress(OSError):
             file.close()
-        except OSError:
-            pass
         part.unlink(missing_ok=True)
-        raise

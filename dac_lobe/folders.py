@@ -193,6 +193,6 @@ def run(
         try:
             for future in as_completed([pool.submit(attempt, task) for task in tasks]):
                 yield future.result()
-        except BaseException:
+        finally:
+            # Whoever stops asking, or presses Ctrl-C, wants no task begun after it.
             pool.shutdown(cancel_futures=True)
-            raise

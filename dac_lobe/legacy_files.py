@@ -190,7 +190,11 @@ def _decoded_chunks(
         if file.padding:
             wav = codec.decode_chunked(codes)
         else:
-            _check_chunk(codec, part.shape[-1])
+            if output_length(unpadded, part.shape[-1]) < 1:
+                raise ContainerError(
+                    f"a chunk of {part.shape[-1]} frames is too short to give a sample "
+                    "with this model. Choose the model that made the file."
+                )
             with torch.no_grad():
                 wav = unpadded(codec.quantizer.from_codes(codes.to(codec.device)).z)
         yield wav[:, 0].float().cpu().numpy()
@@ -203,22 +207,6 @@ def _unpadded(decoder: nn.Module) -> nn.Module:
     for layer in convolutions(decoder):
         layer.padding = (0,)
     return decoder
-
-
-def _check_chunk(codec: DAC, frames: int) -> None:
-    """Raise an error if a chunk gives no sample without padding."""
-    length = frames
-    for layer in convolutions(codec.decoder):
-        kernel = layer.kernel_size[0]
-        if isinstance(layer, nn.ConvTranspose1d):
-            length = (length - 1) * layer.stride[0] + kernel
-        else:
-            length -= layer.dilation[0] * (kernel - 1)
-        if length < 1:
-            raise ContainerError(
-                f"a chunk of {frames} frames is too short to give a sample with this "
-                "model. Choose the model that made the file."
-            )
 
 
 def _kept(blocks: Iterator[np.ndarray], file: BinaryIO) -> Iterator[np.ndarray]:
