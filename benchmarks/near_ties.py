@@ -8,6 +8,9 @@ largest difference must stay below `dac_lobe.ties.TOLERANCE`, or a code could
 depend on how the signal was cut; the smaller the tolerance, the fewer frames are
 computed twice.
 
+A second table compares the backends, after near ties were settled: in how many
+frames they choose otherwise, and in how many of these it is not for a near tie.
+
 Authors
  * The dac-lobe developers 2026
 """
@@ -116,21 +119,51 @@ def measure(model: str, backend: str, folder: Path | None, limit: int) -> pd.Dat
     )
 
 
+@torch.inference_mode()
+def compare(
+    model: str, backends: list[str], folder: Path | None, limit: int
+) -> pd.DataFrame:
+    """Compare each backend's codes with the first one's, for one model."""
+    codecs = [fast.attach(load_codec(model), backend) for backend in backends]
+    rows = []
+    for wav in list(clips(codecs[0], folder))[:limit]:
+        first = encode(codecs[0], wav)
+        wanted = codecs[0].encode(wav).codes[0]
+        for backend, codec in zip(backends[1:], codecs[1:], strict=True):
+            other = codec.encode(wav).codes[0] != wanted
+            # What follows the first stage that differs quantizes something else.
+            start = other & (other.cumsum(dim=0) == 1)
+            rows.append(
+                {
+                    "model": model,
+                    "backends": f"{backends[0]}, {backend}",
+                    "frames": other.shape[1],
+                    "frames that differ": int(other.any(dim=0).sum()),
+                    "not near ties": int((first.values[start] >= TOLERANCE).sum()),
+                }
+            )
+    table = pd.DataFrame(rows)
+    return table.groupby(["model", "backends"], as_index=False).sum()
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", type=Path, help="16 kHz FLAC files")
     parser.add_argument("--models", default="16khz-small,16khz")
     parser.add_argument("--backends", default="torch,native")
     parser.add_argument("--limit", type=int, default=4, help="recordings of FOLDER")
     options = parser.parse_args()
+    models, backends = options.models.split(","), options.backends.split(",")
+    where = (options.folder, options.limit)
     tables = [
-        measure(model, backend, options.folder, options.limit)
-        for model in options.models.split(",")
-        for backend in options.backends.split(",")
+        measure(model, backend, *where) for model in models for backend in backends
     ]
     table = pd.concat(tables).to_string(index=False, float_format="{:.2e}".format)
     sys.stdout.write(f"tolerance {TOLERANCE:g}\n{table}\n")
+    if len(backends) > 1:
+        tables = [compare(model, backends, *where) for model in models]
+        sys.stdout.write(f"\n{pd.concat(tables).to_string(index=False)}\n")
 
 
 if __name__ == "__main__":

@@ -217,6 +217,7 @@ class TokenTTS(Pretrained):
         seed: int = 0,
         temperature: float = 0.8,
         top_k: int = 20,
+        guidance_scale: float = 3.0,
         max_frames: int | None = None,
     ) -> Synthesis:
         """Speak sentences.
@@ -233,6 +234,9 @@ class TokenTTS(Pretrained):
             0 takes the likeliest token.
         top_k : int
             Tokens to draw from.
+        guidance_scale : float
+            How much to strengthen what the text changes; 1 leaves the model as
+            it was trained, and is twice as fast.
         max_frames : int, optional
             Where to end what does not stop; see `TokenSynthesizer.generate`.
 
@@ -263,6 +267,7 @@ class TokenTTS(Pretrained):
             torch.tensor(numbers, device=self.device),
             temperature=temperature,
             top_k=top_k,
+            guidance_scale=guidance_scale,
             max_frames=max_frames,
             generator=torch.Generator(self.device).manual_seed(seed),
         )

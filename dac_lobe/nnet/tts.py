@@ -8,9 +8,13 @@ Tokens follow the delay pattern (`dac_lobe.nnet.delay`). Beside the V codes an
 input may be "absent" (V) or "masked" (V + 1), and codebook 0 may predict "stop"
 (class V of its head); none of them ever reaches the codec.
 
-In training the durations of the characters are scaled to the true length, so
-that attention (`dac_lobe.nnet.speaking_layer`) lies on the diagonal from the first
-step; their sum is trained to be that length.
+In training an aligner (`dac_lobe.nnet.aligner`) finds the characters in the tokens,
+and attention (`dac_lobe.nnet.speaking_layer`) lies where they are from the first
+step; the text encoder learns these durations, and speaks by its own.
+
+Some items are trained without their text. The difference that a text makes can
+then be strengthened (`dac_lobe.nnet.sampling.guide`): what a small model has heard
+of the words would else be lost among what it has heard of voices.
 
 Authors
  * The dac-lobe developers 2026
@@ -27,9 +31,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from dac_lobe.nnet.aligner import TokenAligner, best_durations, forward_sum_loss
 from dac_lobe.nnet.delay import delay, undelay
 from dac_lobe.nnet.embedding import TokenEmbedding
 from dac_lobe.nnet.frontend import valid_mask
+from dac_lobe.nnet.sampling import draw, guide
 from dac_lobe.nnet.speaking_layer import SpeakingLayer, TextMemory
 from dac_lobe.nnet.text_encoder import TextEncoder
 from dac_lobe.tokens.codebooks import Codebook, load_codebooks
@@ -46,13 +52,19 @@ class Predicted(NamedTuple):
         Of each codebook at each step, shape [B, S, K, V + 1].
     targets : torch.Tensor
         What they should predict, shape [B, S, K]; -100 where nothing is asked.
-    frames : torch.Tensor
-        Length in frames that the durations sum to, shape [B].
+    durations : torch.Tensor
+        Frames of each character as the model would speak it, shape [B, L].
+    aligned : torch.Tensor
+        Frames of each character as it was spoken, shape [B, L].
+    alignment_loss : torch.Tensor
+        Of finding them, a scalar; 0 where they were given.
     """
 
     logits: torch.Tensor
     targets: torch.Tensor
-    frames: torch.Tensor
+    durations: torch.Tensor
+    aligned: torch.Tensor
+    alignment_loss: torch.Tensor
 
 
 class Generated(NamedTuple):
@@ -94,6 +106,9 @@ class TokenSynthesizer(nn.Module):
     mask_probability : float
         Of a step's input being masked in training: the model learns to read
         the text instead of continuing the sound.
+    unconditional_probability : float
+        Of an item being trained without its text, which `generate` needs for a
+        ``guidance_scale``.
     init_from : str, Path or list of Codebook, optional
         Token store to take the codebooks from; random if None.
     codebook_dim : int
@@ -127,6 +142,7 @@ class TokenSynthesizer(nn.Module):
         frames_per_character: float = 6.0,
         dropout: float = 0.1,
         mask_probability: float = 0.0,
+        unconditional_probability: float = 0.1,
         init_from: str | Path | Sequence[Codebook] | None = None,
         codebook_dim: int = 8,
         latent_dim: int | None = None,
@@ -136,6 +152,7 @@ class TokenSynthesizer(nn.Module):
         self.vocab_size = vocab_size
         self.absent, self.masked, self.stop = vocab_size, vocab_size + 1, vocab_size
         self.mask_probability = mask_probability
+        self.unconditional_probability = unconditional_probability
         self.speakers = nn.Embedding(num_speakers, d_model)
         nn.init.normal_(self.speakers.weight, std=0.1)
         self.text = TextEncoder(
@@ -143,6 +160,11 @@ class TokenSynthesizer(nn.Module):
         )
         if isinstance(init_from, (str, Path)):
             init_from = load_codebooks(init_from)
+        sizes = {"codebook_dim": codebook_dim, "latent_dim": latent_dim}
+        self.aligner = TokenAligner(
+            num_codebooks, vocab_size, text_vocab_size, init_from=init_from, **sizes
+        )
+        self.no_text = nn.Parameter(0.1 * torch.randn(d_model))
         if init_from is not None:
             init_from = [_with_specials(book) for book in init_from[:num_codebooks]]
         self.embedding = TokenEmbedding(
@@ -150,8 +172,7 @@ class TokenSynthesizer(nn.Module):
             vocab_size + 2,
             d_model,
             init_from=init_from,
-            codebook_dim=codebook_dim,
-            latent_dim=latent_dim,
+            **sizes,
         )
         self.scale = nn.LayerNorm(d_model)
         self.layers = nn.ModuleList(
@@ -168,6 +189,7 @@ class TokenSynthesizer(nn.Module):
         tokens: torch.Tensor,
         token_lengths: torch.Tensor,
         speakers: torch.Tensor | None = None,
+        durations: torch.Tensor | None = None,
     ) -> Predicted:
         """Predict every step of a batch from the steps before it.
 
@@ -183,11 +205,14 @@ class TokenSynthesizer(nn.Module):
             Relative lengths, shape [B].
         speakers : torch.Tensor, optional
             Numbers of the speakers, shape [B]; 0 by default.
+        durations : torch.Tensor, optional
+            Frames of each character, from an aligner of your own, shape [B, L];
+            found here by default.
 
         Returns
         -------
         Predicted
-            Logits, targets and predicted lengths.
+            Logits and targets; durations, and how well they were found.
         """
         frames = (token_lengths * tokens.shape[1]).round().long().clamp(min=1)
         # One step more: where codebook 0 says "stop".
@@ -195,7 +220,19 @@ class TokenSynthesizer(nn.Module):
         delayed = delay(padded, frames, self.absent)
         targets = delayed.masked_fill(delayed == self.absent, -100)
         targets[torch.arange(len(targets)), frames, 0] = self.stop
-        memory, predicted = self._read(text, text_lengths, speakers, frames)
+        aligned, alignment_loss = durations, torch.zeros((), device=text.device)
+        if aligned is None:
+            characters = (text_lengths * text.shape[1]).round().long()
+            chances = self.aligner(text, text_lengths, tokens, token_lengths)
+            alignment_loss = forward_sum_loss(chances, characters, frames)
+            aligned = best_durations(chances, characters, frames)
+        memory, predicted = self._read(text, text_lengths, speakers, aligned)
+        if self.training and self.unconditional_probability:
+            chance = torch.rand(len(text), 1, 1, device=text.device)
+            without = chance < self.unconditional_probability
+            memory = memory._replace(
+                features=torch.where(without, self.no_text, memory.features)
+            )
         inputs = F.pad(delayed[:, :-1], (0, 0, 1, 0), value=self.absent)
         if self.training and self.mask_probability:
             hidden = torch.rand(inputs.shape[:2], device=inputs.device)
@@ -205,7 +242,8 @@ class TokenSynthesizer(nn.Module):
         x = self._embed(inputs, positions, speakers)
         for layer in self.layers:
             x, _ = layer(x, memory, layer.read(memory), positions)
-        return Predicted(self._logits(x), targets, predicted)
+        logits = self._logits(x)
+        return Predicted(logits, targets, predicted, aligned, alignment_loss)
 
     @torch.no_grad()
     def generate(
@@ -216,6 +254,7 @@ class TokenSynthesizer(nn.Module):
         *,
         temperature: float = 0.8,
         top_k: int = 20,
+        guidance_scale: float = 1.0,
         max_frames: int | None = None,
         generator: torch.Generator | None = None,
     ) -> Generated:
@@ -233,6 +272,9 @@ class TokenSynthesizer(nn.Module):
             0 takes the likeliest token.
         top_k : int
             Tokens to draw from.
+        guidance_scale : float
+            How much to strengthen what the text changes; more than 1 computes
+            everything twice.
         max_frames : int, optional
             Where to end what does not stop; twice the predicted length, and 50
             frames, by default.
@@ -243,10 +285,23 @@ class TokenSynthesizer(nn.Module):
         -------
         Generated
             Tokens of each item, and whether it stopped by itself.
+
+        Raises
+        ------
+        ValueError
+            If guidance is asked of a model that was always given its text.
         """
-        memory, predicted = self._read(text, text_lengths, speakers)
+        guided = guidance_scale != 1
+        if guided and not self.unconditional_probability:
+            raise ValueError(
+                f"guidance_scale={guidance_scale}, but the model was trained with "
+                "unconditional_probability=0. Use guidance_scale=1."
+            )
+        memory, durations = self._read(text, text_lengths, speakers)
+        if guided:
+            memory, speakers = self._beside_no_text(memory, speakers)
         if max_frames is None:
-            max_frames = int(2 * predicted.max()) + 50
+            max_frames = int(2 * durations.sum(1).max()) + 50
         batch, lag = len(text), self.num_codebooks - 1
         caches = [(layer.read(memory), None) for layer in self.layers]
         # Frame at which each item stops; the codes of the delayed codebooks
@@ -258,12 +313,16 @@ class TokenSynthesizer(nn.Module):
         )
         for step in range(max_frames + lag):
             positions = torch.tensor([step], device=text.device)
-            x = self._embed(history[:, -1:], positions, speakers)
+            last = history[:, -1:].repeat(1 + guided, 1, 1)
+            x = self._embed(last, positions, speakers)
             for number, layer in enumerate(self.layers):
                 text_cache, past = caches[number]
                 x, past = layer(x, memory, text_cache, positions, past)
                 caches[number] = text_cache, past
-            tokens = _draw(self._logits(x)[:, 0], temperature, top_k, generator)
+            scores = self._logits(x)[:, 0]
+            if guided:
+                scores = guide(*scores.chunk(2), guidance_scale)
+            tokens = draw(scores, temperature, top_k, generator)
             now = (tokens[:, 0] == self.stop) & ~stopped & (step < max_frames)
             ends = torch.where(now, step, ends)
             stopped |= now
@@ -285,17 +344,26 @@ class TokenSynthesizer(nn.Module):
         text: torch.Tensor,
         lengths: torch.Tensor,
         speakers: torch.Tensor | None,
-        frames: torch.Tensor | None = None,
+        aligned: torch.Tensor | None = None,
     ) -> tuple[TextMemory, torch.Tensor]:
-        """Encode the text; place its characters on the frames."""
+        """Encode the text, and place its characters by their durations or others."""
         speaker = self._speaker(speakers, len(text))
         features, durations = self.text(text, lengths, speaker)
-        predicted = durations.sum(1)
-        if frames is not None:
-            durations = durations * (frames / predicted)[:, None]
-        centres = durations.cumsum(1) - durations / 2
+        placed = durations if aligned is None else aligned
+        centres = placed.cumsum(1) - placed / 2
         valid = valid_mask(text.shape[1], lengths)
-        return TextMemory(features, centres, valid), predicted
+        return TextMemory(features, centres, valid), durations
+
+    def _beside_no_text(
+        self, memory: TextMemory, speakers: torch.Tensor | None
+    ) -> tuple[TextMemory, torch.Tensor | None]:
+        """Double the batch: every item with its text, then every item without."""
+        nothing = self.no_text.expand_as(memory.features)
+        return TextMemory(
+            torch.cat([memory.features, nothing]),
+            memory.centres.repeat(2, 1),
+            memory.valid.repeat(2, 1),
+        ), None if speakers is None else speakers.repeat(2)
 
     def _speaker(self, speakers: torch.Tensor | None, batch: int) -> torch.Tensor:
         if speakers is None:
@@ -334,18 +402,3 @@ def _sinusoids(positions: torch.Tensor, size: int) -> torch.Tensor:
     )
     angles = positions[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], dim=-1)[:, :size]
-
-
-def _draw(
-    logits: torch.Tensor,
-    temperature: float,
-    top_k: int,
-    generator: torch.Generator | None,
-) -> torch.Tensor:
-    """Draw a token of each codebook: [B, K, V + 1] to [B, K]."""
-    if temperature == 0:
-        return logits.argmax(-1)
-    best, tokens = logits.topk(min(top_k, logits.shape[-1]), dim=-1)
-    chances = (best / temperature).softmax(-1)
-    drawn = torch.multinomial(chances.flatten(0, 1), 1, generator=generator)
-    return tokens.gather(-1, drawn.view(*tokens.shape[:2], 1)).squeeze(-1)

@@ -54,6 +54,7 @@ def parse_arguments():
     parser.add_argument("--seed", type=int, default=1986)
     parser.add_argument("--temperature", type=float, default=0.8)
     parser.add_argument("--top_k", type=int, default=20)
+    parser.add_argument("--guidance_scale", type=float, default=3.0)
     parser.add_argument("--batch_size", type=int, default=16)
     return parser.parse_args()
 
@@ -69,6 +70,7 @@ def say(tts, texts, speakers, options):
             seed=options.seed + start,
             temperature=options.temperature,
             top_k=options.top_k,
+            guidance_scale=options.guidance_scale,
         )
         spoken += map(Spoken, made.wavs, made.stopped)
     return spoken

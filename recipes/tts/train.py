@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class TTS(sb.Brain):
-    """Next-token prediction under the delay pattern, and a length."""
+    """Next-token prediction under the delay pattern, an alignment, and durations."""
 
     def compute_forward(self, batch, stage):
         batch = batch.to(self.device)
@@ -43,21 +43,29 @@ class TTS(sb.Brain):
         )
 
     def compute_objectives(self, predictions, batch, stage):
-        logits, targets, predicted_frames = predictions
+        logits, targets, durations, aligned, alignment_loss = predictions
         losses = F.cross_entropy(
             logits.flatten(0, 2), targets.flatten(), reduction="none"
         ).view_as(targets)
         asked = targets >= 0
         per_codebook = losses.sum((0, 1)) / asked.sum((0, 1))
-        tokens, token_lengths = batch.tokens
-        frames = token_lengths * tokens.shape[1]
-        length = (predicted_frames.log() - frames.log()).abs().mean()
+        written = aligned > 0
+        ratio = durations.clamp(min=0.1) / aligned.clamp(min=1)
+        length_ratio = durations.sum(1) / aligned.sum(1)
+        # Medians of characters sum to less than a sentence: its length counts too.
+        duration_loss = ratio.log().abs()[written].mean()
+        duration_loss = duration_loss + length_ratio.log().abs().mean()
         if stage != sb.Stage.TRAIN:
             right = ((logits.argmax(-1) == targets) & asked).sum((0, 1))
             self.sums += torch.stack([right, asked.sum((0, 1))]).cpu()
             self.losses += (losses * asked).sum((0, 1)).cpu()
-            self.lengths.extend((predicted_frames / frames).tolist())
-        return per_codebook.mean() + self.hparams.length_weight * length
+            self.lengths.extend(length_ratio.tolist())
+            self.alignment.append(float(alignment_loss))
+        return (
+            per_codebook.mean()
+            + self.hparams.duration_weight * duration_loss
+            + self.hparams.alignment_weight * alignment_loss
+        )
 
     def init_optimizers(self):
         super().init_optimizers()
@@ -82,7 +90,7 @@ class TTS(sb.Brain):
         else:
             self.sums = torch.zeros(2, self.hparams.num_codebooks)
             self.losses = torch.zeros(self.hparams.num_codebooks)
-            self.lengths = []
+            self.lengths, self.alignment = [], []
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         if stage == sb.Stage.TRAIN:
@@ -95,6 +103,7 @@ class TTS(sb.Brain):
             "CE0": float(self.losses[0] / asked[0]),
             "accuracy0": float(100 * right[0] / asked[0]),  # percent, codebook 0
             "length": sum(self.lengths) / len(self.lengths),  # predicted / true
+            "alignment": sum(self.alignment) / len(self.alignment),
         }
         if stage == sb.Stage.VALID:
             self.hparams.train_logger.log_stats(

@@ -38,21 +38,24 @@ def test_delay_leaves_padding_out():
 def test_targets_are_codes_and_one_stop(model):
     text, tokens = torch.randint(1, 30, (2, 6)), torch.randint(16, (2, 10, 3))
     lengths = torch.tensor([1.0, 0.6])
-    logits, targets, frames = model(text, torch.ones(2), tokens, lengths)
+    made = model(text, torch.ones(2), tokens, lengths)
+    logits, targets = made.logits, made.targets
     assert logits.shape == (2, 13, 3, 17)
     assert (targets == model.stop).nonzero().tolist() == [[0, 10, 0], [1, 6, 0]]
     assert (targets >= 0).sum((1, 2)).tolist() == [31, 19]
-    assert frames.shape == (2,)
+    assert made.aligned.sum(1).tolist() == [10, 6]
+    assert float(made.aligned.min()) >= 1
     assert torch.isinf(logits[..., 1:, model.stop]).all()
 
 
 def test_no_step_sees_itself_or_later(model):
     text, tokens = torch.randint(1, 30, (1, 6)), torch.randint(16, (1, 10, 3))
     one = torch.ones(1)
-    before = model(text, one, tokens, one).logits
+    durations = torch.tensor([[1.0, 2.0, 1.0, 3.0, 2.0, 1.0]])
+    before = model(text, one, tokens, one, durations=durations).logits
     changed = tokens.clone()
     changed[0, 5, 0] = (changed[0, 5, 0] + 1) % 16
-    after = model(text, one, changed, one).logits
+    after = model(text, one, changed, one, durations=durations).logits
     assert torch.equal(before[:, :6], after[:, :6])
     assert not torch.equal(before[:, 6], after[:, 6])
 
@@ -68,7 +71,39 @@ def test_an_item_of_a_batch_is_the_item_alone(model):
     torch.testing.assert_close(
         whole.logits[1:, :9], alone.logits[:, :9], atol=1e-5, rtol=1e-4
     )
-    torch.testing.assert_close(whole.frames[1:], alone.frames)
+    torch.testing.assert_close(whole.durations[1:, :4], alone.durations)
+    assert torch.equal(whole.aligned[1:, :4], alone.aligned)
+    assert not whole.aligned[1, 4:].any()
+
+
+def test_given_durations_are_used(model):
+    text, tokens = torch.randint(1, 30, (1, 3)), torch.randint(16, (1, 10, 3))
+    one = torch.ones(1)
+    found = model(text, one, tokens, one)
+    again = model(text, one, tokens, one, durations=found.aligned)
+    assert torch.equal(found.logits, again.logits)
+    assert float(found.alignment_loss.detach()) > 0
+    assert float(again.alignment_loss) == 0
+    other = model(text, one, tokens, one, durations=found.aligned.flip(1) + 1)
+    assert not torch.equal(found.logits, other.logits)
+
+
+def test_every_item_can_lose_its_text(model):
+    """With no text at all, what is written makes no difference."""
+    model.train()
+    model.dropout.p = 0.0
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    model.unconditional_probability = 1.0
+    tokens, one = torch.randint(16, (1, 10, 3)), torch.ones(1)
+    durations = torch.full((1, 5), 2.0)
+    first = model(torch.tensor([[1, 2, 3, 4, 5]]), one, tokens, one, None, durations)
+    other = model(torch.tensor([[5, 4, 3, 2, 1]]), one, tokens, one, None, durations)
+    assert torch.equal(first.logits, other.logits)
+    model.unconditional_probability = 0.0
+    given = model(torch.tensor([[1, 2, 3, 4, 5]]), one, tokens, one, None, durations)
+    assert not torch.equal(first.logits, given.logits)
 
 
 def _place_as_generation_does(model, text, tokens):
@@ -113,6 +148,25 @@ def test_only_codes_come_out(model):
     assert all(len(tokens) == 0 for tokens in made.tokens)
 
 
+def test_guidance_moves_away_from_no_text(model):
+    text, ones = torch.randint(1, 30, (2, 6)), torch.ones(2)
+    options = {"temperature": 0, "max_frames": 12}
+    plain = model.generate(text, ones, **options)
+    close = model.generate(text, ones, guidance_scale=1 + 1e-6, **options)
+    strong = model.generate(text, ones, guidance_scale=5.0, **options)
+    assert all(map(torch.equal, plain.tokens, close.tokens))
+    assert not all(map(torch.equal, plain.tokens, strong.tokens))
+    # 0 leaves the text out: only its durations are left, equal here.
+    without = model.generate(text[:1].repeat(2, 1), ones, guidance_scale=0.0, **options)
+    with torch.no_grad():
+        model.text.embedding.weight.zero_()
+    zeroed = model.generate(text[:1].repeat(2, 1), ones, guidance_scale=0.0, **options)
+    assert all(map(torch.equal, without.tokens, zeroed.tokens))
+    model.unconditional_probability = 0.0
+    with pytest.raises(ValueError, match="guidance_scale=1"):
+        model.generate(text, ones, guidance_scale=2.0)
+
+
 def test_generation_repeats_with_its_seed(model):
     text = torch.randint(1, 30, (2, 6))
 
@@ -133,11 +187,12 @@ def test_attention_starts_on_the_diagonal():
     text = torch.randint(1, 29, (1, 10))
     changed = text.clone()
     changed[0, 2] += 1
+    even = torch.full((1, 10), 6.0)
     with torch.no_grad():
-        before = model(text, one, tokens, one).logits[0, :60, 0, :16]
-        after = model(changed, one, tokens, one).logits[0, :60, 0, :16]
+        before = model(text, one, tokens, one, durations=even).logits[0, :60, 0, :16]
+        after = model(changed, one, tokens, one, durations=even).logits[0, :60, 0, :16]
     moved = (before - after).abs().sum(-1)
-    assert moved[9:21].mean() > 5 * moved[45:].mean()  # characters take 6 frames
+    assert moved[9:21].mean() > 5 * moved[45:].mean()
 
 
 def test_it_learns_to_speak_two_sentences():
@@ -150,11 +205,12 @@ def test_it_learns_to_speak_two_sentences():
     lengths = torch.tensor([1.0, 10 / 12])
     optimizer = torch.optim.Adam(model.parameters(), 5e-3)
     for _ in range(120):
-        logits, targets, frames = model(text, torch.ones(2), tokens, lengths)
+        made = model(text, torch.ones(2), tokens, lengths)
         loss = torch.nn.functional.cross_entropy(
-            logits.flatten(0, 2), targets.flatten()
+            made.logits.flatten(0, 2), made.targets.flatten()
         )
-        loss = loss + (frames.log() - torch.tensor([12.0, 10.0]).log()).abs().mean()
+        loss = loss + 0.1 * made.alignment_loss
+        loss = loss + (made.durations / made.aligned).log().abs().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
