@@ -5,6 +5,7 @@ Four rows, so that a number can be read: the recordings themselves (what the
 judge can hear), the recordings through the codec (the best that tokens can be),
 the model, and the model given the text of another sentence (what a judge's
 guess is worth; the model is only as good as its distance from this).
+``report.html`` in the output folder plays every sentence of every row.
 
 > python evaluate.py TTS_FOLDER JUDGE_FOLDER --manifest results/.../test.csv \
     --data_folder /path/to/an4 --output_folder report
@@ -24,6 +25,7 @@ from typing import NamedTuple
 
 import torch
 from mcd import mel_cepstral_distortion
+from page import write_page
 from speechbrain.utils.edit_distance import accumulatable_wer_stats
 from tqdm import tqdm
 
@@ -196,10 +198,12 @@ if __name__ == "__main__":
         results[row], details[row] = judge_row(
             judge, items, recordings, rows[row], options.seed, row
         )
-        for item, (wav, _) in zip(items, rows[row], strict=True):
+        for line, (wav, _) in zip(details[row], rows[row], strict=True):
+            line["wav"] = None
             if len(wav):
-                name = f"{row.replace(' ', '_')}/{Path(item.id).name}.wav"
+                name = f"{row.replace(' ', '_')}/{Path(line['ID']).name}.wav"
                 write_audio(output / "wavs" / name, wav.cpu().numpy(), rate)
+                line["wav"] = f"wavs/{name}"
     table = as_table(results)
     output.mkdir(parents=True, exist_ok=True)
     (output / "results.md").write_text(table)
@@ -209,4 +213,5 @@ if __name__ == "__main__":
         )
         + "\n"
     )
+    write_page(output / "report.html", results, details, vars(options))
     print(table)
