@@ -12,6 +12,7 @@ from dac_lobe.data import write_manifest
 from dac_lobe.tokens import extract
 
 WORDS = ("YES", "NO", "GO ON", "STOP IT", "ERASE", "TWO")
+EVERY_LETTER = ("THE QUICK", "BROWN FOX", "JUMPS", "OVER A", "LAZY DOG", "GO ON")
 
 
 def speak(path: Path, text: str, rate: int = 16000) -> float:
@@ -24,13 +25,13 @@ def speak(path: Path, text: str, rate: int = 16000) -> float:
     return len(wav) / rate
 
 
-def make_an4(folder: Path) -> None:
+def make_an4(folder: Path, words: tuple[str, ...] = WORDS) -> None:
     """Three manifests with eight speakers."""
     for split, speakers in (("train", "abcd"), ("valid", "ef"), ("test", "gh")):
         rows = []
         for speaker in speakers:
             for number in range(3):
-                text = WORDS[(number + ord(speaker)) % len(WORDS)]
+                text = words[(number + ord(speaker)) % len(words)]
                 if number == 2:
                     # Recorded once: the speaker's number, in letters that all know.
                     code = f"{ord(speaker) - ord('a'):03b}"
@@ -85,6 +86,13 @@ def samples(tmp_path_factory) -> Path:
         make(folder / name)
         extract(_by_stem(folder / name), folder / f"{name}_store")
     return folder
+
+
+@pytest.fixture
+def every_letter(tmp_path) -> Path:
+    """AN4 with all letters, as the recognisers' output layer has them."""
+    make_an4(tmp_path / "every_letter", EVERY_LETTER)
+    return tmp_path / "every_letter"
 
 
 def _by_stem(corpus: Path) -> Path:
