@@ -34,8 +34,8 @@ from dac_lobe.checks import (
 from dac_lobe.decoder import Decoder
 from dac_lobe.encoder import Encoder
 from dac_lobe.layers import init_weights, keep_valid
-from dac_lobe.outputs import Encoded, Forwarded
-from dac_lobe.quantizer import FromCodes, ResidualQuantized, ResidualVectorQuantize
+from dac_lobe.outputs import Encoded, Forwarded, FromCodes, ResidualQuantized
+from dac_lobe.quantizer import ResidualVectorQuantize
 from dac_lobe.ties import settle
 
 if TYPE_CHECKING:

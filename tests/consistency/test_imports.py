@@ -41,8 +41,8 @@ ROOMS = {
     "variants": Room("dac_lobe.variants"),
     "network": Room(
         "dac_lobe.receptive_field dac_lobe.checks dac_lobe.layers dac_lobe.encoder"
-        " dac_lobe.decoder dac_lobe.quantizer dac_lobe.outputs dac_lobe.ties"
-        " dac_lobe.dac",
+        " dac_lobe.decoder dac_lobe.outputs dac_lobe.vector_quantizer"
+        " dac_lobe.quantizer dac_lobe.ties dac_lobe.dac",
         imports="torch",
         later="weights length files",
     ),
