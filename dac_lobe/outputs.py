@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import torch
 
+from dac_lobe.layers import keep_valid
+
 __all__ = ["Encoded", "Forwarded", "FromCodes", "ResidualQuantized"]
 
 
@@ -37,6 +39,14 @@ class ResidualQuantized(NamedTuple):
     latents: torch.Tensor
     commitment_loss: torch.Tensor
     codebook_loss: torch.Tensor
+
+    def keep_valid(self, frame_lengths: torch.Tensor) -> ResidualQuantized:
+        """Zero latents and codes past each item's frames, shape [B]."""
+        return self._replace(
+            z=keep_valid(self.z, frame_lengths),
+            codes=keep_valid(self.codes, frame_lengths),
+            latents=keep_valid(self.latents, frame_lengths),
+        )
 
 
 class FromCodes(NamedTuple):
