@@ -29,7 +29,7 @@ _HOME = {
     "ResidualUnit": "dac_lobe.layers",
     "ResidualVectorQuantize": "dac_lobe.quantizer",
     "Snake1d": "dac_lobe.layers",
-    "VectorQuantize": "dac_lobe.quantizer",
+    "VectorQuantize": "dac_lobe.vector_quantizer",
     "WNConv1d": "dac_lobe.layers",
     "WNConvTranspose1d": "dac_lobe.layers",
     "download": "dac_lobe.fetch",

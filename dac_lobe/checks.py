@@ -1,4 +1,4 @@
-"""What may enter the codec: configurations, waveforms and lengths, checked.
+"""What may enter the codec: configurations and waveforms, checked.
 
 Each function returns its argument in the form that the network needs, or raises
 a ValueError of one line: what was given, what is allowed, what to do.
@@ -11,18 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
-__all__ = [
-    "Wanted",
-    "check_audio",
-    "check_config",
-    "reconcile",
-    "sample_lengths",
-    "wanted_lengths",
-]
+__all__ = ["check_audio", "check_config", "reconcile"]
 
 # How a model behaves, not what shape its weights have: what a caller says here
 # wins over what a checkpoint says.
@@ -193,119 +186,6 @@ def check_audio(
             "for example by torch.nan_to_num."
         )
     return audio.to(dtype)
-
-
-def sample_lengths(lengths: torch.Tensor, batch: int, samples: int) -> torch.Tensor:
-    """Return lengths in samples; relative ones are rounded, never truncated.
-
-    Arguments
-    ---------
-    lengths : torch.Tensor
-        Shape [B]: relative in (0, 1] if floating point, else in samples.
-    batch : int
-        Items in the batch.
-    samples : int
-        Length that relative lengths refer to.
-
-    Returns
-    -------
-    torch.Tensor
-        Samples per item, shape [B], int64.
-
-    Raises
-    ------
-    ValueError
-        If the shape or a value is not allowed.
-
-    Example
-    -------
-    >>> sample_lengths(torch.tensor([1.0, 0.29]), 2, 100)
-    tensor([100,  29])
-    """
-    lengths = torch.as_tensor(lengths)
-    if lengths.shape != (batch,):
-        raise ValueError(
-            f"lengths have shape {tuple(lengths.shape)}; ({batch},) is needed, "
-            "one per item."
-        )
-    if lengths.is_floating_point():
-        if batch and not bool(((lengths > 0) & (lengths <= 1)).all()):
-            raise ValueError(
-                f"relative lengths {lengths.tolist()} leave (0, 1]. Lengths in "
-                "samples must be integers."
-            )
-        # The product in double: in float32 a long batch would round to a
-        # neighbouring sample.
-        lengths = (lengths.double() * samples).round().clamp(min=1).long()
-    if batch and not bool(((lengths >= 1) & (lengths <= samples)).all()):
-        raise ValueError(
-            f"lengths {lengths.tolist()} leave [1, {samples}] samples, the "
-            "padded length of the batch."
-        )
-    return lengths.long()
-
-
-class Wanted(NamedTuple):
-    """Samples asked of a decode.
-
-    Attributes
-    ----------
-    samples : torch.Tensor
-        Per item, shape [B], int64, on the CPU.
-    longest : int
-        Length of the batch.
-    """
-
-    samples: torch.Tensor
-    longest: int
-
-
-def wanted_lengths(
-    length: int | torch.Tensor, batch: int, frames: int, hop_length: int
-) -> Wanted:
-    """Return the samples asked of a decode, per item.
-
-    Arguments
-    ---------
-    length : int or torch.Tensor
-        One number for all items, or one per item [B].
-    batch : int
-        Items in the batch.
-    frames : int
-        Frames there are to decode.
-    hop_length : int
-        Samples per frame.
-
-    Returns
-    -------
-    Wanted
-        The same for each item, and the greatest.
-
-    Raises
-    ------
-    ValueError
-        If the shape, the type or a value is not allowed.
-
-    Example
-    -------
-    >>> wanted_lengths(15, batch=2, frames=2, hop_length=8)
-    Wanted(samples=tensor([15, 15]), longest=15)
-    """
-    wanted = torch.as_tensor(length).cpu()
-    whole = not (wanted.is_floating_point() or wanted.dtype == torch.bool)
-    if not whole or wanted.shape not in ((), (batch,)):
-        raise ValueError(
-            f"length={length!r}; a whole number of samples is needed, or an integer "
-            f"tensor ({batch},) with one per item."
-        )
-    limit = frames * hop_length
-    least, longest = (int(b) for b in wanted.aminmax()) if wanted.numel() else (0, 0)
-    if not 0 <= least <= longest <= limit:
-        raise ValueError(
-            f"length={wanted.tolist()} but {frames} frames hold 0 to {limit} "
-            f"samples (hop length {hop_length})."
-        )
-    return Wanted(wanted.long().expand(batch), longest)
 
 
 def _comparable(name: str, value: Any) -> Any:

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from dac_lobe.checks import check_audio, sample_lengths, wanted_lengths
+from dac_lobe.checks import check_audio
 from dac_lobe.layers import keep_valid
+from dac_lobe.lengths import sample_lengths, wanted_lengths
 from dac_lobe.receptive_field import (
     Context,
     Window,
@@ -298,18 +299,16 @@ def decode_chunked(
     hop, (batch, _, frames) = codec.hop_length, codes.shape
     length = frames * hop if length is None else length
     wanted = wanted_lengths(length, batch, frames, hop)
-    # Frames that no wanted sample lies in do not exist, as in DAC.decode.
-    frames = -(-wanted.longest // hop)
-    frame_lengths = -(-wanted.samples // hop)
-    ragged = frame_lengths if bool((frame_lengths != frames).any()) else None
+    frame_lengths = wanted.frame_lengths(hop)
     wav = torch.zeros(batch, 1, wanted.longest, dtype=codec.dtype, device=codes.device)
-    for window in windows(frames, chunk_frames, decoder_context(codec)):
+    context = decoder_context(codec)
+    for window in windows(wanted.frames(hop), chunk_frames, context):
         piece = codes[..., window.first : window.last]
-        part = decode_window(codec, piece, window, ragged)
+        part = decode_window(codec, piece, window, frame_lengths)
         begin = window.start * hop + codec.delay
         end = min(begin + part.shape[-1], wanted.longest)
         wav[..., begin:end] = part[..., : max(end - begin, 0)]
-    return codec._end_each(wav, wanted)
+    return wanted.end_each(wav)
 
 
 def check_chunk_frames(codec: DAC, chunk_frames: int | None) -> int:

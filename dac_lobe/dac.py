@@ -23,19 +23,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dac_lobe.checks import (
-    Wanted,
-    check_audio,
-    check_config,
-    reconcile,
-    sample_lengths,
-    wanted_lengths,
-)
+from dac_lobe.checks import check_audio, check_config, reconcile
 from dac_lobe.decoder import Decoder
 from dac_lobe.encoder import Encoder
 from dac_lobe.layers import init_weights, keep_valid
-from dac_lobe.outputs import Encoded, Forwarded
-from dac_lobe.quantizer import FromCodes, ResidualQuantized, ResidualVectorQuantize
+from dac_lobe.lengths import align, sample_lengths, wanted_lengths
+from dac_lobe.outputs import Encoded, Forwarded, FromCodes, ResidualQuantized
+from dac_lobe.quantizer import ResidualVectorQuantize
 from dac_lobe.ties import settle
 
 if TYPE_CHECKING:
@@ -344,7 +338,7 @@ class DAC(nn.Module):
         if self._settles(audio_data):
             quantized = settle(self, audio_data, frame_lengths, z, quantized)
         if lengths is not None:
-            quantized = self._blank_padding(quantized, frame_lengths)
+            quantized = quantized.keep_valid(frame_lengths)
         return Encoded(*quantized, frame_lengths=frame_lengths)
 
     def decode(
@@ -379,17 +373,16 @@ class DAC(nn.Module):
         batch, _, frames = z.shape
         if length is not None:
             wanted = wanted_lengths(length, batch, frames, self.hop_length)
-            # Frames that no wanted sample lies in do not exist.
-            frames = -(-wanted.longest // self.hop_length)
-            z = z[..., :frames]
+            frames = wanted.frames(self.hop_length)
         if frames == 0:
             return z.new_zeros(batch, 1, 0)
         if length is None:
             return self._decode_frames(z, None)
-        frame_lengths = -(-wanted.samples // self.hop_length)
-        ragged = bool((frame_lengths != frames).any())
-        raw = self._decode_frames(z, frame_lengths.to(z.device) if ragged else None)
-        return self._align(raw, wanted)
+        frame_lengths = wanted.frame_lengths(self.hop_length)
+        if frame_lengths is not None:
+            frame_lengths = frame_lengths.to(z.device)
+        raw = self._decode_frames(z[..., :frames], frame_lengths)
+        return wanted.end_each(align(raw, self.delay, wanted.longest))
 
     def decode_codes(
         self, codes: torch.Tensor, length: int | torch.Tensor | None = None
@@ -464,9 +457,8 @@ class DAC(nn.Module):
         encoded = self.encode(audio_data, n_quantizers)
         if not reconstruct:
             return Forwarded(encoded.codes, encoded.z, encoded)
-        samples = audio_data.shape[-1]
         raw = self._decode_frames(encoded.z, None)
-        audio = self._shift(raw, samples)
+        audio = align(raw, self.delay, audio_data.shape[-1])
         return Forwarded(encoded.codes, encoded.z, encoded, audio)
 
     def encode_chunked(
@@ -578,35 +570,6 @@ class DAC(nn.Module):
         The modules themselves are left to choose as upstream's do, bit for bit.
         """
         return audio.device.type == "cpu" and self._use_engine(self.encoder, audio)
-
-    def _align(self, raw: torch.Tensor, wanted: Wanted) -> torch.Tensor:
-        """Shift raw output by the delay and give each item exactly its length.
-
-        raw      |d d d x x x ... x|            delay 3, 3 samples short
-        aligned  |0 0 0 d d d x x x ... x|
-        """
-        return self._end_each(self._shift(raw, wanted.longest), wanted)
-
-    def _end_each(self, wav: torch.Tensor, wanted: Wanted) -> torch.Tensor:
-        """Zero what lies past each item's length, if they differ."""
-        if bool((wanted.samples == wanted.longest).all()):
-            return wav
-        return keep_valid(wav, wanted.samples.to(wav.device))
-
-    def _shift(self, raw: torch.Tensor, samples: int) -> torch.Tensor:
-        """Shift raw output by the delay; pad or cut it to a number of samples."""
-        missing = samples - raw.shape[-1] - self.delay
-        return F.pad(raw, (self.delay, max(missing, 0)))[..., :samples]
-
-    def _blank_padding(
-        self, quantized: ResidualQuantized, frame_lengths: torch.Tensor
-    ) -> ResidualQuantized:
-        """Zero latents and codes past each item's length."""
-        return quantized._replace(
-            z=keep_valid(quantized.z, frame_lengths),
-            codes=keep_valid(quantized.codes, frame_lengths),
-            latents=keep_valid(quantized.latents, frame_lengths),
-        )
 
 
 _DEFAULTS = {

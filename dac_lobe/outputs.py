@@ -1,4 +1,6 @@
-"""What the codec returns: upstream's tuples, with the rest as attributes.
+"""What the codec and its quantizer return.
+
+The codec's are upstream's tuples, with the rest as attributes.
 
 Authors
  * The dac-lobe developers 2026
@@ -10,7 +12,59 @@ from typing import NamedTuple
 
 import torch
 
-__all__ = ["Encoded", "Forwarded"]
+from dac_lobe.layers import keep_valid
+
+__all__ = ["Encoded", "Forwarded", "FromCodes", "ResidualQuantized"]
+
+
+class ResidualQuantized(NamedTuple):
+    """What `ResidualVectorQuantize.forward` returns: the result of all codebooks.
+
+    Attributes
+    ----------
+    z : torch.Tensor
+        Quantized latents, shape [B, D, F].
+    codes : torch.Tensor
+        Codes, shape [B, K, F].
+    latents : torch.Tensor
+        Projected latents before quantization, shape [B, K * codebook_dim, F].
+    commitment_loss : torch.Tensor
+        Scalar, summed over codebooks.
+    codebook_loss : torch.Tensor
+        Scalar, summed over codebooks.
+    """
+
+    z: torch.Tensor
+    codes: torch.Tensor
+    latents: torch.Tensor
+    commitment_loss: torch.Tensor
+    codebook_loss: torch.Tensor
+
+    def keep_valid(self, frame_lengths: torch.Tensor) -> ResidualQuantized:
+        """Zero latents and codes past each item's frames, shape [B]."""
+        return self._replace(
+            z=keep_valid(self.z, frame_lengths),
+            codes=keep_valid(self.codes, frame_lengths),
+            latents=keep_valid(self.latents, frame_lengths),
+        )
+
+
+class FromCodes(NamedTuple):
+    """What `ResidualVectorQuantize.from_codes` returns: what codes stand for.
+
+    Attributes
+    ----------
+    z : torch.Tensor
+        Quantized latents, shape [B, D, F].
+    latents : torch.Tensor
+        Codebook vectors, shape [B, K * codebook_dim, F].
+    codes : torch.Tensor
+        The codes themselves, shape [B, K, F].
+    """
+
+    z: torch.Tensor
+    latents: torch.Tensor
+    codes: torch.Tensor
 
 
 class _Encoded(NamedTuple):

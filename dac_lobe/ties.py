@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from dac_lobe.quantizer import ResidualQuantized, ResidualVectorQuantize
+from dac_lobe.outputs import ResidualQuantized
+from dac_lobe.quantizer import ResidualVectorQuantize
 from dac_lobe.receptive_field import encoder_context
 
 if TYPE_CHECKING:

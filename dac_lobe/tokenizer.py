@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from dac_lobe.checks import sample_lengths
 from dac_lobe.dac import DAC
+from dac_lobe.lengths import sample_lengths
 
 __all__ = ["DACTokenizer"]
 

@@ -23,12 +23,12 @@ import torch
 from torch import nn
 from transformers import EncodecConfig, EncodecModel
 
-from dac_lobe.checks import sample_lengths, wanted_lengths
 from dac_lobe.encodec.checks import check_scales, check_waveforms
 from dac_lobe.encodec.clips import decode_clips, encode_clips
 from dac_lobe.encodec.codebooks import Codebooks
 from dac_lobe.encodec.grid import Grid
 from dac_lobe.encodec.source import load_encodec
+from dac_lobe.lengths import sample_lengths, wanted_lengths
 
 if TYPE_CHECKING:
     from dac_lobe.encodec.packed import EnCodecPacked

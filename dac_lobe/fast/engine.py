@@ -23,11 +23,8 @@ from dac_lobe.fast.native import NativeKernel, find_native, supports
 from dac_lobe.fast.plan import Step, UnusualNetworkError, geometry, make_plan
 from dac_lobe.fast.search import NativeTables, searchable
 from dac_lobe.fast.tables import QuantizerTables
-from dac_lobe.quantizer import (
-    FromCodes,
-    ResidualQuantized,
-    ResidualVectorQuantize,
-)
+from dac_lobe.outputs import FromCodes, ResidualQuantized
+from dac_lobe.quantizer import ResidualVectorQuantize
 from dac_lobe.receptive_field import (
     Context,
     decoder_context,

@@ -21,7 +21,8 @@ import itertools
 import torch
 import torch.nn.functional as F
 
-from dac_lobe.quantizer import FromCodes, ResidualQuantized, ResidualVectorQuantize
+from dac_lobe.outputs import FromCodes, ResidualQuantized
+from dac_lobe.quantizer import ResidualVectorQuantize
 
 __all__ = ["QuantizerTables"]
 

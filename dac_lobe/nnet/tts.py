@@ -25,17 +25,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from dac_lobe.nnet.aligner import TokenAligner, best_durations, forward_sum_loss
-from dac_lobe.nnet.delay import delay, undelay
+from dac_lobe.nnet.delay import delay
 from dac_lobe.nnet.embedding import TokenEmbedding
 from dac_lobe.nnet.frontend import valid_mask
-from dac_lobe.nnet.sampling import draw, guide
+from dac_lobe.nnet.generation import Generated, generate
 from dac_lobe.nnet.speaking_layer import SpeakingLayer, TextMemory
 from dac_lobe.nnet.text_encoder import TextEncoder
 from dac_lobe.tokens.codebooks import Codebook, load_codebooks
@@ -65,21 +65,6 @@ class Predicted(NamedTuple):
     durations: torch.Tensor
     aligned: torch.Tensor
     alignment_loss: torch.Tensor
-
-
-class Generated(NamedTuple):
-    """Tokens that the model made.
-
-    Attributes
-    ----------
-    tokens : list of torch.Tensor
-        One per item, shape [F, K], codes only.
-    stopped : list of bool
-        Whether the model stopped by itself.
-    """
-
-    tokens: list[torch.Tensor]
-    stopped: list[bool]
 
 
 class TokenSynthesizer(nn.Module):
@@ -245,99 +230,18 @@ class TokenSynthesizer(nn.Module):
         logits = self._logits(x)
         return Predicted(logits, targets, predicted, aligned, alignment_loss)
 
-    @torch.no_grad()
     def generate(
         self,
         text: torch.Tensor,
         text_lengths: torch.Tensor,
         speakers: torch.Tensor | None = None,
-        *,
-        temperature: float = 0.8,
-        top_k: int = 20,
-        guidance_scale: float = 1.0,
-        max_frames: int | None = None,
-        generator: torch.Generator | None = None,
+        **options: Any,
     ) -> Generated:
-        """Speak.
+        """Speak: tokens of texts [B, L], drawn step by step.
 
-        Arguments
-        ---------
-        text : torch.Tensor
-            Characters of shape [B, L].
-        text_lengths : torch.Tensor
-            Relative lengths, shape [B].
-        speakers : torch.Tensor, optional
-            Numbers of the speakers, shape [B].
-        temperature : float
-            0 takes the likeliest token.
-        top_k : int
-            Tokens to draw from.
-        guidance_scale : float
-            How much to strengthen what the text changes; more than 1 computes
-            everything twice.
-        max_frames : int, optional
-            Where to end what does not stop; twice the predicted length, and 50
-            frames, by default.
-        generator : torch.Generator, optional
-            Draws the tokens.
-
-        Returns
-        -------
-        Generated
-            Tokens of each item, and whether it stopped by itself.
-
-        Raises
-        ------
-        ValueError
-            If guidance is asked of a model that was always given its text.
+        See `dac_lobe.nnet.generation.generate`.
         """
-        guided = guidance_scale != 1
-        if guided and not self.unconditional_probability:
-            raise ValueError(
-                f"guidance_scale={guidance_scale}, but the model was trained with "
-                "unconditional_probability=0. Use guidance_scale=1."
-            )
-        memory, durations = self._read(text, text_lengths, speakers)
-        if guided:
-            memory, speakers = self._beside_no_text(memory, speakers)
-        if max_frames is None:
-            max_frames = int(2 * durations.sum(1).max()) + 50
-        batch, lag = len(text), self.num_codebooks - 1
-        caches = [(layer.read(memory), None) for layer in self.layers]
-        # Frame at which each item stops; the codes of the delayed codebooks
-        # follow for `lag` more steps.
-        ends = torch.full((batch,), max_frames, device=text.device)
-        stopped = torch.zeros(batch, dtype=torch.bool, device=text.device)
-        history = torch.full(
-            (batch, 1, self.num_codebooks), self.absent, device=text.device
-        )
-        for step in range(max_frames + lag):
-            positions = torch.tensor([step], device=text.device)
-            last = history[:, -1:].repeat(1 + guided, 1, 1)
-            x = self._embed(last, positions, speakers)
-            for number, layer in enumerate(self.layers):
-                text_cache, past = caches[number]
-                x, past = layer(x, memory, text_cache, positions, past)
-                caches[number] = text_cache, past
-            scores = self._logits(x)[:, 0]
-            if guided:
-                scores = guide(*scores.chunk(2), guidance_scale)
-            tokens = draw(scores, temperature, top_k, generator)
-            now = (tokens[:, 0] == self.stop) & ~stopped & (step < max_frames)
-            ends = torch.where(now, step, ends)
-            stopped |= now
-            stages = torch.arange(self.num_codebooks, device=text.device)
-            frame = step - stages
-            present = (frame >= 0) & (frame < ends[:, None])
-            tokens = tokens.masked_fill(~present, self.absent)
-            history = torch.cat([history, tokens[:, None]], dim=1)
-            if step >= int(ends.max()) + lag - 1:
-                break
-        tokens = undelay(history[:, 1:])
-        return Generated(
-            [item[:end] for item, end in zip(tokens, ends.tolist(), strict=True)],
-            stopped.tolist(),
-        )
+        return generate(self, text, text_lengths, speakers, **options)
 
     def _read(
         self,
@@ -353,17 +257,6 @@ class TokenSynthesizer(nn.Module):
         centres = placed.cumsum(1) - placed / 2
         valid = valid_mask(text.shape[1], lengths)
         return TextMemory(features, centres, valid), durations
-
-    def _beside_no_text(
-        self, memory: TextMemory, speakers: torch.Tensor | None
-    ) -> tuple[TextMemory, torch.Tensor | None]:
-        """Double the batch: every item with its text, then every item without."""
-        nothing = self.no_text.expand_as(memory.features)
-        return TextMemory(
-            torch.cat([memory.features, nothing]),
-            memory.centres.repeat(2, 1),
-            memory.valid.repeat(2, 1),
-        ), None if speakers is None else speakers.repeat(2)
 
     def _speaker(self, speakers: torch.Tensor | None, batch: int) -> torch.Tensor:
         if speakers is None:

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from dac_lobe.layers import ResidualUnit
-from dac_lobe.quantizer import ResidualVectorQuantize, VectorQuantize
+from dac_lobe.quantizer import ResidualVectorQuantize
+from dac_lobe.vector_quantizer import VectorQuantize
 
 __all__ = [
     "CodebookStart",

@@ -40,9 +40,9 @@ ROOMS = {
     "disk": Room("dac_lobe.atomic dac_lobe.folders"),
     "variants": Room("dac_lobe.variants"),
     "network": Room(
-        "dac_lobe.receptive_field dac_lobe.checks dac_lobe.layers dac_lobe.encoder"
-        " dac_lobe.decoder dac_lobe.quantizer dac_lobe.outputs dac_lobe.ties"
-        " dac_lobe.dac",
+        "dac_lobe.receptive_field dac_lobe.checks dac_lobe.layers dac_lobe.lengths"
+        " dac_lobe.outputs dac_lobe.encoder dac_lobe.decoder dac_lobe.vector_quantizer"
+        " dac_lobe.quantizer dac_lobe.ties dac_lobe.dac",
         imports="torch",
         later="weights length files",
     ),

@@ -1,0 +1,167 @@
+"""Make tokens from a text, step by step: the loop around a trained `TokenSynthesizer`.
+
+    step       0    1    2    3    4
+    codebook 0 a    b    c  stop
+    codebook 1 -    a    b    c         each a step behind the one before
+    codebook 2 -    -    a    b    c
+
+Each step reads the tokens of the step before; what the layers computed of the steps
+before that is kept in caches. With guidance every item runs twice, with its text and
+without, and both draw the same token.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from dac_lobe.nnet.delay import undelay
+from dac_lobe.nnet.sampling import draw, guide
+from dac_lobe.nnet.speaking_layer import TextMemory
+
+if TYPE_CHECKING:
+    from dac_lobe.nnet.tts import TokenSynthesizer
+
+__all__ = ["Generated", "generate"]
+
+
+class Generated(NamedTuple):
+    """Tokens that the model made.
+
+    Attributes
+    ----------
+    tokens : list of torch.Tensor
+        One per item, shape [F, K], codes only.
+    stopped : list of bool
+        Whether the model stopped by itself.
+    """
+
+    tokens: list[torch.Tensor]
+    stopped: list[bool]
+
+
+@torch.no_grad()
+def generate(
+    model: TokenSynthesizer,
+    text: torch.Tensor,
+    text_lengths: torch.Tensor,
+    speakers: torch.Tensor | None = None,
+    *,
+    temperature: float = 0.8,
+    top_k: int = 20,
+    guidance_scale: float = 1.0,
+    max_frames: int | None = None,
+    generator: torch.Generator | None = None,
+) -> Generated:
+    """Speak: draw tokens step by step until the model stops.
+
+    Arguments
+    ---------
+    model : TokenSynthesizer
+        The model, in eval mode.
+    text : torch.Tensor
+        Characters of shape [B, L].
+    text_lengths : torch.Tensor
+        Relative lengths, shape [B].
+    speakers : torch.Tensor, optional
+        Numbers of the speakers, shape [B].
+    temperature : float
+        0 takes the likeliest token.
+    top_k : int
+        Tokens to draw from.
+    guidance_scale : float
+        How much to strengthen what the text changes; more than 1 computes
+        everything twice.
+    max_frames : int, optional
+        Where to end what does not stop; twice the predicted length, and 50
+        frames, by default.
+    generator : torch.Generator, optional
+        Draws the tokens.
+
+    Returns
+    -------
+    Generated
+        Tokens of each item, and whether it stopped by itself.
+
+    Raises
+    ------
+    ValueError
+        If guidance is asked of a model that was always given its text.
+
+    Example
+    -------
+    >>> from dac_lobe.nnet.tts import TokenSynthesizer
+    >>> model = TokenSynthesizer(2, 16, 30, d_model=32, nhead=2, num_layers=1, d_ffn=64)
+    >>> made = generate(
+    ...     model.eval(),
+    ...     torch.randint(1, 30, (1, 8)),
+    ...     torch.ones(1),
+    ...     temperature=0,
+    ...     max_frames=10,
+    ... )
+    >>> made.tokens[0].shape[1], len(made.stopped)
+    (2, 1)
+    """
+    guided = guidance_scale != 1
+    if guided and not model.unconditional_probability:
+        raise ValueError(
+            f"guidance_scale={guidance_scale}, but the model was trained with "
+            "unconditional_probability=0. Use guidance_scale=1."
+        )
+    memory, durations = model._read(text, text_lengths, speakers)
+    if guided:
+        memory, speakers = _beside_no_text(model, memory, speakers)
+    if max_frames is None:
+        max_frames = int(2 * durations.sum(1).max()) + 50
+    batch, lag = len(text), model.num_codebooks - 1
+    caches = [(layer.read(memory), None) for layer in model.layers]
+    # Frame at which each item stops; the codes of the delayed codebooks
+    # follow for `lag` more steps.
+    ends = torch.full((batch,), max_frames, device=text.device)
+    stopped = torch.zeros(batch, dtype=torch.bool, device=text.device)
+    history = torch.full(
+        (batch, 1, model.num_codebooks), model.absent, device=text.device
+    )
+    for step in range(max_frames + lag):
+        positions = torch.tensor([step], device=text.device)
+        last = history[:, -1:].repeat(1 + guided, 1, 1)
+        x = model._embed(last, positions, speakers)
+        for number, layer in enumerate(model.layers):
+            text_cache, past = caches[number]
+            x, past = layer(x, memory, text_cache, positions, past)
+            caches[number] = text_cache, past
+        scores = model._logits(x)[:, 0]
+        if guided:
+            scores = guide(*scores.chunk(2), guidance_scale)
+        tokens = draw(scores, temperature, top_k, generator)
+        now = (tokens[:, 0] == model.stop) & ~stopped & (step < max_frames)
+        ends = torch.where(now, step, ends)
+        stopped |= now
+        stages = torch.arange(model.num_codebooks, device=text.device)
+        frame = step - stages
+        present = (frame >= 0) & (frame < ends[:, None])
+        tokens = tokens.masked_fill(~present, model.absent)
+        history = torch.cat([history, tokens[:, None]], dim=1)
+        if step >= int(ends.max()) + lag - 1:
+            break
+    tokens = undelay(history[:, 1:])
+    return Generated(
+        [item[:end] for item, end in zip(tokens, ends.tolist(), strict=True)],
+        stopped.tolist(),
+    )
+
+
+def _beside_no_text(
+    model: TokenSynthesizer, memory: TextMemory, speakers: torch.Tensor | None
+) -> tuple[TextMemory, torch.Tensor | None]:
+    """Double the batch: every item with its text, then every item without."""
+    nothing = model.no_text.expand_as(memory.features)
+    return TextMemory(
+        torch.cat([memory.features, nothing]),
+        memory.centres.repeat(2, 1),
+        memory.valid.repeat(2, 1),
+    ), None if speakers is None else speakers.repeat(2)
