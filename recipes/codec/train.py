@@ -64,6 +64,8 @@ class CodecBrain(sb.Brain):
             batch = torch.stack([dataset[i]["sig"] for i in range(32)])[:, None]
             latents = scale_layers(codec.encoder, batch.to(self.device), residual=0.05)
             scale_layers(codec.decoder, latents, residual=0.05, last=0.05)
+        for name in self.hparams.frozen:
+            getattr(codec, name).requires_grad_(False)
         self.skeleton = None
         if self.hparams.skeleton_steps:
             self.skeleton = torch.nn.Sequential(
@@ -469,6 +471,15 @@ def unwrap(module):
     return module.module if isinstance(module, DistributedDataParallel) else module
 
 
+def check_rate(codec, sample_rate):
+    """Raise an error if the data would be read at another rate than the codec's."""
+    if codec.sample_rate != sample_rate:
+        raise ValueError(
+            f"sample_rate: {sample_rate}, but the codec works at {codec.sample_rate} "
+            f"Hz. Set sample_rate to {codec.sample_rate}, or choose another source."
+        )
+
+
 def average_gradients(module):
     """Average gradients over processes, for what is trained outside DDP's forward."""
     if dist.is_initialized():
@@ -488,6 +499,7 @@ if __name__ == "__main__":
         hyperparams_to_save=hparams_file,
         overrides=overrides,
     )
+    check_rate(hparams["codec"], hparams["sample_rate"])
     run_on_main(hparams["prepare"])
 
     brain = CodecBrain(

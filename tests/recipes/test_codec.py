@@ -87,6 +87,13 @@ def resolve(name, output, **overrides):
         return load_hyperpyyaml(file, given)
 
 
+def test_another_rate_than_the_codecs_is_named(recordings, tmp_path):
+    done = train(recordings, tmp_path / "run", "--sample_rate=44100", name="finetune")
+    assert done.returncode != 0
+    assert "sample_rate: 44100, but the codec works at 16000 Hz" in done.stderr
+    assert not (tmp_path / "run" / "train.csv").exists()
+
+
 def test_debug_run_trains_and_exports(recordings, tmp_path):
     """All stages run on awkward recordings; the result loads by path and codes."""
     done = train(recordings, tmp_path / "run")
