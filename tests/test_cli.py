@@ -140,6 +140,61 @@ def test_beside_the_input_by_default(audio, model):
     assert read_audio(audio / "mono.flac").shape == (1, 3001)
 
 
+def test_a_recording_beside_its_packed_file_is_not_replaced(audio, model, capsys):
+    recordings = files(audio)
+    assert main(["encode", str(audio), "-m", model, "-q"]) == 0
+    for _ in range(2):  # the same when the recording is the newer of the two
+        assert main(["decode", str(audio), "-m", model, "-q"]) == 1
+        errors = capsys.readouterr().err.splitlines()
+        refused = {line.split(" is there already")[0] for line in errors}
+        assert refused == {
+            f"dac-lobe: {audio / name}" for name in recordings if name.endswith(".wav")
+        } - {f"dac-lobe: {audio / '.hidden.wav'}"}
+        assert all("-o" in line and "--overwrite" in line for line in errors)
+        found = files(audio)
+        assert {name: found[name] for name in recordings} == recordings
+        assert "day/stereo.wav" in found  # the others are done
+        os.utime(audio / "mono.wav")
+    assert main(["decode", str(audio), "-m", model, "-q", "--overwrite"]) == 0
+    assert (audio / "mono.wav").read_bytes() != recordings["mono.wav"]
+    assert read_audio(audio / "mono.wav").shape == (1, 3001)
+
+
+def test_decode_replaces_nothing_that_it_did_not_make(audio, model, tmp_path, capsys):
+    packed = tmp_path / "stereo.dac"
+    arguments = [str(audio / "day" / "stereo.flac"), "-m", model, "-q"]
+    assert main(["encode", *arguments, "-o", str(packed)]) == 0
+    victim = write_audio(tmp_path / "stereo.flac", np.zeros((1, 99)), 8000)
+    excerpt = tmp_path / "excerpt.wav"
+    excerpt.touch()  # an empty file is no loss
+    before = victim.read_bytes()
+    decode = ["decode", str(packed), "-m", model, "-q"]
+    assert main([*decode, "--format", "flac"]) == 1
+    assert "stereo.flac is there already" in one_line(capsys)
+    part = [*decode, "-o", str(excerpt), "--duration", "0.05"]
+    assert main(part) == 0
+    assert main(part) == 1
+    assert "excerpt.wav is there already" in one_line(capsys)
+    assert victim.read_bytes() == before
+    assert main([*decode, "--format", "flac", "--overwrite"]) == 0
+    assert read_audio(victim).shape == (2, 5000)
+    assert main([*part, "--start", "0.05", "--overwrite"]) == 0
+
+
+def test_encode_replaces_packed_files_only(audio, model, tmp_path, capsys):
+    output = tmp_path / "talk.dac"
+    output.write_bytes(b"somebody's diary")
+    encode = ["encode", str(audio / "mono.wav"), "-o", str(output), "-m", model, "-q"]
+    for arguments in (encode, [*encode, "--legacy"]):
+        assert main(arguments) == 1
+        assert "talk.dac is there already" in one_line(capsys)
+        assert output.read_bytes() == b"somebody's diary"
+    assert main([*encode, "--overwrite"]) == 0
+    assert Packed.load(output).num_samples == 3001
+    for arguments in ([*encode, "-k", "2"], [*encode, "--legacy"], encode):
+        assert main(arguments) == 0
+
+
 def test_options_reach_the_codec(audio, model, tmp_path):
     source, coded = str(audio / "mono.wav"), tmp_path / "a.dac"
     arguments = ["encode", source, "-o", str(coded), "-m", model, "-q"]

@@ -16,6 +16,7 @@ from dac_lobe.cli.options import (
     CacheDir,
     Device,
     Jobs,
+    Overwrite,
     Quiet,
     Stdin,
     Stdout,
@@ -100,6 +101,7 @@ def decode(
     partial: Annotated[
         bool, typer.Option("--partial", help="Accept files that were not finished.")
     ] = False,
+    overwrite: Overwrite = False,
     stdin: Stdin = False,
     stdout: Stdout = False,
     device: Device = "auto",
@@ -110,7 +112,8 @@ def decode(
     """Decode .dac files into audio files.
 
     Each has the rate, the channels and exactly the length of what was encoded.
-    Folders keep their tree; files that are there already are skipped.
+    Folders keep their tree. What is decoded already is skipped; any other file in
+    the place of an output is left alone, unless --overwrite decodes all anew.
     """
     from dac_lobe.cli.pipes import output_file, source_of
     from dac_lobe.cli.progress import Report
@@ -120,7 +123,7 @@ def decode(
     tasks = tasks_for(
         inputs, output, PACKED_SUFFIXES, suffix, stdin=stdin, stdout=stdout
     )
-    from dac_lobe.completion import is_decoded
+    from dac_lobe.completion import check_replaceable, is_decoded
     from dac_lobe.files import decode_file
 
     codecs = _Codecs(check_device(device), cache_dir)
@@ -132,8 +135,12 @@ def decode(
 
         def work(task: Task) -> bool:
             whole = not start and duration is None
-            if whole and is_decoded(task.source, task.output, sample_rate=sample_rate):
-                return False
+            if not overwrite:
+                rate = {"sample_rate": sample_rate}
+                if whole and is_decoded(task.source, task.output, **rate):
+                    return False
+                what = f"known to be all of {task.source}, decoded after it was made"
+                check_replaceable(task.output, what)
             update = report.file(task.source.name)
             with (
                 source_of(task.source) as source,

@@ -17,6 +17,7 @@ from dac_lobe.cli.options import (
     Device,
     Jobs,
     Model,
+    Overwrite,
     Quiet,
     Stdin,
     Stdout,
@@ -69,6 +70,7 @@ def encode(
         bool,
         typer.Option("--legacy", help="Write files that the official package reads."),
     ] = False,
+    overwrite: Overwrite = False,
     stdin: Stdin = False,
     stdout: Stdout = False,
     device: Device = "auto",
@@ -91,7 +93,7 @@ def encode(
     codec = load_codec(model, device, cache_dir)
     check_codebooks(codec, codebooks)
     settings = {"num_codebooks": codebooks, "normalize_db": normalize}
-    from dac_lobe.completion import is_encoded
+    from dac_lobe.completion import check_replaceable, is_encoded, is_packed
     from dac_lobe.files import encode_file_to
     from dac_lobe.legacy_files import encode_legacy
 
@@ -99,6 +101,8 @@ def encode(
     with Report(len(tasks), "encoded", quiet) as report:
 
         def work(task: Task) -> bool:
+            if not overwrite and not is_packed(task.output):
+                check_replaceable(task.output, "a packed file")
             if legacy:
                 with (
                     source_of(task.source) as source,
