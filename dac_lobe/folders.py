@@ -6,7 +6,6 @@ Authors
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -67,8 +66,8 @@ def plan(
     inputs : iterable of Path
         Files, and folders to be searched with all that is below them.
     output : Path, optional
-        A file for a single file, a folder for anything else; beside the inputs
-        by default.
+        A file for a single file, a folder for anything else, or if it has no
+        ending; beside the inputs by default.
     suffixes : collection of str
         What to look for in folders. Hidden files are left alone.
     new_suffix : str
@@ -84,7 +83,7 @@ def plan(
     FileNotFoundError
         If an input does not exist.
     ValueError
-        If several files are to go into one.
+        If several files are to go into one, or into a folder named like a file.
 
     Example
     -------
@@ -99,9 +98,14 @@ def plan(
     inputs = list(inputs)
     to_folder = len(inputs) != 1 or inputs[0].is_dir()
     if output is not None and not to_folder:
-        to_folder = output.is_dir() or str(output).endswith(("/", os.sep))
-    if output is not None and len(inputs) > 1 and output.is_file():
-        raise ValueError(f"{output} is a file; {len(inputs)} inputs need a folder.")
+        to_folder = output.is_dir() or not output.suffix
+    if output is not None and to_folder and not output.is_dir():
+        files = AUDIO_SUFFIXES | PACKED_SUFFIXES
+        if output.is_file() or output.suffix.lower() in files:
+            raise ValueError(
+                f"{output} is the name of a file, where a folder is needed. Several "
+                "files, and those of a folder, go into a folder."
+            )
     tasks = []
     for given in inputs:
         if not given.exists():

@@ -229,6 +229,7 @@ def test_the_official_packages_files(audio, model, tiny_dac, tmp_path, capsys):
 
 def test_wrong_commands_exit_with_2(audio, model, tmp_path, capsys):
     source = str(audio / "mono.wav")
+    before = files(tmp_path)
     for arguments, message in [
         (["encode"], "no input"),
         (
@@ -245,6 +246,19 @@ def test_wrong_commands_exit_with_2(audio, model, tmp_path, capsys):
         (["encode", str(audio / "day"), "-o", "-", "-m", model], "pipe"),
         (["encode", source, "--wrong"], "--wrong"),
         (["decode", str(audio), "-m", model], "no such files.*.dac"),
+        (["encode", source, "-m", model, "-o", str(audio / "x.wav")], "x.wav.* .dac"),
+        (
+            ["encode", source, "-m", model, "-o", str(audio / "day" / "stereo.flac")],
+            "stereo.flac does not end in .dac",
+        ),
+        (
+            ["encode", source, source, "-m", model, "-o", f"{audio}/pair.dac"],
+            "pair.dac is the name of a file",
+        ),
+        (
+            ["encode", str(audio), "-m", model, "-o", f"{tmp_path}/pair.dac"],
+            "pair.dac is the name of a file",
+        ),
         (["decode"], "no input"),
         (["wrong"], "wrong"),
         (["download", "17khz"], "unknown model '17khz'"),
@@ -252,6 +266,7 @@ def test_wrong_commands_exit_with_2(audio, model, tmp_path, capsys):
     ]:
         assert main(arguments) == 2, arguments
         assert re.search(message, one_line(capsys)), message
+    assert files(tmp_path) == before
 
 
 def test_failures_exit_with_1(audio, model, tmp_path, capsys):
@@ -410,8 +425,15 @@ def test_files_may_go_into_a_folder(tmp_path):
     assert plan(inputs[:1], tmp_path / "c.x", AUDIO_SUFFIXES, ".dac")[
         0
     ].output.name == ("c.x")
-    with pytest.raises(ValueError, match="is a file"):
-        plan(inputs, tmp_path / "a.wav", AUDIO_SUFFIXES, ".dac")
+    coded = tmp_path / "coded"
+    (task,) = plan(inputs[:1], coded, AUDIO_SUFFIXES, ".dac")
+    assert task.output == coded / "a.dac"
+    coded.touch()
+    for name in ("a.wav", "new.dac", "new.flac", "coded"):
+        with pytest.raises(ValueError, match="is the name of a file"):
+            plan(inputs, tmp_path / name, AUDIO_SUFFIXES, ".dac")
+    with pytest.raises(ValueError, match="is the name of a file"):
+        plan(inputs[:1], coded, AUDIO_SUFFIXES, ".dac")
 
 
 @pytest.mark.parametrize("jobs", [1, 4])

@@ -21,6 +21,7 @@ from dac_lobe.cli.options import (
     Quiet,
     Stdin,
     Stdout,
+    UsageError,
     check_codebooks,
     load_codec,
     share_cores,
@@ -44,7 +45,7 @@ def encode(
         typer.Option(
             "--output",
             "-o",
-            help="File or folder; '-' for standard output. Beside the input by default.",
+            help="A .dac file or a folder; '-' for standard output. Beside the input by default.",
             show_default=False,
         ),
     ] = None,
@@ -83,13 +84,19 @@ def encode(
     Folders keep their tree. Files that are done already are verified and skipped,
     and what an interrupted run has begun is continued.
     """
-    from dac_lobe.cli.pipes import binary_output, output_file, source_of
+    from dac_lobe.cli.pipes import PIPE, binary_output, output_file, source_of
     from dac_lobe.cli.progress import Report
-    from dac_lobe.folders import AUDIO_SUFFIXES, Task, run
+    from dac_lobe.folders import AUDIO_SUFFIXES, PACKED_SUFFIXES, Task, run
 
     tasks = tasks_for(
         inputs, output, AUDIO_SUFFIXES, ".dac", stdin=stdin, stdout=stdout
     )
+    for task in tasks:
+        if task.output != PIPE and task.output.suffix.lower() not in PACKED_SUFFIXES:
+            raise UsageError(
+                f"-o {task.output} does not end in .dac. Name a file that does, or a "
+                "folder."
+            )
     codec = load_codec(model, device, cache_dir)
     check_codebooks(codec, codebooks)
     settings = {"num_codebooks": codebooks, "normalize_db": normalize}
