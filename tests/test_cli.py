@@ -262,6 +262,10 @@ def test_wrong_commands_exit_with_2(audio, model, tmp_path, capsys):
         (["decode"], "no input"),
         (["wrong"], "wrong"),
         (["download", "17khz"], "unknown model '17khz'"),
+        (["info", str(tmp_path / "none.dac")], "none.dac does not exist"),
+        (["extract", str(tmp_path / "none"), f"{tmp_path}/store"], "none"),
+        (["extract", str(audio), f"{tmp_path}/store", "--engine", "spark"], "ray"),
+        (["extract", str(audio), f"{tmp_path}/store", "--backend", "fast"], "native"),
         (["info", "17khz"], "unknown model '17khz'"),
     ]:
         assert main(arguments) == 2, arguments
@@ -285,7 +289,6 @@ def test_failures_exit_with_1(audio, model, tmp_path, capsys):
         (["decode", str(coded), "-m", model, "-k", "4"], "num_codebooks=4.*1 to 3"),
         (["decode", str(coded), "-m", model, "-o", f"{tmp_path}/a.xyz"], "a.xyz"),
         (["info", str(bad)], "bad.dac is not a packed file"),
-        (["info", str(tmp_path / "none.dac")], "none.dac"),
     ]:
         assert main([*arguments, *(["-q"] if arguments[0] != "info" else [])]) == 1
         assert re.search(message, one_line(capsys)), message

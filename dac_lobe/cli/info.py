@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dac_lobe.cli.options import CacheDir, load_codec
+from dac_lobe.cli.options import CacheDir, UsageError, load_codec
 
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
@@ -30,6 +30,8 @@ def info(
 ) -> None:
     """Show what a .dac file or a model says of itself."""
     path = Path(source)
+    if path.suffix == ".dac" and not path.exists():
+        raise UsageError(f"{path} does not exist; is the working folder right?")
     if path.suffix == ".dac" or path.is_file() and not _is_checkpoint(path):
         rows = _file_rows(path)
     else:
