@@ -295,6 +295,19 @@ def test_failures_exit_with_1(audio, model, tmp_path, capsys):
     assert files(tmp_path) == before
 
 
+def test_an_unfinished_file_names_the_option(audio, model, tmp_path, capsys):
+    whole, cut = tmp_path / "a.dac", tmp_path / "cut.dac"
+    source = str(audio / "day" / "one" / "float.WAV")
+    main(["encode", source, "-o", str(whole), "-m", model, "-q"])
+    cut.write_bytes(whole.read_bytes()[:-1])
+    decode = ["decode", str(cut), "-m", model, "-q"]
+    assert main(decode) == 1
+    error = one_line(capsys)
+    assert "cut.dac is unfinished" in error
+    assert "--partial" in error
+    assert "partial=" not in error
+
+
 def test_a_full_disk_is_one_line(audio, model, tmp_path, capsys, disk_of):
     write_audio(audio / "long.wav", np.zeros((1, 100_000)), 16000)
     before = files(tmp_path)
