@@ -192,32 +192,38 @@ def read_duration(path: str | Path) -> float:
 
 def _rows_of_csv(path: Path, root: str) -> list[dict[str, str]]:
     """Rows of a CSV file, its header checked."""
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        found = reader.fieldnames or []
-        missing = [name for name in REQUIRED if name not in found]
-        if missing:
-            raise ValueError(
-                f"manifest {path} lacks {', '.join(missing)}: it has the columns "
-                f"{', '.join(found) or 'none'}; needed are {', '.join(REQUIRED)}."
-            )
-        rows = []
-        for row in reader:
-            if None in row or None in row.values():
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            found = reader.fieldnames or []
+            missing = [name for name in REQUIRED if name not in found]
+            if missing:
                 raise ValueError(
-                    f"manifest {path}, line {reader.line_num}: the number of values "
-                    f"is not that of the {len(found)} columns. Quote what has commas."
+                    f"manifest {path} lacks {', '.join(missing)}: it has the columns "
+                    f"{', '.join(found) or 'none'}; needed are {', '.join(REQUIRED)}."
                 )
-            row["wav"] = row["wav"].replace("$data_root", root)
-            rows.append(row)
-    return rows
+            rows = []
+            for row in reader:
+                if None in row or None in row.values():
+                    raise ValueError(
+                        f"manifest {path}, line {reader.line_num}: the number of values "
+                        f"is not that of the {len(found)} columns. Quote what has commas."
+                    )
+                row["wav"] = row["wav"].replace("$data_root", root)
+                rows.append(row)
+        return rows
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"manifest {path} is not CSV in UTF-8: {error}. Give a SpeechBrain CSV or "
+            "JSON, or a folder of audio files."
+        ) from error
 
 
 def _rows_of_json(path: Path, root: str) -> list[dict[str, str]]:
     """Rows of a JSON file, in the columns of a CSV."""
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"manifest {path} is not JSON: {error}") from error
     if not isinstance(entries, dict) or not all(
         isinstance(entry, dict) for entry in entries.values()

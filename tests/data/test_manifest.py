@@ -109,3 +109,13 @@ def test_rows_must_agree(tmp_path):
     with pytest.raises(ValueError, match="no recordings"):
         write_manifest(tmp_path / "x.csv", [])
     assert not (tmp_path / "x.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["talk.dac", "talk.json"])
+def test_what_is_no_text_is_named(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"DACL\x88\x9a\x00")
+    with pytest.raises(
+        ValueError, match=f"manifest .*{name} is not.*UTF-8|{name} is not JSON"
+    ):
+        read_manifest(path)
