@@ -92,7 +92,9 @@ def encode(
         inputs, output, AUDIO_SUFFIXES, ".dac", stdin=stdin, stdout=stdout
     )
     for task in tasks:
-        if task.output != PIPE and task.output.suffix.lower() not in PACKED_SUFFIXES:
+        if task.problem or task.output == PIPE:
+            continue
+        if task.output.suffix.lower() not in PACKED_SUFFIXES:
             raise UsageError(
                 f"-o {task.output} does not end in .dac. Name a file that does, or a "
                 "folder."
