@@ -283,7 +283,7 @@ class DAC(nn.Module):
         float
             Kilobits per second.
         """
-        used = self.quantizer.check_n_quantizers(num_codebooks)
+        used = self.quantizer.check_n_quantizers(num_codebooks, "num_codebooks")
         return self.frame_rate * used * math.log2(self.codebook_size) / 1000
 
     def encode(
