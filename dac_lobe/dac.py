@@ -211,7 +211,8 @@ class DAC(nn.Module):
         Raises
         ------
         ValueError
-            If the name is unknown or the file is not a DAC checkpoint.
+            If the name is unknown, the file is not a DAC checkpoint, or there is no
+            such device.
 
         Example
         -------
@@ -220,6 +221,11 @@ class DAC(nn.Module):
         """
         from dac_lobe.pretrained import load_model
 
+        if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(
+                f"device={str(device)!r}, but torch finds no GPU here. Choose 'cpu', or "
+                "install a torch with CUDA."
+            )
         return load_model(cls, source, cache_dir=cache_dir, **options).to(device)
 
     @property

@@ -65,6 +65,11 @@ def find_weights(source: str | Path, cache_dir: str | Path | None = None) -> Pat
     >>> find_weights("16khz-small").name
     '16khz-small.safetensors'
     """
+    if not isinstance(source, (str, os.PathLike)):
+        raise ValueError(
+            f"source={source!r} is no model. Give a name like '16khz-small', a path, or "
+            "a hub id."
+        )
     found = find_variant(source) if isinstance(source, str) else None
     if found is not None and found.bundled:
         return ASSETS / found.asset

@@ -82,8 +82,13 @@ class DACTokenizer(nn.Module):
         super().__init__()
         if isinstance(source, (str, Path)):
             codec = DAC.from_pretrained(source, **options).requires_grad_(False)
-        else:
+        elif isinstance(source, torch.nn.Module):
             codec = source
+        else:
+            raise ValueError(
+                f"source={source!r} is no codec. Give a name like '16khz-small', a path, "
+                "a hub id, or a DAC."
+            )
         # Past nn.Module.__setattr__, which would make it a submodule.
         self.__dict__["codec"] = codec
         self.num_codebooks = codec.quantizer.check_n_quantizers(

@@ -374,3 +374,18 @@ def test_a_wrong_number_of_codebooks_is_named_as_it_was_given(tiny_dac, tmp_path
             attempt()
     with pytest.raises(ValueError, match="^n_quantizers=20 but"):
         tiny_dac.encode(torch.zeros(1, 1, 80), 20)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there():
+    with pytest.raises(ValueError, match="device='cuda:1'.*Choose 'cpu'"):
+        DAC.from_pretrained("16khz-small", device="cuda:1")
+
+
+@pytest.mark.parametrize("source", [None, 16])
+def test_a_source_that_is_none(source):
+    from dac_lobe import DACTokenizer
+
+    for load in (DAC.from_pretrained, DACTokenizer):
+        with pytest.raises(ValueError, match=f"source={source} is no .*16khz-small"):
+            load(source)
