@@ -20,6 +20,7 @@ from dac_lobe.cli.options import (
     Quiet,
     Stdin,
     Stdout,
+    UsageError,
     check_device,
     load_codec,
     share_cores,
@@ -84,7 +85,7 @@ def decode(
         int | None,
         typer.Option(
             "--rate",
-            min=1,
+            min=1000,
             help="Rate in Hz; the source's by default.",
             show_default=False,
         ),
@@ -119,6 +120,8 @@ def decode(
     from dac_lobe.cli.progress import Report
     from dac_lobe.folders import PACKED_SUFFIXES, Task, run
 
+    if duration == 0:
+        raise UsageError("--duration 0: more than 0 seconds are needed.")
     suffix = f".{kind.lower().lstrip('.')}"
     tasks = tasks_for(
         inputs, output, PACKED_SUFFIXES, suffix, stdin=stdin, stdout=stdout

@@ -63,6 +63,7 @@ def encode(
         float | None,
         typer.Option(
             metavar="LUFS",
+            max=0.0,
             help="Encode at this loudness (like -16); decoding undoes it.",
             show_default=False,
         ),
