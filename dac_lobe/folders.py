@@ -11,9 +11,20 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["AUDIO_SUFFIXES", "PACKED_SUFFIXES", "Outcome", "Task", "plan", "run"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "PACKED_SUFFIXES",
+    "Outcome",
+    "Task",
+    "is_hidden",
+    "plan",
+    "run",
+]
 
-AUDIO_SUFFIXES = frozenset(".aif .aiff .au .flac .mp3 .ogg .opus .w64 .wav".split())
+# What libsndfile reads and people keep, wherever a folder is searched.
+AUDIO_SUFFIXES = frozenset(
+    ".aif .aiff .au .caf .flac .mp3 .ogg .opus .sph .w64 .wav".split()
+)
 PACKED_SUFFIXES = frozenset([".dac"])
 
 
@@ -127,9 +138,14 @@ def _found(given: Path, suffixes: Collection[str]) -> Iterator[Path]:
         yield given
         return
     for path in sorted(given.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(given).parts)
+        hidden = is_hidden(path.relative_to(given))
         if path.suffix.lower() in suffixes and not hidden and path.is_file():
             yield path
+
+
+def is_hidden(path: Path) -> bool:
+    """Say whether a path, below the folder that is searched, or a part is hidden."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _without_clashes(tasks: Iterable[Task]) -> Iterator[Task]:

@@ -24,10 +24,10 @@ from pathlib import Path
 import soundfile
 
 from dac_lobe.atomic import replacing
+from dac_lobe.folders import AUDIO_SUFFIXES, is_hidden
 
-__all__ = ["AUDIO_SUFFIXES", "Item", "read_duration", "read_manifest", "write_manifest"]
+__all__ = ["Item", "read_duration", "read_manifest", "write_manifest"]
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".sph")
 REQUIRED = ("ID", "duration", "wav")
 
 
@@ -120,7 +120,7 @@ def _read(path: Path, data_root: str | Path | None) -> list[Item]:
         kind = "holds no audio file" if path.is_dir() else "is empty"
         raise ValueError(
             f"manifest {path} {kind}. Needed is at least one recording"
-            + (f" ({', '.join(AUDIO_SUFFIXES)})." if path.is_dir() else ".")
+            + (f" ({', '.join(sorted(AUDIO_SUFFIXES))})." if path.is_dir() else ".")
         )
     return items
 
@@ -269,11 +269,13 @@ def _item(path: Path, number: int, row: dict[str, str]) -> Item:
 
 
 def _from_folder(folder: Path) -> list[Item]:
-    """Every audio file below a folder."""
+    """Every audio file below a folder, hidden ones left alone."""
     files = sorted(
         file
         for file in folder.rglob("*")
-        if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()
+        if file.suffix.lower() in AUDIO_SUFFIXES
+        and not is_hidden(file.relative_to(folder))
+        and file.is_file()
     )
     with ThreadPoolExecutor() as pool:  # headers on a network disk take their time
         durations = list(pool.map(_duration_or_zero, files))
