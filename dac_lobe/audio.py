@@ -253,7 +253,7 @@ class AudioWriter:
         if not soundfile.check_format(kind, subtype):
             raise AudioError(
                 f"{kind} has no sample format {subtype!r}. Choose one of "
-                f"{sorted(soundfile.available_subtypes(kind))}."
+                f"{', '.join(sorted(soundfile.available_subtypes(kind)))}."
             )
         self._closing = ExitStack()
         with ExitStack() as undo:

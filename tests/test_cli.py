@@ -217,7 +217,9 @@ def test_the_official_packages_files(audio, model, tiny_dac, tmp_path, capsys):
     assert main(["decode", str(path), "-q"]) == 1
     assert "--model" in one_line(capsys)
     assert main(["info", str(path)]) == 0
-    assert "official" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "official" in shown
+    assert "16000 Hz, 1 channel\n" in shown
     new = tmp_path / "new.dac"
     arguments = ["encode", str(audio / "mono.wav"), "-o", str(new), "-m", model, "-q"]
     assert main([*arguments, "--legacy"]) == 0
@@ -292,6 +294,11 @@ def test_failures_exit_with_1(audio, model, tmp_path, capsys):
         (["decode", str(coded), "-m", model, "-k", "4"], "num_codebooks=4.*1 to 3"),
         (["decode", str(coded), "-m", model, "-o", f"{tmp_path}/a.xyz"], "a.xyz"),
         (["info", str(bad)], "bad.dac is not a packed file"),
+        (
+            ["decode", str(coded), "-m", model, "-o", f"{tmp_path}/a.flac"]
+            + ["--subtype", "PCM_17"],
+            "'PCM_17'. Choose one of PCM_16, PCM_24, PCM_S8",
+        ),
     ]:
         assert main([*arguments, *(["-q"] if arguments[0] != "info" else [])]) == 1
         assert re.search(message, one_line(capsys)), message
@@ -335,6 +342,7 @@ def test_info_of_a_file(audio, model, tmp_path, capsys):
     shown = json.loads(capsys.readouterr().out)
     assert shown["model"] == "tiny.safetensors"
     assert shown["samples"] == 5000
+    assert shown["source"] == "44100 Hz, 2 channels"
     assert shown["duration_s"] == round(5000 / 44100, 3)
     assert shown["kbps"] == 2 * 3 * 4 * 2000 / 1000
     assert shown["kbps_in_file"] > shown["kbps"]
