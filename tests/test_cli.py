@@ -415,6 +415,7 @@ def test_help_is_quick_and_loads_nothing_heavy():
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.stderr.decode().strip() == "[] 0"
     assert b"--codebooks" in done.stdout
+    assert b"is encoded anew" in b" ".join(done.stdout.split())
     # Of the processor's time, which a busy machine does not change much.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 

@@ -83,7 +83,8 @@ def encode(
     """Encode audio files into .dac files.
 
     Folders keep their tree. Files that are done already are verified and skipped,
-    and what an interrupted run has begun is continued.
+    and what an interrupted run has begun is continued. With other settings, such
+    as another -k, a finished .dac file is encoded anew and replaced.
     """
     from dac_lobe.cli.pipes import PIPE, binary_output, output_file, source_of
     from dac_lobe.cli.progress import Report
