@@ -143,7 +143,7 @@ ROOMS = {
     "evaluation-cli": Room(
         "evaluation.cli evaluation.__main__",
         imports="typer",
-        later="runner results rich",
+        later="metrics runner results rich",
     ),
 }
 
