@@ -124,6 +124,7 @@ def test_what_is_no_text_is_named(tmp_path, name):
 def test_every_search_of_a_folder_finds_the_same(tmp_path):
     from dac_lobe.folders import AUDIO_SUFFIXES, plan
     from evaluation.clips import SUFFIXES, find_clips
+    from evaluation.systems.folder import DecodedFolder
 
     assert SUFFIXES == AUDIO_SUFFIXES
     (tmp_path / ".cache").mkdir()
@@ -138,3 +139,7 @@ def test_every_search_of_a_folder_finds_the_same(tmp_path):
     ]
     assert searches[0] == searches[1] == searches[2]
     assert len(searches[0]) == len(AUDIO_SUFFIXES)
+    system = DecodedFolder(tmp_path)
+    before = system.fingerprint()
+    (tmp_path / ".hidden.wav").write_bytes(b"more")
+    assert system.fingerprint() == before
