@@ -75,7 +75,7 @@ class TestCommand:
             (["CLIPS", "--metrics", "beauty"], "unknown metric 'beauty'", 2),
             (["CLIPS", "--baseline", "opos"], "Did you mean opus?", 1),
             (["CLIPS", "--baseline", "16khz-smal"], "unknown model", 1),
-            (["CLIPS", "--sample-rate", "-5"], "x>=1000", 2),
+            (["CLIPS", "--sample-rate", "-5"], "1000", 2),
             (["CLIPS", "--baseline", "16khz-small", "--device", "tape"], "tape", 1),
             (["CLIPS", "--workers", "-1"], "--workers", 2),
             (["CLIPS", "--max-utterances", "0"], "--max-utterances", 2),
