@@ -20,6 +20,7 @@ import numpy as np
 import soundfile
 
 from dac_lobe.atomic import replacing
+from dac_lobe.opening import open_input
 from dac_lobe.resample import Resampler
 
 logger = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class AudioReader:
         self._closing = ExitStack()
         if isinstance(source, (str, Path)):
             self.name = str(source)
-            source = self._closing.enter_context(open(source, "rb"))
+            source = self._closing.enter_context(open_input(source))
         else:
             self.name = "the audio on the input"
         with ExitStack() as undo:
@@ -252,7 +253,7 @@ class AudioWriter:
         if not soundfile.check_format(kind, subtype):
             raise AudioError(
                 f"{kind} has no sample format {subtype!r}. Choose one of "
-                f"{sorted(soundfile.available_subtypes(kind))}."
+                f"{', '.join(sorted(soundfile.available_subtypes(kind)))}."
             )
         self._closing = ExitStack()
         with ExitStack() as undo:

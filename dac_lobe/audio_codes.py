@@ -67,7 +67,9 @@ def describe(
         sample_rate=codec.sample_rate,
         hop_length=codec.hop_length,
         codebook_size=codec.codebook_size,
-        num_codebooks=codec.quantizer.check_n_quantizers(num_codebooks),
+        num_codebooks=codec.quantizer.check_n_quantizers(
+            num_codebooks, "num_codebooks"
+        ),
         channels=reader.channels,
         source_rate=reader.sample_rate,
         gain_db=gain_db,

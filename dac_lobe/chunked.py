@@ -233,7 +233,7 @@ def encode_chunked(
     True
     """
     audio = check_audio(audio, codec.dtype, finite=not codec.training)
-    used = codec.quantizer.check_n_quantizers(num_codebooks)
+    used = codec.quantizer.check_n_quantizers(num_codebooks, "num_codebooks")
     chunk_frames = check_chunk_frames(codec, chunk_frames)
     hop, (batch, _, samples) = codec.hop_length, audio.shape
     if lengths is not None:

@@ -1,4 +1,7 @@
-"""Is this work done already? What lets a run over a folder be started again.
+"""What is done already, and what an output may replace.
+
+What lets a run over a folder be started again, and keeps it from replacing what it
+did not make.
 
 Authors
  * The dac-lobe developers 2026
@@ -12,13 +15,14 @@ from typing import TYPE_CHECKING
 from dac_lobe.audio import AudioError, AudioReader
 from dac_lobe.audio_codes import describe
 from dac_lobe.container import ContainerError, PackedReader
+from dac_lobe.header import MAGIC
 from dac_lobe.legacy import LegacyFile, is_legacy
 from dac_lobe.resample import resampled_length
 
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
 
-__all__ = ["is_decoded", "is_encoded"]
+__all__ = ["check_replaceable", "is_decoded", "is_encoded", "is_packed"]
 
 
 def is_encoded(
@@ -77,7 +81,8 @@ def is_encoded(
 def is_decoded(source: Path, output: Path, *, sample_rate: int | None = None) -> bool:
     """Say whether an audio file is there that decoding a packed file would give.
 
-    It must be newer than the packed file, and have its rate, channels and length.
+    It must be newer than the packed file, have its rate, channels and length, and
+    not be the very recording that was encoded.
 
     Arguments
     ---------
@@ -103,13 +108,64 @@ def is_decoded(source: Path, output: Path, *, sample_rate: int | None = None) ->
                 file.sample_rate,
                 file.channels,
             )
+            source_digest = None
         else:
             with PackedReader(source) as packed:
                 samples, given = packed.num_samples, packed.header.source_rate
                 channels = packed.header.channels
+                source_digest = packed.header.source_digest
         rate = sample_rate or given
         wanted = (rate, channels, resampled_length(samples, given, rate))
         with AudioReader(output) as audio:
-            return wanted == (audio.sample_rate, audio.channels, audio.num_samples)
+            found = (audio.sample_rate, audio.channels, audio.num_samples)
+            return wanted == found and audio.digest() != source_digest
     except (FileNotFoundError, ContainerError, AudioError):
         return False
+
+
+def is_packed(path: Path) -> bool:
+    """Say whether a file begins like a packed file, whole or not, of either format.
+
+    Arguments
+    ---------
+    path : Path
+        The file, which need not exist.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC or is_legacy(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def check_replaceable(output: Path, what: str) -> None:
+    """Raise if something is in the place of an output that is not an old output.
+
+    Arguments
+    ---------
+    output : Path
+        What is to be written. Nothing, or an empty file, may be there.
+    what : str
+        What the file that is there is not, for the message.
+
+    Raises
+    ------
+    ValueError
+        If a file with content is there.
+
+    Example
+    -------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     check_replaceable(Path(folder) / "talk.wav", "what is decoded")
+    """
+    if output.is_file() and output.stat().st_size:
+        raise ValueError(
+            f"{output} is there already and is not {what}. Choose another place by "
+            "-o, or replace it by --overwrite."
+        )

@@ -211,7 +211,8 @@ class DAC(nn.Module):
         Raises
         ------
         ValueError
-            If the name is unknown or the file is not a DAC checkpoint.
+            If the name is unknown, the file is not a DAC checkpoint, or there is no
+            such device.
 
         Example
         -------
@@ -220,6 +221,11 @@ class DAC(nn.Module):
         """
         from dac_lobe.pretrained import load_model
 
+        if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(
+                f"device={str(device)!r}, but torch finds no GPU here. Choose 'cpu', or "
+                "install a torch with CUDA."
+            )
         return load_model(cls, source, cache_dir=cache_dir, **options).to(device)
 
     @property
@@ -283,7 +289,7 @@ class DAC(nn.Module):
         float
             Kilobits per second.
         """
-        used = self.quantizer.check_n_quantizers(num_codebooks)
+        used = self.quantizer.check_n_quantizers(num_codebooks, "num_codebooks")
         return self.frame_rate * used * math.log2(self.codebook_size) / 1000
 
     def encode(

@@ -154,6 +154,12 @@ def download_hub(hub_id: str, *, cache_dir: str | Path | None = None) -> Path:
     # Which HTTP library raises depends on the version of huggingface_hub;
     # `errors` re-exports the base class of its errors.
     except (errors.HTTPError, errors.EntryNotFoundError, OSError, ValueError) as error:
+        if offline() and isinstance(error, errors.LocalEntryNotFoundError):
+            raise FetchError(
+                f"'{hub_id}' is not in the cache, and the network is switched off "
+                "(DAC_LOBE_OFFLINE or HF_HUB_OFFLINE). Fetch it where there is "
+                "network, or name a folder that holds it."
+            ) from error
         reason = str(error).strip().split("\n")[0]
         raise FetchError(f"cannot fetch '{hub_id}' from the hub: {reason}") from error
     raise FetchError(f"'{hub_id}' on the hub holds none of {', '.join(WEIGHT_FILES)}.")

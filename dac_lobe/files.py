@@ -52,7 +52,7 @@ def encode_file(
     num_codebooks : int, optional
         Codebooks to use; all by default.
     normalize_db : float, optional
-        Loudness to bring the audio to before audio, in LUFS (upstream's
+        Loudness to bring the audio to before encoding, in LUFS (upstream's
         command line: -16); undone when decoding. As it is by default.
     progress : callable, optional
         Called with the seconds done and the seconds in all.
@@ -105,7 +105,7 @@ def encode_file_to(
     num_codebooks : int, optional
         Codebooks to use; all by default.
     normalize_db : float, optional
-        Loudness to bring the audio to before audio, in LUFS.
+        Loudness to bring the audio to before encoding, in LUFS.
     resume : bool
         Whether to go on with what an interrupted run left.
     progress : callable, optional

@@ -6,15 +6,25 @@ Authors
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["AUDIO_SUFFIXES", "PACKED_SUFFIXES", "Outcome", "Task", "plan", "run"]
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "PACKED_SUFFIXES",
+    "Outcome",
+    "Task",
+    "is_hidden",
+    "plan",
+    "run",
+]
 
-AUDIO_SUFFIXES = frozenset(".aif .aiff .au .flac .mp3 .ogg .opus .w64 .wav".split())
+# What libsndfile reads and people keep, wherever a folder is searched.
+AUDIO_SUFFIXES = frozenset(
+    ".aif .aiff .au .caf .flac .mp3 .ogg .opus .sph .w64 .wav".split()
+)
 PACKED_SUFFIXES = frozenset([".dac"])
 
 
@@ -67,8 +77,8 @@ def plan(
     inputs : iterable of Path
         Files, and folders to be searched with all that is below them.
     output : Path, optional
-        A file for a single file, a folder for anything else; beside the inputs
-        by default.
+        A file for a single file, a folder for anything else, or if it has no
+        ending; beside the inputs by default.
     suffixes : collection of str
         What to look for in folders. Hidden files are left alone.
     new_suffix : str
@@ -84,7 +94,7 @@ def plan(
     FileNotFoundError
         If an input does not exist.
     ValueError
-        If several files are to go into one.
+        If several files are to go into one, or into a folder named like a file.
 
     Example
     -------
@@ -99,9 +109,14 @@ def plan(
     inputs = list(inputs)
     to_folder = len(inputs) != 1 or inputs[0].is_dir()
     if output is not None and not to_folder:
-        to_folder = output.is_dir() or str(output).endswith(("/", os.sep))
-    if output is not None and len(inputs) > 1 and output.is_file():
-        raise ValueError(f"{output} is a file; {len(inputs)} inputs need a folder.")
+        to_folder = output.is_dir() or not output.suffix
+    if output is not None and to_folder and not output.is_dir():
+        files = AUDIO_SUFFIXES | PACKED_SUFFIXES
+        if output.is_file() or output.suffix.lower() in files:
+            raise ValueError(
+                f"{output} is the name of a file, where a folder is needed. Several "
+                "files, and those of a folder, go into a folder."
+            )
     tasks = []
     for given in inputs:
         if not given.exists():
@@ -123,9 +138,14 @@ def _found(given: Path, suffixes: Collection[str]) -> Iterator[Path]:
         yield given
         return
     for path in sorted(given.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(given).parts)
+        hidden = is_hidden(path.relative_to(given))
         if path.suffix.lower() in suffixes and not hidden and path.is_file():
             yield path
+
+
+def is_hidden(path: Path) -> bool:
+    """Say whether a path, below the folder that is searched, or a part is hidden."""
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _without_clashes(tasks: Iterable[Task]) -> Iterator[Task]:
@@ -182,7 +202,7 @@ def run(
             return Outcome(task, "done" if work(task) else "skipped")
         except failures as error:
             reason = " ".join(str(error).split())
-            if isinstance(error, OSError) and error.filename is None:
+            if getattr(error, "errno", None) is not None and error.filename is None:
                 reason = f"{task.output}: {reason}"  # a full disk names no file
             return Outcome(task, "failed", reason)
 

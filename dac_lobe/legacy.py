@@ -25,6 +25,7 @@ import numpy as np
 
 from dac_lobe.atomic import replacing
 from dac_lobe.header import ContainerError
+from dac_lobe.opening import open_input
 from dac_lobe.pickled import PickleError, read_pickle
 
 __all__ = ["LegacyFile", "is_legacy"]
@@ -121,7 +122,7 @@ class LegacyFile:
 def is_legacy(source: str | os.PathLike | BinaryIO) -> bool:
     """Say whether a file begins like one of the official package."""
     if isinstance(source, (str, os.PathLike)):
-        with open(source, "rb") as file:
+        with open_input(source) as file:
             return file.read(len(_MAGIC)) == _MAGIC
     source.seek(0)
     return source.read(len(_MAGIC)) == _MAGIC

@@ -17,6 +17,7 @@ import numpy as np
 from dac_lobe.bitpacking import bits_per_code, packed_size, unpack_bits
 from dac_lobe.framing import CRC, TRAILER, TRAILER_BYTES, block_crc, trailer
 from dac_lobe.header import ContainerError, read_header
+from dac_lobe.opening import open_input
 
 __all__ = ["PackedReader"]
 
@@ -52,7 +53,7 @@ class PackedReader:
         self._closing = ExitStack()
         if isinstance(source, (str, Path)):
             self.name = str(source)
-            source = self._closing.enter_context(open(source, "rb"))
+            source = self._closing.enter_context(open_input(source))
         else:
             self.name = "the input"
         self._file = source

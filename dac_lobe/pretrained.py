@@ -65,6 +65,11 @@ def find_weights(source: str | Path, cache_dir: str | Path | None = None) -> Pat
     >>> find_weights("16khz-small").name
     '16khz-small.safetensors'
     """
+    if not isinstance(source, (str, os.PathLike)):
+        raise ValueError(
+            f"source={source!r} is no model. Give a name like '16khz-small', a path, or "
+            "a hub id."
+        )
     found = find_variant(source) if isinstance(source, str) else None
     if found is not None and found.bundled:
         return ASSETS / found.asset
@@ -172,7 +177,7 @@ def save_model(model: DAC, path: str | Path, *, half: bool = False) -> Path:
     path : str or Path
         '*.pth': official, with weight norm, for upstream and SpeechBrain.
         '*.safetensors': official names, the configuration in the header.
-        Anything else: a folder that transformers' ``DacModel`` loads, folded.
+        No suffix of letters: a folder that transformers' ``DacModel`` loads, folded.
     half : bool
         Store folded float16 weights, half the size; '.safetensors' only.
 
@@ -211,7 +216,7 @@ def save_model(model: DAC, path: str | Path, *, half: bool = False) -> Path:
                     metadata={"config": config},
                 )
             )
-    elif path.suffix in (".bin", ".ckpt", ".pt"):
+    elif path.suffix[1:].isalpha() and not path.is_dir():
         raise ValueError(
             f"{path.name!r}: the suffix must be '.pth' or '.safetensors', or absent "
             "for a folder in the layout of transformers."

@@ -208,21 +208,24 @@ class ResidualVectorQuantize(nn.Module):
             codes,
         )
 
-    def check_n_quantizers(self, n_quantizers: int | None) -> int:
-        """Return how many codebooks to use, or raise a ValueError that says why not."""
-        if n_quantizers is None:
+    def check_n_quantizers(self, number: int | None, name: str = "n_quantizers") -> int:
+        """Return how many codebooks to use, or raise a ValueError that says why not.
+
+        ``name`` is what the caller's argument is called.
+        """
+        if number is None:
             return self.n_codebooks
-        if isinstance(n_quantizers, bool) or int(n_quantizers) != n_quantizers:
+        if not _is_whole(number):
             raise ValueError(
-                f"n_quantizers={n_quantizers!r} is not a whole number. "
+                f"{name}={number!r} is not a whole number. "
                 f"Choose 1 to {self.n_codebooks}."
             )
-        if not 1 <= n_quantizers <= self.n_codebooks:
+        if not 1 <= number <= self.n_codebooks:
             raise ValueError(
-                f"n_quantizers={n_quantizers} but this codec has "
+                f"{name}={number} but this codec has "
                 f"{self.n_codebooks} codebooks. Choose 1 to {self.n_codebooks}."
             )
-        return int(n_quantizers)
+        return int(number)
 
     def check_codes(self, codes: torch.Tensor) -> torch.Tensor:
         """Return ``codes`` as int64, or raise a ValueError that says why not."""
@@ -254,3 +257,11 @@ class ResidualVectorQuantize(nn.Module):
 def _mean(values: torch.Tensor) -> torch.Tensor:
     """Mean over the batch, 0 for an empty one."""
     return values.sum() / max(values.numel(), 1)
+
+
+def _is_whole(number: object) -> bool:
+    """Say whether a number of any type, numpy's and torch's too, is a whole one."""
+    try:
+        return not isinstance(number, bool) and bool(int(number) == number)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return False

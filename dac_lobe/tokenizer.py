@@ -82,11 +82,18 @@ class DACTokenizer(nn.Module):
         super().__init__()
         if isinstance(source, (str, Path)):
             codec = DAC.from_pretrained(source, **options).requires_grad_(False)
-        else:
+        elif isinstance(source, torch.nn.Module):
             codec = source
+        else:
+            raise ValueError(
+                f"source={source!r} is no codec. Give a name like '16khz-small', a path, "
+                "a hub id, or a DAC."
+            )
         # Past nn.Module.__setattr__, which would make it a submodule.
         self.__dict__["codec"] = codec
-        self.num_codebooks = codec.quantizer.check_n_quantizers(num_codebooks)
+        self.num_codebooks = codec.quantizer.check_n_quantizers(
+            num_codebooks, "num_codebooks"
+        )
         if sample_rate is not None and sample_rate != codec.sample_rate:
             raise ValueError(
                 f"sample_rate={sample_rate} but this codec codes {codec.sample_rate} "
@@ -255,7 +262,7 @@ class DACTokenizer(nn.Module):
         """Return the number of codebooks of one call, checked."""
         if num_codebooks is None:
             return self.num_codebooks
-        return self.codec.quantizer.check_n_quantizers(num_codebooks)
+        return self.codec.quantizer.check_n_quantizers(num_codebooks, "num_codebooks")
 
     def _apply(
         self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True

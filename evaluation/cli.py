@@ -39,13 +39,26 @@ def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
+def _metrics(text: str | None) -> list[str] | None:
+    from evaluation.metrics import choose
+
+    if text is None:
+        return None
+    names = _list(text)
+    try:
+        choose(names)
+    except ValueError as error:
+        raise _UsageError(str(error)) from error
+    return names
+
+
 def _codebooks(text: str | None) -> list[int] | None:
     if text is None:
         return None
     try:
         return [int(part) for part in _list(text)]
     except ValueError as error:
-        raise ValueError(
+        raise _UsageError(
             f"--codebooks {text}: whole numbers with commas are needed, like 1,2,4,8."
         ) from error
 
@@ -78,13 +91,14 @@ def evaluate(
         str, typer.Option(help="speech, music or auto, where no manifest tells.")
     ] = "auto",
     sample_rate: Annotated[
-        int | None, typer.Option(help="Scoring rate in Hz; the first model's.")
+        int | None,
+        typer.Option(min=1000, help="Scoring rate in Hz; the first model's."),
     ] = None,
     max_utterances: Annotated[
-        int | None, typer.Option(help="Draw so many recordings.")
+        int | None, typer.Option(min=1, help="Draw so many recordings.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    workers: Annotated[int, typer.Option(min=0, help="Processes.")] = 2,
     timeout: Annotated[float, typer.Option(help="Seconds for one step.")] = 600.0,
     device: Annotated[str, typer.Option(help="Where neural codecs run.")] = "cpu",
     cache_dir: Annotated[
@@ -112,17 +126,22 @@ def evaluate(
     if selftest:
         return _selftest(audio)
     if audio is None:
-        raise ValueError(
+        raise _UsageError(
             "AUDIO is missing. Give a folder of recordings, or a manifest."
         )
+    if not audio.exists():
+        raise _UsageError(
+            f"{audio} is neither a folder nor a manifest. Give a folder of recordings, "
+            "or a CSV file with a column 'path'."
+        )
     if not 0 <= max_failures <= 1:
-        raise ValueError(f"--max-failures {max_failures:g}: a share from 0 to 1.")
+        raise _UsageError(f"--max-failures {max_failures:g}: a share from 0 to 1.")
     return _evaluate(
         audio,
         max_failures,
         systems=_list(model),
         codebooks=_codebooks(codebooks),
-        metrics=None if metrics is None else _list(metrics),
+        metrics=_metrics(metrics),
         baselines=_list(baseline),
         output=output,
         domain=domain,

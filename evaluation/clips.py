@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,19 @@ import numpy as np
 from evaluation.domain import guess_domain
 from evaluation.metrics.metric import MetricError
 
-__all__ = ["DOMAINS", "Clip", "find_clips", "read_clip", "read_wav", "resample"]
+__all__ = [
+    "DOMAINS",
+    "Clip",
+    "find_clips",
+    "read_clip",
+    "read_wav",
+    "recordings_in",
+    "resample",
+]
 
 DOMAINS = ("speech", "music", "auto")
-SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".caf"}
+# Those of dac_lobe's command line; a test keeps them so.
+SUFFIXES = frozenset(".aif .aiff .au .caf .flac .mp3 .ogg .opus .sph .w64 .wav".split())
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,7 @@ def find_clips(
     """List the recordings of a folder or a manifest.
 
     A folder's ``manifest.csv`` is read when present; recordings that it does
-    not list are taken too. Columns used, all but the first optional: ``path``
+    not list are taken too, unless they are hidden. Columns used, all but the first optional: ``path``
     (relative to the manifest), ``domain``, ``speaker``, ``transcript``,
     ``language``.
 
@@ -100,9 +110,8 @@ def find_clips(
     if source.is_dir():
         folder, manifest = source, source / "manifest.csv"
         rows = _read_manifest(manifest) if manifest.is_file() else {}
-        for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in SUFFIXES and path.is_file():
-                rows.setdefault(path.relative_to(folder).as_posix(), {})
+        for name in recordings_in(folder):
+            rows.setdefault(name.as_posix(), {})
     elif source.is_file():
         folder, rows = source.parent, _read_manifest(source)
     else:
@@ -135,6 +144,15 @@ def find_clips(
             )
         )
     return clips
+
+
+def recordings_in(folder: str | Path) -> Iterator[Path]:
+    """Yield the paths, relative and sorted, of audio files that are not hidden."""
+    for path in sorted(Path(folder).rglob("*")):
+        name = path.relative_to(folder)
+        hidden = any(part.startswith(".") for part in name.parts)
+        if path.suffix.lower() in SUFFIXES and not hidden and path.is_file():
+            yield name
 
 
 def _read_manifest(path: Path) -> dict[str, dict[str, str]]:

@@ -514,7 +514,7 @@ class TestSources:
 
 
 class TestWriting:
-    @pytest.mark.parametrize("name", ["a.pt", "a.ckpt", "a.bin"])
+    @pytest.mark.parametrize("name", ["a.pt", "a.ckpt", "a.bin", "x.foo"])
     def test_unknown_suffixes(self, tiny_dac, tmp_path, name):
         with pytest.raises(ValueError, match=r"must be '.pth' or '.safetensors'"):
             tiny_dac.save(tmp_path / name)

@@ -140,6 +140,61 @@ def test_beside_the_input_by_default(audio, model):
     assert read_audio(audio / "mono.flac").shape == (1, 3001)
 
 
+def test_a_recording_beside_its_packed_file_is_not_replaced(audio, model, capsys):
+    recordings = files(audio)
+    assert main(["encode", str(audio), "-m", model, "-q"]) == 0
+    for _ in range(2):  # the same when the recording is the newer of the two
+        assert main(["decode", str(audio), "-m", model, "-q"]) == 1
+        errors = capsys.readouterr().err.splitlines()
+        refused = {line.split(" is there already")[0] for line in errors}
+        assert refused == {
+            f"dac-lobe: {audio / name}" for name in recordings if name.endswith(".wav")
+        } - {f"dac-lobe: {audio / '.hidden.wav'}"}
+        assert all("-o" in line and "--overwrite" in line for line in errors)
+        found = files(audio)
+        assert {name: found[name] for name in recordings} == recordings
+        assert "day/stereo.wav" in found  # the others are done
+        os.utime(audio / "mono.wav")
+    assert main(["decode", str(audio), "-m", model, "-q", "--overwrite"]) == 0
+    assert (audio / "mono.wav").read_bytes() != recordings["mono.wav"]
+    assert read_audio(audio / "mono.wav").shape == (1, 3001)
+
+
+def test_decode_replaces_nothing_that_it_did_not_make(audio, model, tmp_path, capsys):
+    packed = tmp_path / "stereo.dac"
+    arguments = [str(audio / "day" / "stereo.flac"), "-m", model, "-q"]
+    assert main(["encode", *arguments, "-o", str(packed)]) == 0
+    victim = write_audio(tmp_path / "stereo.flac", np.zeros((1, 99)), 8000)
+    excerpt = tmp_path / "excerpt.wav"
+    excerpt.touch()  # an empty file is no loss
+    before = victim.read_bytes()
+    decode = ["decode", str(packed), "-m", model, "-q"]
+    assert main([*decode, "--format", "flac"]) == 1
+    assert "stereo.flac is there already" in one_line(capsys)
+    part = [*decode, "-o", str(excerpt), "--duration", "0.05"]
+    assert main(part) == 0
+    assert main(part) == 1
+    assert "excerpt.wav is there already" in one_line(capsys)
+    assert victim.read_bytes() == before
+    assert main([*decode, "--format", "flac", "--overwrite"]) == 0
+    assert read_audio(victim).shape == (2, 5000)
+    assert main([*part, "--start", "0.05", "--overwrite"]) == 0
+
+
+def test_encode_replaces_packed_files_only(audio, model, tmp_path, capsys):
+    output = tmp_path / "talk.dac"
+    output.write_bytes(b"somebody's diary")
+    encode = ["encode", str(audio / "mono.wav"), "-o", str(output), "-m", model, "-q"]
+    for arguments in (encode, [*encode, "--legacy"]):
+        assert main(arguments) == 1
+        assert "talk.dac is there already" in one_line(capsys)
+        assert output.read_bytes() == b"somebody's diary"
+    assert main([*encode, "--overwrite"]) == 0
+    assert Packed.load(output).num_samples == 3001
+    for arguments in ([*encode, "-k", "2"], [*encode, "--legacy"], encode):
+        assert main(arguments) == 0
+
+
 def test_options_reach_the_codec(audio, model, tmp_path):
     source, coded = str(audio / "mono.wav"), tmp_path / "a.dac"
     arguments = ["encode", source, "-o", str(coded), "-m", model, "-q"]
@@ -162,7 +217,9 @@ def test_the_official_packages_files(audio, model, tiny_dac, tmp_path, capsys):
     assert main(["decode", str(path), "-q"]) == 1
     assert "--model" in one_line(capsys)
     assert main(["info", str(path)]) == 0
-    assert "official" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "official" in shown
+    assert "16000 Hz, 1 channel\n" in shown
     new = tmp_path / "new.dac"
     arguments = ["encode", str(audio / "mono.wav"), "-o", str(new), "-m", model, "-q"]
     assert main([*arguments, "--legacy"]) == 0
@@ -174,6 +231,7 @@ def test_the_official_packages_files(audio, model, tiny_dac, tmp_path, capsys):
 
 def test_wrong_commands_exit_with_2(audio, model, tmp_path, capsys):
     source = str(audio / "mono.wav")
+    before = files(tmp_path)
     for arguments, message in [
         (["encode"], "no input"),
         (
@@ -190,13 +248,34 @@ def test_wrong_commands_exit_with_2(audio, model, tmp_path, capsys):
         (["encode", str(audio / "day"), "-o", "-", "-m", model], "pipe"),
         (["encode", source, "--wrong"], "--wrong"),
         (["decode", str(audio), "-m", model], "no such files.*.dac"),
+        (["encode", source, "-m", model, "-o", str(audio / "x.wav")], "x.wav.* .dac"),
+        (
+            ["encode", source, "-m", model, "-o", str(audio / "day" / "stereo.flac")],
+            "stereo.flac does not end in .dac",
+        ),
+        (
+            ["encode", source, source, "-m", model, "-o", f"{audio}/pair.dac"],
+            "pair.dac is the name of a file",
+        ),
+        (
+            ["encode", str(audio), "-m", model, "-o", f"{tmp_path}/pair.dac"],
+            "pair.dac is the name of a file",
+        ),
         (["decode"], "no input"),
+        (["encode", source, "-m", model, "--normalize", "5"], "normalize"),
+        (["decode", source, "-m", model, "--rate", "999"], "rate"),
+        (["decode", source, "-m", model, "--duration", "0"], "duration"),
         (["wrong"], "wrong"),
         (["download", "17khz"], "unknown model '17khz'"),
+        (["info", str(tmp_path / "none.dac")], "none.dac does not exist"),
+        (["extract", str(tmp_path / "none"), f"{tmp_path}/store"], "none"),
+        (["extract", str(audio), f"{tmp_path}/store", "--engine", "spark"], "ray"),
+        (["extract", str(audio), f"{tmp_path}/store", "--backend", "fast"], "native"),
         (["info", "17khz"], "unknown model '17khz'"),
     ]:
         assert main(arguments) == 2, arguments
         assert re.search(message, one_line(capsys)), message
+    assert files(tmp_path) == before
 
 
 def test_failures_exit_with_1(audio, model, tmp_path, capsys):
@@ -215,11 +294,28 @@ def test_failures_exit_with_1(audio, model, tmp_path, capsys):
         (["decode", str(coded), "-m", model, "-k", "4"], "num_codebooks=4.*1 to 3"),
         (["decode", str(coded), "-m", model, "-o", f"{tmp_path}/a.xyz"], "a.xyz"),
         (["info", str(bad)], "bad.dac is not a packed file"),
-        (["info", str(tmp_path / "none.dac")], "none.dac"),
+        (
+            ["decode", str(coded), "-m", model, "-o", f"{tmp_path}/a.flac"]
+            + ["--subtype", "PCM_17"],
+            "'PCM_17'. Choose one of PCM_16, PCM_24, PCM_S8",
+        ),
     ]:
         assert main([*arguments, *(["-q"] if arguments[0] != "info" else [])]) == 1
         assert re.search(message, one_line(capsys)), message
     assert files(tmp_path) == before
+
+
+def test_an_unfinished_file_names_the_option(audio, model, tmp_path, capsys):
+    whole, cut = tmp_path / "a.dac", tmp_path / "cut.dac"
+    source = str(audio / "day" / "one" / "float.WAV")
+    main(["encode", source, "-o", str(whole), "-m", model, "-q"])
+    cut.write_bytes(whole.read_bytes()[:-1])
+    decode = ["decode", str(cut), "-m", model, "-q"]
+    assert main(decode) == 1
+    error = one_line(capsys)
+    assert "cut.dac is unfinished" in error
+    assert "--partial" in error
+    assert "partial=" not in error
 
 
 def test_a_full_disk_is_one_line(audio, model, tmp_path, capsys, disk_of):
@@ -246,6 +342,7 @@ def test_info_of_a_file(audio, model, tmp_path, capsys):
     shown = json.loads(capsys.readouterr().out)
     assert shown["model"] == "tiny.safetensors"
     assert shown["samples"] == 5000
+    assert shown["source"] == "44100 Hz, 2 channels"
     assert shown["duration_s"] == round(5000 / 44100, 3)
     assert shown["kbps"] == 2 * 3 * 4 * 2000 / 1000
     assert shown["kbps_in_file"] > shown["kbps"]
@@ -318,6 +415,7 @@ def test_help_is_quick_and_loads_nothing_heavy():
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.stderr.decode().strip() == "[] 0"
     assert b"--codebooks" in done.stdout
+    assert b"is encoded anew" in b" ".join(done.stdout.split())
     # Of the processor's time, which a busy machine does not change much.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
@@ -355,8 +453,15 @@ def test_files_may_go_into_a_folder(tmp_path):
     assert plan(inputs[:1], tmp_path / "c.x", AUDIO_SUFFIXES, ".dac")[
         0
     ].output.name == ("c.x")
-    with pytest.raises(ValueError, match="is a file"):
-        plan(inputs, tmp_path / "a.wav", AUDIO_SUFFIXES, ".dac")
+    coded = tmp_path / "coded"
+    (task,) = plan(inputs[:1], coded, AUDIO_SUFFIXES, ".dac")
+    assert task.output == coded / "a.dac"
+    coded.touch()
+    for name in ("a.wav", "new.dac", "new.flac", "coded"):
+        with pytest.raises(ValueError, match="is the name of a file"):
+            plan(inputs, tmp_path / name, AUDIO_SUFFIXES, ".dac")
+    with pytest.raises(ValueError, match="is the name of a file"):
+        plan(inputs[:1], coded, AUDIO_SUFFIXES, ".dac")
 
 
 @pytest.mark.parametrize("jobs", [1, 4])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import pickle
 
 import pytest
@@ -349,3 +350,42 @@ def test_laws_at_full_size(name):
         assert (whole - chunks).abs().max() < 1e-5
         single = codec.decode_codes(alone.codes, samples // 3)
         assert (whole[1:, :, : samples // 3] - single).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("number", ["abc", math.inf, math.nan, [4], (), True, 1.5])
+def test_a_number_of_codebooks_that_is_none(tiny_dac, number):
+    with pytest.raises(ValueError, match="n_quantizers=.* is not a whole number"):
+        tiny_dac.encode(torch.zeros(1, 1, 80), number)
+
+
+def test_a_wrong_number_of_codebooks_is_named_as_it_was_given(tiny_dac, tmp_path):
+    from dac_lobe import DACTokenizer
+    from dac_lobe.audio import write_audio
+
+    path = write_audio(tmp_path / "a.wav", torch.zeros(99).numpy(), 16000)
+    for attempt in (
+        lambda: tiny_dac.encode_file(path, num_codebooks=20),
+        lambda: tiny_dac.bitrate(20),
+        lambda: tiny_dac.encode_chunked(torch.zeros(1, 1, 80), num_codebooks=20),
+        lambda: tiny_dac.streaming_encoder(20),
+        lambda: DACTokenizer(tiny_dac, num_codebooks=20),
+    ):
+        with pytest.raises(ValueError, match="^num_codebooks=20 but this codec has 3"):
+            attempt()
+    with pytest.raises(ValueError, match="^n_quantizers=20 but"):
+        tiny_dac.encode(torch.zeros(1, 1, 80), 20)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there():
+    with pytest.raises(ValueError, match="device='cuda:1'.*Choose 'cpu'"):
+        DAC.from_pretrained("16khz-small", device="cuda:1")
+
+
+@pytest.mark.parametrize("source", [None, 16])
+def test_a_source_that_is_none(source):
+    from dac_lobe import DACTokenizer
+
+    for load in (DAC.from_pretrained, DACTokenizer):
+        with pytest.raises(ValueError, match=f"source={source} is no .*16khz-small"):
+            load(source)

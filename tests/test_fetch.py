@@ -24,7 +24,7 @@ import torch
 from safetensors.torch import load_file
 
 from dac_lobe import DAC, fetch, transfer
-from dac_lobe.fetch import FetchError, download
+from dac_lobe.fetch import FetchError, download, download_hub
 from dac_lobe.fingerprint import fingerprint
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -467,6 +467,12 @@ class TestOffline:
         with pytest.raises(FetchError, match="switched off.*weights_16khz.pth"):
             download("16khz")
         assert not mirror.gets
+
+    def test_hub_ids_name_the_switch(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("DAC_LOBE_OFFLINE", "1")
+        with pytest.raises(FetchError, match="'org/name'.*switched off") as caught:
+            download_hub("org/name", cache_dir=tmp_path)
+        assert "local_files_only" not in str(caught.value)
 
     def test_what_is_there_is_found(self, mirror, monkeypatch):
         path = download("16khz")

@@ -399,6 +399,25 @@ def test_an_hour_that_was_killed_twice_equals_one_that_was_not(
     assert Packed.load(whole).duration == 3600
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("nope", FileNotFoundError, "nope does not exist"),
+        ("", IsADirectoryError, "is a folder. Name a file"),
+    ],
+)
+def test_what_is_no_file_is_named(tiny_dac, tmp_path, name, kind, message):
+    for attempt in (
+        lambda: tiny_dac.encode_file(tmp_path / name),
+        lambda: tiny_dac.decode_file(str(tmp_path / name), tmp_path / "b.wav"),
+        lambda: Packed.load(tmp_path / name),
+    ):
+        with pytest.raises(kind, match=message) as caught:
+            attempt()
+        assert "Errno" not in str(caught.value)
+        assert str(tmp_path) in str(caught.value)
+
+
 # Work that is done already
 
 

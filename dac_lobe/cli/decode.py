@@ -16,9 +16,11 @@ from dac_lobe.cli.options import (
     CacheDir,
     Device,
     Jobs,
+    Overwrite,
     Quiet,
     Stdin,
     Stdout,
+    UsageError,
     check_device,
     load_codec,
     share_cores,
@@ -83,7 +85,7 @@ def decode(
         int | None,
         typer.Option(
             "--rate",
-            min=1,
+            min=1000,
             help="Rate in Hz; the source's by default.",
             show_default=False,
         ),
@@ -100,6 +102,7 @@ def decode(
     partial: Annotated[
         bool, typer.Option("--partial", help="Accept files that were not finished.")
     ] = False,
+    overwrite: Overwrite = False,
     stdin: Stdin = False,
     stdout: Stdout = False,
     device: Device = "auto",
@@ -110,17 +113,20 @@ def decode(
     """Decode .dac files into audio files.
 
     Each has the rate, the channels and exactly the length of what was encoded.
-    Folders keep their tree; files that are there already are skipped.
+    Folders keep their tree. What is decoded already is skipped; any other file in
+    the place of an output is left alone, unless --overwrite decodes all anew.
     """
     from dac_lobe.cli.pipes import output_file, source_of
     from dac_lobe.cli.progress import Report
     from dac_lobe.folders import PACKED_SUFFIXES, Task, run
 
+    if duration == 0:
+        raise UsageError("--duration 0: more than 0 seconds are needed.")
     suffix = f".{kind.lower().lstrip('.')}"
     tasks = tasks_for(
         inputs, output, PACKED_SUFFIXES, suffix, stdin=stdin, stdout=stdout
     )
-    from dac_lobe.completion import is_decoded
+    from dac_lobe.completion import check_replaceable, is_decoded
     from dac_lobe.files import decode_file
 
     codecs = _Codecs(check_device(device), cache_dir)
@@ -132,13 +138,18 @@ def decode(
 
         def work(task: Task) -> bool:
             whole = not start and duration is None
-            if whole and is_decoded(task.source, task.output, sample_rate=sample_rate):
-                return False
+            if not overwrite:
+                rate = {"sample_rate": sample_rate}
+                if whole and is_decoded(task.source, task.output, **rate):
+                    return False
+                what = f"known to be all of {task.source}, decoded after it was made"
+                check_replaceable(task.output, what)
             update = report.file(task.source.name)
             with (
                 source_of(task.source) as source,
                 output_file(task.output, suffix) as target,
             ):
+                _check_complete(source, partial)
                 decode_file(
                     codecs[model or _named_model(source)],
                     source,
@@ -172,6 +183,22 @@ class _Codecs(dict):
             if model not in self:
                 self[model] = DAC.from_pretrained(model, **self._where)
         return self[model]
+
+
+def _check_complete(source: Path | BinaryIO, partial: bool) -> None:
+    """Raise for an unfinished file, in the words of the command line."""
+    from dac_lobe.container import ContainerError, PackedReader
+    from dac_lobe.legacy import is_legacy
+
+    if partial or is_legacy(source):
+        return
+    with PackedReader(source, partial=True) as reader:
+        if not reader.complete:
+            seconds = reader.num_frames / reader.header.frame_rate
+            raise ContainerError(
+                f"{reader.name} is unfinished or damaged at its end: {seconds:.1f} s "
+                "are readable. Encode it again, or decode these by --partial."
+            )
 
 
 def _named_model(source: Path | BinaryIO) -> str:

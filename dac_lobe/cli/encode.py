@@ -17,9 +17,11 @@ from dac_lobe.cli.options import (
     Device,
     Jobs,
     Model,
+    Overwrite,
     Quiet,
     Stdin,
     Stdout,
+    UsageError,
     check_codebooks,
     load_codec,
     share_cores,
@@ -43,7 +45,7 @@ def encode(
         typer.Option(
             "--output",
             "-o",
-            help="File or folder; '-' for standard output. Beside the input by default.",
+            help="A .dac file or a folder; '-' for standard output. Beside the input by default.",
             show_default=False,
         ),
     ] = None,
@@ -61,6 +63,7 @@ def encode(
         float | None,
         typer.Option(
             metavar="LUFS",
+            max=0.0,
             help="Encode at this loudness (like -16); decoding undoes it.",
             show_default=False,
         ),
@@ -69,6 +72,7 @@ def encode(
         bool,
         typer.Option("--legacy", help="Write files that the official package reads."),
     ] = False,
+    overwrite: Overwrite = False,
     stdin: Stdin = False,
     stdout: Stdout = False,
     device: Device = "auto",
@@ -79,19 +83,28 @@ def encode(
     """Encode audio files into .dac files.
 
     Folders keep their tree. Files that are done already are verified and skipped,
-    and what an interrupted run has begun is continued.
+    and what an interrupted run has begun is continued. With other settings, such
+    as another -k, a finished .dac file is encoded anew and replaced.
     """
-    from dac_lobe.cli.pipes import binary_output, output_file, source_of
+    from dac_lobe.cli.pipes import PIPE, binary_output, output_file, source_of
     from dac_lobe.cli.progress import Report
-    from dac_lobe.folders import AUDIO_SUFFIXES, Task, run
+    from dac_lobe.folders import AUDIO_SUFFIXES, PACKED_SUFFIXES, Task, run
 
     tasks = tasks_for(
         inputs, output, AUDIO_SUFFIXES, ".dac", stdin=stdin, stdout=stdout
     )
+    for task in tasks:
+        if task.problem or task.output == PIPE:
+            continue
+        if task.output.suffix.lower() not in PACKED_SUFFIXES:
+            raise UsageError(
+                f"-o {task.output} does not end in .dac. Name a file that does, or a "
+                "folder."
+            )
     codec = load_codec(model, device, cache_dir)
     check_codebooks(codec, codebooks)
     settings = {"num_codebooks": codebooks, "normalize_db": normalize}
-    from dac_lobe.completion import is_encoded
+    from dac_lobe.completion import check_replaceable, is_encoded, is_packed
     from dac_lobe.files import encode_file_to
     from dac_lobe.legacy_files import encode_legacy
 
@@ -99,6 +112,8 @@ def encode(
     with Report(len(tasks), "encoded", quiet) as report:
 
         def work(task: Task) -> bool:
+            if not overwrite and not is_packed(task.output):
+                check_replaceable(task.output, "a packed file")
             if legacy:
                 with (
                     source_of(task.source) as source,

@@ -11,7 +11,13 @@ from typing import Annotated
 
 import typer
 
-from dac_lobe.cli.options import DEFAULT_MODEL, Model, Quiet, check_device
+from dac_lobe.cli.options import (
+    DEFAULT_MODEL,
+    Model,
+    Quiet,
+    UsageError,
+    check_device,
+)
 
 __all__ = ["extract"]
 
@@ -22,6 +28,7 @@ def extract(
         typer.Argument(
             metavar="MANIFEST",
             help="SpeechBrain CSV (ID, duration, wav) or JSON, or a folder of audio.",
+            exists=True,
             show_default=False,
         ),
     ],
@@ -58,7 +65,8 @@ def extract(
         str, typer.Option(help="torch, or native: faster on a CPU, own rounding.")
     ] = "torch",
     batch_seconds: Annotated[
-        float, typer.Option(help="Audio in a GPU's batch; 0: items one at a time.")
+        float,
+        typer.Option(min=0.0, help="Audio in a GPU's batch; 0: items one at a time."),
     ] = 0.0,
     shard_hours: Annotated[
         float | None,
@@ -85,6 +93,14 @@ def extract(
 
     from dac_lobe.tokens import export_parquet
     from dac_lobe.tokens import extract as run
+    from dac_lobe.tokens.extract import ENGINES
+
+    for option, given, known in (
+        ("--engine", engine, ENGINES),
+        ("--backend", backend, ("torch", "native")),
+    ):
+        if given not in known:
+            raise UsageError(f"{option} {given}: choose one of {', '.join(known)}.")
 
     console = Console(stderr=True)
     hidden = quiet or not console.is_terminal

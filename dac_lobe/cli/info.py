@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dac_lobe.cli.options import CacheDir, load_codec
+from dac_lobe.cli.options import CacheDir, UsageError, load_codec
 
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
@@ -30,6 +30,8 @@ def info(
 ) -> None:
     """Show what a .dac file or a model says of itself."""
     path = Path(source)
+    if path.suffix == ".dac" and not path.exists():
+        raise UsageError(f"{path} does not exist; is the working folder right?")
     if path.suffix == ".dac" or path.is_file() and not _is_checkpoint(path):
         rows = _file_rows(path)
     else:
@@ -64,7 +66,7 @@ def _file_rows(path: Path) -> dict[str, Any]:
             "model": header.model,
             "fingerprint": header.fingerprint,
             "duration_s": round(seconds, 3),
-            "source": f"{header.source_rate} Hz, {header.channels} channels",
+            "source": _source(header.source_rate, header.channels),
             "samples": reader.num_samples,
             "codes": f"{header.channels} x {header.num_codebooks} x "
             f"{reader.num_frames} of {header.codebook_size}",
@@ -76,12 +78,16 @@ def _file_rows(path: Path) -> dict[str, Any]:
         }
 
 
+def _source(rate: int, channels: int) -> str:
+    return f"{rate} Hz, {channels} channel{'s' if channels > 1 else ''}"
+
+
 def _legacy_rows(file: LegacyFile) -> dict[str, Any]:
     channels, codebooks, frames = file.codes.shape
     return {
         "format": "of the official package; it does not name its model",
         "duration_s": round(file.original_length / file.sample_rate, 3),
-        "source": f"{file.sample_rate} Hz, {channels} channels",
+        "source": _source(file.sample_rate, channels),
         "samples": file.original_length,
         "codes": f"{channels} x {codebooks} x {frames}",
         "chunks": -(-frames // file.chunk_length),

@@ -24,6 +24,7 @@ __all__ = [
     "Device",
     "Jobs",
     "Model",
+    "Overwrite",
     "Quiet",
     "Stdin",
     "Stdout",
@@ -57,6 +58,10 @@ Device = Annotated[
 CacheDir = Annotated[
     Path | None,
     typer.Option(help="Where fetched weights are kept.", show_default=False),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace what is there, whoever made it."),
 ]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files at once.")]
 Stdin = Annotated[bool, typer.Option("--stdin", help="Read standard input.")]

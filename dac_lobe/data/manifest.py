@@ -24,10 +24,10 @@ from pathlib import Path
 import soundfile
 
 from dac_lobe.atomic import replacing
+from dac_lobe.folders import AUDIO_SUFFIXES, is_hidden
 
-__all__ = ["AUDIO_SUFFIXES", "Item", "read_duration", "read_manifest", "write_manifest"]
+__all__ = ["Item", "read_duration", "read_manifest", "write_manifest"]
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".sph")
 REQUIRED = ("ID", "duration", "wav")
 
 
@@ -120,7 +120,7 @@ def _read(path: Path, data_root: str | Path | None) -> list[Item]:
         kind = "holds no audio file" if path.is_dir() else "is empty"
         raise ValueError(
             f"manifest {path} {kind}. Needed is at least one recording"
-            + (f" ({', '.join(AUDIO_SUFFIXES)})." if path.is_dir() else ".")
+            + (f" ({', '.join(sorted(AUDIO_SUFFIXES))})." if path.is_dir() else ".")
         )
     return items
 
@@ -192,32 +192,38 @@ def read_duration(path: str | Path) -> float:
 
 def _rows_of_csv(path: Path, root: str) -> list[dict[str, str]]:
     """Rows of a CSV file, its header checked."""
-    with open(path, encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file, skipinitialspace=True)
-        found = reader.fieldnames or []
-        missing = [name for name in REQUIRED if name not in found]
-        if missing:
-            raise ValueError(
-                f"manifest {path} lacks {', '.join(missing)}: it has the columns "
-                f"{', '.join(found) or 'none'}; needed are {', '.join(REQUIRED)}."
-            )
-        rows = []
-        for row in reader:
-            if None in row or None in row.values():
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            found = reader.fieldnames or []
+            missing = [name for name in REQUIRED if name not in found]
+            if missing:
                 raise ValueError(
-                    f"manifest {path}, line {reader.line_num}: the number of values "
-                    f"is not that of the {len(found)} columns. Quote what has commas."
+                    f"manifest {path} lacks {', '.join(missing)}: it has the columns "
+                    f"{', '.join(found) or 'none'}; needed are {', '.join(REQUIRED)}."
                 )
-            row["wav"] = row["wav"].replace("$data_root", root)
-            rows.append(row)
-    return rows
+            rows = []
+            for row in reader:
+                if None in row or None in row.values():
+                    raise ValueError(
+                        f"manifest {path}, line {reader.line_num}: the number of values "
+                        f"is not that of the {len(found)} columns. Quote what has commas."
+                    )
+                row["wav"] = row["wav"].replace("$data_root", root)
+                rows.append(row)
+        return rows
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(
+            f"manifest {path} is not CSV in UTF-8: {error}. Give a SpeechBrain CSV or "
+            "JSON, or a folder of audio files."
+        ) from error
 
 
 def _rows_of_json(path: Path, root: str) -> list[dict[str, str]]:
     """Rows of a JSON file, in the columns of a CSV."""
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"manifest {path} is not JSON: {error}") from error
     if not isinstance(entries, dict) or not all(
         isinstance(entry, dict) for entry in entries.values()
@@ -263,11 +269,13 @@ def _item(path: Path, number: int, row: dict[str, str]) -> Item:
 
 
 def _from_folder(folder: Path) -> list[Item]:
-    """Every audio file below a folder."""
+    """Every audio file below a folder, hidden ones left alone."""
     files = sorted(
         file
         for file in folder.rglob("*")
-        if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file()
+        if file.suffix.lower() in AUDIO_SUFFIXES
+        and not is_hidden(file.relative_to(folder))
+        and file.is_file()
     )
     with ThreadPoolExecutor() as pool:  # headers on a network disk take their time
         durations = list(pool.map(_duration_or_zero, files))

@@ -188,9 +188,9 @@ class EnCodec(nn.Module):
 
         The scales of a model that normalises are beyond it: 32 bits a second.
         """
-        bits = self.quantizer.check_n_quantizers(num_codebooks) * math.log2(
-            self.codebook_size
-        )
+        bits = self.quantizer.check_n_quantizers(
+            num_codebooks, "num_codebooks"
+        ) * math.log2(self.codebook_size)
         return self.frame_rate * bits / 1000
 
     def codebooks_for(self, bandwidth: float) -> int:

@@ -76,7 +76,9 @@ class StreamingEncoder(Stream):
         *,
         block_frames: int | None = None,
     ):
-        self.num_codebooks = codec.quantizer.check_n_quantizers(num_codebooks)
+        self.num_codebooks = codec.quantizer.check_n_quantizers(
+            num_codebooks, "num_codebooks"
+        )
         super().__init__(codec, encoder_context(codec), block_frames, codec.hop_length)
 
     def resume_at(self, frame: int) -> Resumption:

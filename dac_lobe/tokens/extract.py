@@ -160,7 +160,9 @@ def extract(
         fingerprint=fingerprint(codec),
         sample_rate=codec.sample_rate,
         hop_length=codec.hop_length,
-        num_codebooks=codec.quantizer.check_n_quantizers(num_codebooks),
+        num_codebooks=codec.quantizer.check_n_quantizers(
+            num_codebooks, "num_codebooks"
+        ),
         codebook_size=codec.codebook_size,
         batch_seconds=float(batch_seconds),
         num_items=sum(len(shard.items) for shard in shards),

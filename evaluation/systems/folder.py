@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.clips import SUFFIXES, Clip, read_wav, resample
+from evaluation.clips import SUFFIXES, Clip, read_wav, recordings_in, resample
 from evaluation.metrics.metric import MetricError
 from evaluation.systems.system import Point, System
 
@@ -46,11 +46,10 @@ class DecodedFolder(System):
     def fingerprint(self) -> str:
         """Hash names and contents of all files."""
         digest = hashlib.sha256(b"folder 1")
-        for path in sorted(Path(self.folder).rglob("*")):
-            if path.suffix.lower() in SUFFIXES and path.is_file():
-                digest.update(path.relative_to(self.folder).as_posix().encode())
-                with path.open("rb") as file:
-                    digest.update(hashlib.file_digest(file, "sha256").digest())
+        for name in recordings_in(self.folder):
+            digest.update(name.as_posix().encode())
+            with (Path(self.folder) / name).open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()[:16]
 
     def encode_clip(self, clip: Clip, wav: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -37,7 +37,7 @@ class Room(NamedTuple):
 
 ROOMS = {
     "face": Room("dac_lobe"),
-    "disk": Room("dac_lobe.atomic dac_lobe.folders"),
+    "disk": Room("dac_lobe.atomic dac_lobe.folders dac_lobe.opening"),
     "variants": Room("dac_lobe.variants"),
     "network": Room(
         "dac_lobe.receptive_field dac_lobe.checks dac_lobe.layers dac_lobe.lengths"
@@ -143,7 +143,7 @@ ROOMS = {
     "evaluation-cli": Room(
         "evaluation.cli evaluation.__main__",
         imports="typer",
-        later="runner results rich",
+        later="metrics runner results rich",
     ),
 }
 

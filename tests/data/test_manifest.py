@@ -109,3 +109,37 @@ def test_rows_must_agree(tmp_path):
     with pytest.raises(ValueError, match="no recordings"):
         write_manifest(tmp_path / "x.csv", [])
     assert not (tmp_path / "x.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["talk.dac", "talk.json"])
+def test_what_is_no_text_is_named(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"DACL\x88\x9a\x00")
+    with pytest.raises(
+        ValueError, match=f"manifest .*{name} is not.*UTF-8|{name} is not JSON"
+    ):
+        read_manifest(path)
+
+
+def test_every_search_of_a_folder_finds_the_same(tmp_path):
+    from dac_lobe.folders import AUDIO_SUFFIXES, plan
+    from evaluation.clips import SUFFIXES, find_clips
+    from evaluation.systems.folder import DecodedFolder
+
+    assert SUFFIXES == AUDIO_SUFFIXES
+    (tmp_path / ".cache").mkdir()
+    for name in [".hidden.wav", ".cache/part.wav", "notes.txt"]:
+        (tmp_path / name).touch()
+    for number, suffix in enumerate(sorted(AUDIO_SUFFIXES)):
+        (tmp_path / f"{number}{suffix}").touch()
+    searches = [
+        {item.wav for item in read_manifest(tmp_path)},
+        {clip.path for clip in find_clips(tmp_path, domain="speech")},
+        {str(t.source) for t in plan([tmp_path], None, AUDIO_SUFFIXES, ".dac")},
+    ]
+    assert searches[0] == searches[1] == searches[2]
+    assert len(searches[0]) == len(AUDIO_SUFFIXES)
+    system = DecodedFolder(tmp_path)
+    before = system.fingerprint()
+    (tmp_path / ".hidden.wav").write_bytes(b"more")
+    assert system.fingerprint() == before
