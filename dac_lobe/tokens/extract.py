@@ -108,7 +108,8 @@ def extract(
         'cpu' or 'cuda'; local workers take turns at the GPUs.
     backend : str
         'torch', or 'native' for the kernel that is built on this machine: faster
-        on a CPU, its own rounding.
+        on a CPU, its own rounding. DAC_LOBE_BACKEND overrides it; the store names
+        the one that was used.
     batch_seconds : float
         0 encodes items one at a time. On a GPU, a batch of up to this much
         audio (padding included, and masked so that it changes no code).
@@ -168,7 +169,8 @@ def extract(
         num_items=sum(len(shard.items) for shard in shards),
         num_shards=len(shards),
         manifest=digest_of_plan(shards),
-        backend=backend,
+        # What DAC_LOBE_BACKEND says, if it says something.
+        backend=codec._engine.backend,
     )
     _begin(Path(store), meta, codec)
     job = Job(str(store), str(model), meta, device)

@@ -90,7 +90,8 @@ def resolve(name, output, **overrides):
 def test_another_rate_than_the_codecs_is_named(recordings, tmp_path):
     done = train(recordings, tmp_path / "run", "--sample_rate=44100", name="finetune")
     assert done.returncode != 0
-    assert "sample_rate: 44100, but the codec works at 16000 Hz" in done.stderr
+    said = done.stdout + done.stderr
+    assert "sample_rate: 44100, but the codec works at 16000 Hz" in said
     assert not (tmp_path / "run" / "train.csv").exists()
 
 

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from dac_lobe.data import read_manifest, write_manifest
-from dac_lobe.tokens import TokenStore, extract
+from dac_lobe.tokens import TokenStore, extract, read_meta
 from dac_lobe.tokens.shards import digest_of_plan, plan_shards, shard_path
 
 
@@ -168,6 +168,14 @@ def test_plan_depends_on_the_manifest_alone(corpus, shard_hours):
     assert [item for shard in plan for item in shard.items] == items
     assert all(shard.items for shard in plan)
     assert digest_of_plan(plan) != digest_of_plan(plan_shards(items[:-1], shard_hours))
+
+
+def test_the_store_names_the_backend_of_the_environment(
+    corpus, tiny_model, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DAC_LOBE_BACKEND", "torch")
+    extract(corpus / "all.csv", tmp_path / "s", tiny_model, backend="native")
+    assert read_meta(tmp_path / "s")["backend"] == "torch"
 
 
 def test_a_changed_manifest_is_refused(corpus, tiny_model, tmp_path):
