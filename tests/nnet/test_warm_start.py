@@ -72,7 +72,7 @@ def test_codebooks_start_halves_the_energy_per_stage():
 
     def left(quantizer):
         z = latents.T[None]
-        return float((z - quantizer(z).z).square().sum() / z.square().sum())
+        return ((z - quantizer(z).z).square().sum() / z.square().sum()).item()
 
     before = left(quantizer)
     energy = start_codebooks(quantizer, latents).residual_energy
@@ -131,7 +131,7 @@ def test_muon_fits_and_its_state_resumes():
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        return float(loss)
+        return loss.item()
 
     straight = make()
     optimizer = Muon(straight.parameters(), lr=0.03)
