@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,7 +89,7 @@ def measure(model: str, backend: str, folder: Path | None, limit: int) -> pd.Dat
     """Compare windows with the whole, for one model and backend."""
     codec = fast.attach(load_codec(model), backend)
     rows = []
-    for wav in list(clips(codec, folder))[:limit]:
+    for wav in islice(clips(codec, folder), limit):
         whole = encode(codec, wav)
         for kept in KEPT:
             if wav.shape[-1] // codec.hop_length // kept > 150:
@@ -126,7 +127,7 @@ def compare(
     """Compare each backend's codes with the first one's, for one model."""
     codecs = [fast.attach(load_codec(model), backend) for backend in backends]
     rows = []
-    for wav in list(clips(codecs[0], folder))[:limit]:
+    for wav in islice(clips(codecs[0], folder), limit):
         first = encode(codecs[0], wav)
         wanted = codecs[0].encode(wav).codes[0]
         for backend, codec in zip(backends[1:], codecs[1:], strict=True):

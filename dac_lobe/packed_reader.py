@@ -98,7 +98,8 @@ class PackedReader:
             raise ContainerError(
                 f"{self.name} is unfinished or damaged at its end: "
                 f"{self.num_frames / self.header.frame_rate:.1f} s may be readable. "
-                "Encode it again, or read it with partial=True."
+                "Encode it again, or decode what is there: --partial on the command "
+                "line, partial=True in Python."
             )
         while self.num_frames and not self._is_whole(blocks - 1):
             blocks -= 1

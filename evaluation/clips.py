@@ -73,9 +73,9 @@ def find_clips(
     """List the recordings of a folder or a manifest.
 
     A folder's ``manifest.csv`` is read when present; recordings that it does
-    not list are taken too, unless they are hidden. Columns used, all but the first optional: ``path``
-    (relative to the manifest), ``domain``, ``speaker``, ``transcript``,
-    ``language``.
+    not list are taken too, unless they are hidden. Columns used, all but the
+    first optional: ``path`` (relative to the manifest), ``domain``, ``speaker``,
+    ``transcript``, ``language``.
 
     Arguments
     ---------

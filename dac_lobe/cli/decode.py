@@ -149,7 +149,6 @@ def decode(
                 source_of(task.source) as source,
                 output_file(task.output, suffix) as target,
             ):
-                _check_complete(source, partial)
                 decode_file(
                     codecs[model or _named_model(source)],
                     source,
@@ -183,22 +182,6 @@ class _Codecs(dict):
             if model not in self:
                 self[model] = DAC.from_pretrained(model, **self._where)
         return self[model]
-
-
-def _check_complete(source: Path | BinaryIO, partial: bool) -> None:
-    """Raise for an unfinished file, in the words of the command line."""
-    from dac_lobe.container import ContainerError, PackedReader
-    from dac_lobe.legacy import is_legacy
-
-    if partial or is_legacy(source):
-        return
-    with PackedReader(source, partial=True) as reader:
-        if not reader.complete:
-            seconds = reader.num_frames / reader.header.frame_rate
-            raise ContainerError(
-                f"{reader.name} is unfinished or damaged at its end: {seconds:.1f} s "
-                "are readable. Encode it again, or decode these by --partial."
-            )
 
 
 def _named_model(source: Path | BinaryIO) -> str:
