@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip install -c constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 # What a change of makes pip run again; sources of the native kernel are compiled by it.
 SOURCES := pyproject.toml setup.py constraints.txt scripts/set_torchaudio_aside.py \
-	$(wildcard dac_lobe/*/*.cpp dac_lobe/*/*.h)
+	$(wildcard dac_lobe/execution/native/*.cpp dac_lobe/execution/native/*.h)
 # Everything, once installed, serves the demo too.
 FOR_DEMO := $(if $(wildcard $(VENV)/.installed-all),$(VENV)/.installed-all,$(VENV)/.installed-demo)
 # Two test processes on two cores: each gets one thread.
@@ -60,7 +60,7 @@ bench: $(VENV)/.installed-all
 	$(BIN)/python benchmarks/speed.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo/output dac_lobe/*.so dac_lobe/*/*.so \
+	rm -rf $(VENV) build dist *.egg-info demo/output dac_lobe/execution/native/*.so \
 		.pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -3,7 +3,7 @@
 The kernel is optional: without a compiler that takes it (or with
 DAC_LOBE_NO_NATIVE=1) the package installs without it and runs in plain torch.
 The same source is built once per instruction set, as plain shared libraries
-that link neither Python nor torch; dac_lobe/fast/native.py loads the one that
+that link neither Python nor torch; dac_lobe/execution/native/library.py loads the one that
 the processor can run.
 """
 
@@ -30,10 +30,10 @@ def kernels():
         return []
     return [
         Extension(
-            f"dac_lobe.fast._native_{isa}",
-            ["dac_lobe/native/kernel.cpp"],
+            f"dac_lobe.execution.native._native_{isa}",
+            ["dac_lobe/execution/native/kernel.cpp"],
             depends=[
-                f"dac_lobe/native/{name}.h"
+                f"dac_lobe/execution/native/{name}.h"
                 for name in (
                     *("convolution", "parallel", "products"),
                     *("residual", "search", "strided", "vectors", "winograd"),

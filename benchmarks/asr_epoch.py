@@ -36,7 +36,7 @@ from benchmarks.weights import make_codec  # noqa: E402
 from dac_lobe import DAC, DACTokenizer  # noqa: E402
 from dac_lobe.audio import read_audio  # noqa: E402
 from dac_lobe.tokens import TokenStore  # noqa: E402
-from dac_lobe.variants import VARIANTS  # noqa: E402
+from dac_lobe.weights.variants import VARIANTS  # noqa: E402
 from scripts.fill_table import fill  # noqa: E402
 
 YAML = ROOT / "recipes" / "asr" / "hparams" / "an4_tiny.yaml"

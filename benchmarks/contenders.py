@@ -115,7 +115,7 @@ def _ours(folder: Path, **options: object) -> Codec:
     except ValueError as error:
         raise MissingError(str(error)) from error
     encode = lambda wav: model.encode(wav)[1::-1]  # noqa: E731
-    return Codec(encode, lambda z: model.decode(z), repr(model._engine))
+    return Codec(encode, lambda z: model.decode(z), repr(model.executor))
 
 
 REFERENCE = "SpeechBrain lobe"

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import torch
 
 from dac_lobe import DAC
-from dac_lobe.fast.native import find_native
-from dac_lobe.fast.plan import Residual, Step, Upsample, make_plan
+from dac_lobe.execution.native.library import find_native
+from dac_lobe.execution.plan import Residual, Step, Upsample, make_plan
 
 __all__ = ["Cost", "cost_per_second", "peak_gflops"]
 

@@ -33,7 +33,7 @@ import torch  # noqa: E402
 
 from benchmarks.memory import peak_above, status  # noqa: E402
 from dac_lobe import DAC  # noqa: E402
-from dac_lobe.variants import variant  # noqa: E402
+from dac_lobe.weights.variants import variant  # noqa: E402
 
 FACES = ("encode_file", "encode_file_to", "decode_file")
 RETURNS_ALL = "encode_file"  # all codes, 2 bytes each: the others must not grow

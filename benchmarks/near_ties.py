@@ -3,8 +3,8 @@
     python benchmarks/near_ties.py [FOLDER]
 
 Speech is encoded whole and in windows of several lengths, by each backend. A
-frame's margins (`dac_lobe.ties.margins`) then differ by rounding alone. The
-largest difference must stay below `dac_lobe.ties.TOLERANCE`, or a code could
+frame's margins (`dac_lobe.execution.near_ties.margins`) then differ by rounding alone. The
+largest difference must stay below `dac_lobe.execution.near_ties.TOLERANCE`, or a code could
 depend on how the signal was cut; the smaller the tolerance, the fewer frames are
 computed twice.
 
@@ -33,8 +33,8 @@ import torch  # noqa: E402
 from benchmarks.speed import load_codec, speech  # noqa: E402
 from dac_lobe import DAC, fast  # noqa: E402
 from dac_lobe.audio import read_audio  # noqa: E402
-from dac_lobe.receptive_field import encoder_context  # noqa: E402
-from dac_lobe.ties import TOLERANCE, margins  # noqa: E402
+from dac_lobe.execution.near_ties import TOLERANCE, margins  # noqa: E402
+from dac_lobe.network.context import encoder_context  # noqa: E402
 
 # Frames kept of each window: a seam in every one, up to few seams.
 KEPT = (1, 3, 16, 64, 200)
@@ -49,8 +49,8 @@ class Margins(NamedTuple):
 
 def encode(codec: DAC, wav: torch.Tensor) -> Margins:
     """Encode [1, 1, T] at once, without settling anything."""
-    z = codec._encode_frames(wav, None)
-    quantized = codec._quantize(z, codec.num_codebooks)
+    z = codec.encode_frames(wav, None)
+    quantized = codec.quantize(z, codec.num_codebooks)
     return Margins(quantized.codes[0], margins(codec.quantizer, z, quantized)[0])
 
 

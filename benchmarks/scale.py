@@ -30,7 +30,7 @@ from dac_lobe.audio import read_audio  # noqa: E402
 from dac_lobe.data import read_manifest, write_manifest  # noqa: E402
 from dac_lobe.data.manifest import Item  # noqa: E402
 from dac_lobe.tokens import extract  # noqa: E402
-from dac_lobe.variants import VARIANTS  # noqa: E402
+from dac_lobe.weights.variants import VARIANTS  # noqa: E402
 from scripts.fill_table import fill  # noqa: E402
 
 HOURS = (1, 1_000, 10_000, 100_000, 1_000_000)

@@ -45,7 +45,7 @@ from benchmarks.contenders import (  # noqa: E402
 )
 from benchmarks.weights import make_codec  # noqa: E402
 from dac_lobe import DAC  # noqa: E402
-from dac_lobe.variants import VARIANTS  # noqa: E402
+from dac_lobe.weights.variants import VARIANTS  # noqa: E402
 
 SHARED = ROOT.parent / "shared" / "audio"
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from dac_lobe import DAC
-from dac_lobe.layers import ResidualUnit, Snake1d
+from dac_lobe.network.layers import ResidualUnit, Snake1d
 
 __all__ = ["make_codec", "scale_on"]
 

@@ -1,11 +1,9 @@
-"""The Descript Audio Codec as a lobe: encoder, quantizer, decoder.
+"""The Descript Audio Codec as a lobe: the network, and all that one does with it.
 
 A drop-in for ``speechbrain.lobes.models.discrete.dac.DAC``: same constructor,
 same tuples, same state-dict keys. What differs is listed in docs/drop-in.md.
 
-Adapted from https://github.com/descriptinc/descript-audio-codec
-(MIT License, Copyright (c) 2023-present, Descript) and its port in SpeechBrain
-(Apache License 2.0); see NOTICE. Paper: https://arxiv.org/abs/2306.06546
+This is the top of the house: nothing that `DAC` is made of imports it.
 
 Authors
  * The dac-lobe developers 2026
@@ -14,31 +12,27 @@ Authors
 from __future__ import annotations
 
 import inspect
-import math
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 import torch
-import torch.nn.functional as F
-from torch import nn
 
-from dac_lobe.checks import check_audio, check_config, reconcile
-from dac_lobe.decoder import Decoder
-from dac_lobe.encoder import Encoder
-from dac_lobe.layers import init_weights, keep_valid
-from dac_lobe.lengths import align, sample_lengths, wanted_lengths
-from dac_lobe.outputs import Encoded, Forwarded, FromCodes, ResidualQuantized
-from dac_lobe.quantizer import ResidualVectorQuantize
-from dac_lobe.ties import settle
+from dac_lobe.network.autoencoder import Autoencoder
+from dac_lobe.network.checks import reconcile
+from dac_lobe.network.layers import init_weights
+from dac_lobe.network.outputs import Encoded, Forwarded
 
 if TYPE_CHECKING:
-    from dac_lobe.fast.engine import Engine
+    from dac_lobe.container import Packed
+    from dac_lobe.execution.streaming import StreamingDecoder, StreamingEncoder
+    from dac_lobe.weights.checkpoint import Checkpoint
 
 __all__ = ["DAC", "Encoded", "Forwarded"]
 
 
-class DAC(nn.Module):
+class DAC(Autoencoder):
     """Descript Audio Codec.
 
     `DAC.from_pretrained` is the usual way in; the constructor is SpeechBrain's.
@@ -107,8 +101,6 @@ class DAC(nn.Module):
     torch.Size([1, 1, 100])
     """
 
-    _engine: Engine | None = None  # set by dac_lobe.fast.attach
-
     def __init__(
         self,
         encoder_dim: int = 64,
@@ -130,7 +122,6 @@ class DAC(nn.Module):
         *,
         delay: int | None = None,
     ):
-        super().__init__()
         config = {
             "encoder_dim": encoder_dim,
             "encoder_rates": encoder_rates,
@@ -144,51 +135,38 @@ class DAC(nn.Module):
             "sample_rate": sample_rate,
             "delay": delay,
         }
-        checkpoint = None
+        checkpoint: Checkpoint | None = None
         if load_pretrained or load_path:
-            from dac_lobe.checkpoint import read_checkpoint
-            from dac_lobe.fetch import download
+            from dac_lobe.weights.checkpoint import read_checkpoint
+            from dac_lobe.weights.fetch import download
 
             checkpoint = read_checkpoint(
                 load_path or download(model_type, model_bitrate, tag)
             )
             config = reconcile(config, _DEFAULTS, checkpoint.config)
         if checkpoint is None:
-            self._build(config)
+            super().__init__(config)
             self.apply(init_weights)
-        else:
-            # Nothing is allocated, or drawn at random, only to be overwritten.
-            with torch.device("meta"):
-                self._build(config)
-            checkpoint.load_into(self)
-            self.metadata = checkpoint.metadata
-            self.eval()
-
-    def _build(self, config: dict[str, Any]) -> None:
-        """Set the attributes and make the layers that ``config`` describes."""
-        config = {**config, "delay": config["delay"] or 0}
-        for name, value in check_config(config).items():
-            setattr(self, name, value)
-        self.hop_length = math.prod(self.encoder_rates)
-        self.encoder = Encoder(self.encoder_dim, self.encoder_rates, self.latent_dim)
-        self.quantizer = ResidualVectorQuantize(
-            input_dim=self.latent_dim,
-            n_codebooks=self.n_codebooks,
-            codebook_size=self.codebook_size,
-            codebook_dim=self.codebook_dim,
-            quantizer_dropout=self.quantizer_dropout,
-        )
-        self.decoder = Decoder(self.latent_dim, self.decoder_dim, self.decoder_rates)
+            return
+        # Nothing is allocated, or drawn at random, only to be overwritten.
+        with torch.device("meta"):
+            super().__init__(config)
+        checkpoint.load_into(self)
+        self.metadata = checkpoint.metadata
+        self.eval()
 
     @classmethod
     def from_pretrained(
         cls,
-        source: str | Path = "16khz-small",
+        source: str | os.PathLike[str] = "16khz-small",
         *,
         device: str | torch.device = "cpu",
-        cache_dir: str | Path | None = None,
-        **options: Any,
-    ) -> DAC:
+        cache_dir: str | os.PathLike[str] | None = None,
+        backend: str = "auto",
+        precision: str = "exact",
+        encoder_precision: str = "exact",
+        compile: bool = False,
+    ) -> Self:
         """Load a codec, in eval mode.
 
         Arguments
@@ -200,8 +178,15 @@ class DAC(nn.Module):
             Where to put the model.
         cache_dir : str or Path, optional
             Where fetched weights are kept; '~/.cache/descript/dac' by default.
-        **options
-            Further options of `dac_lobe.pretrained.load_model`.
+        backend : str
+            What executes inference: 'native' (the C++ kernel), 'torch', or 'auto':
+            native where it is built. DAC_LOBE_BACKEND in the environment wins.
+        precision : str
+            Of the decoder on a GPU: 'exact', 'tf32', 'bf16' or 'fp16'. CPUs are exact.
+        encoder_precision : str
+            Of the encoder on a GPU; codes may change with it.
+        compile : bool
+            Whether to compile the torch backend (seconds, once per process).
 
         Returns
         -------
@@ -219,253 +204,17 @@ class DAC(nn.Module):
         >>> DAC.from_pretrained("16khz-small").n_codebooks
         12
         """
-        from dac_lobe.pretrained import load_model
+        from dac_lobe.execution import attach
+        from dac_lobe.weights.pretrained import load_model
 
         if torch.device(device).type == "cuda" and not torch.cuda.is_available():
             raise ValueError(
                 f"device={str(device)!r}, but torch finds no GPU here. Choose 'cpu', or "
                 "install a torch with CUDA."
             )
-        return load_model(cls, source, cache_dir=cache_dir, **options).to(device)
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments that make a codec of the same shape."""
-        return {
-            "encoder_dim": self.encoder_dim,
-            "encoder_rates": list(self.encoder_rates),
-            "latent_dim": self.latent_dim,
-            "decoder_dim": self.decoder_dim,
-            "decoder_rates": list(self.decoder_rates),
-            "n_codebooks": self.n_codebooks,
-            "codebook_size": self.codebook_size,
-            "codebook_dim": self.codebook_dim,
-            "quantizer_dropout": self.quantizer_dropout,
-            "sample_rate": self.sample_rate,
-            "delay": self.delay,
-        }
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.quantizer.quantizers[0].codebook.weight.device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the weights."""
-        return self.quantizer.quantizers[0].codebook.weight.dtype
-
-    @property
-    def num_codebooks(self) -> int:
-        """Number of codebooks K."""
-        return self.n_codebooks
-
-    @property
-    def backend(self) -> str:
-        """How inference is executed: 'modules', or 'torch' or 'native' (see `fast`)."""
-        return "modules" if self._engine is None else self._engine.backend
-
-    @property
-    def precision(self) -> str:
-        """Precision of the decoder where the codec is now; 'exact' on CPUs."""
-        gpu = self._engine is not None and self.device.type == "cuda"
-        return self._engine.precision if gpu else "exact"
-
-    @property
-    def frame_rate(self) -> float:
-        """Frames per second, in Hz."""
-        return self.sample_rate / self.hop_length
-
-    def bitrate(self, num_codebooks: int | None = None) -> float:
-        """Compute the true bitrate in kbps: frame_rate * K * log2(codebook_size) / 1000.
-
-        Arguments
-        ---------
-        num_codebooks : int, optional
-            Number of codebooks; all by default.
-
-        Returns
-        -------
-        float
-            Kilobits per second.
-        """
-        used = self.quantizer.check_n_quantizers(num_codebooks, "num_codebooks")
-        return self.frame_rate * used * math.log2(self.codebook_size) / 1000
-
-    def encode(
-        self,
-        audio_data: torch.Tensor,
-        n_quantizers: int | None = None,
-        *,
-        lengths: torch.Tensor | None = None,
-    ) -> Encoded:
-        """Encode waveforms into codes.
-
-        Arguments
-        ---------
-        audio_data : torch.Tensor
-            Waveforms of shape [B, 1, T] or [B, T], at the model's sample rate.
-            Padded with zeros on the right to a whole number of hops.
-        n_quantizers : int, optional
-            Number of codebooks to use, 1 to K; all by default.
-        lengths : torch.Tensor, optional
-            Valid lengths per item, shape [B]: relative in (0, 1] if floating
-            point, else in samples. Each item then gets the codes that it would
-            get alone; frames past its own length hold code 0.
-
-        Returns
-        -------
-        Encoded
-            ``z, codes, latents, commitment_loss, codebook_loss`` with ``.frame_lengths``.
-
-        Raises
-        ------
-        ValueError
-            If the audio's shape, type or values, or ``n_quantizers`` are not allowed.
-        """
-        audio_data = check_audio(audio_data, self.dtype, finite=not self.training)
-        used = self.quantizer.check_n_quantizers(n_quantizers)
-        batch, _, samples = audio_data.shape
-        hop = self.hop_length
-        audio_data = F.pad(audio_data, (0, -samples % hop))
-        if lengths is None:
-            frame_lengths = torch.full(
-                (batch,), -(-samples // hop), device=audio_data.device
-            )
-            z = self._encode_frames(audio_data, None)
-        else:
-            valid = sample_lengths(lengths, batch, samples).to(audio_data.device)
-            frame_lengths = -(-valid // hop)
-            audio_data = keep_valid(audio_data, valid)
-            z = self._encode_frames(audio_data, frame_lengths * hop)
-        quantized = self._quantize(
-            z, used if n_quantizers is not None or not self.training else None
-        )
-        if self._settles(audio_data):
-            quantized = settle(self, audio_data, frame_lengths, z, quantized)
-        if lengths is not None:
-            quantized = quantized.keep_valid(frame_lengths)
-        return Encoded(*quantized, frame_lengths=frame_lengths)
-
-    def decode(
-        self, z: torch.Tensor, *, length: int | torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Decode quantized latents into a waveform.
-
-        Arguments
-        ---------
-        z : torch.Tensor
-            Quantized latents of shape [B, D, F].
-        length : int or torch.Tensor, optional
-            Samples wanted, one number or one per item [B]. If None the output
-            is upstream's: raw, and 8 samples short of F hops for 16 and 24 kHz.
-
-        Returns
-        -------
-        torch.Tensor
-            Waveform of shape [B, 1, T]: ``length`` samples aligned with the
-            audio that was encoded; past an item's own length it is zero.
-
-        Raises
-        ------
-        ValueError
-            If the shape of ``z`` or the length is not allowed.
-        """
-        if z.dim() != 3 or z.shape[1] != self.latent_dim:
-            raise ValueError(
-                f"latents have shape {tuple(z.shape)}; [B, {self.latent_dim}, F] is "
-                "needed. To decode codes, use decode_codes(codes)."
-            )
-        batch, _, frames = z.shape
-        if length is not None:
-            wanted = wanted_lengths(length, batch, frames, self.hop_length)
-            frames = wanted.frames(self.hop_length)
-        if frames == 0:
-            return z.new_zeros(batch, 1, 0)
-        if length is None:
-            return self._decode_frames(z, None)
-        frame_lengths = wanted.frame_lengths(self.hop_length)
-        if frame_lengths is not None:
-            frame_lengths = frame_lengths.to(z.device)
-        raw = self._decode_frames(z[..., :frames], frame_lengths)
-        return wanted.end_each(align(raw, self.delay, wanted.longest))
-
-    def decode_codes(
-        self, codes: torch.Tensor, length: int | torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Decode codes into a waveform.
-
-        Arguments
-        ---------
-        codes : torch.Tensor
-            Integers of shape [B, K', F]; any prefix of the codebooks.
-        length : int or torch.Tensor, optional
-            Samples wanted, one number or one per item [B]; all F hops by default.
-
-        Returns
-        -------
-        torch.Tensor
-            Waveform of shape [B, 1, length], aligned with the encoded audio.
-
-        Raises
-        ------
-        ValueError
-            If the codes or the length are not allowed.
-
-        Example
-        -------
-        >>> codec = DAC.from_pretrained("16khz-small")
-        >>> codec.decode_codes(torch.zeros(1, 4, 5, dtype=torch.long)).shape
-        torch.Size([1, 1, 1600])
-        """
-        z = self._dequantize(codes).z
-        if length is None:
-            length = codes.shape[-1] * self.hop_length
-        return self.decode(z, length=length)
-
-    def forward(
-        self,
-        audio_data: torch.Tensor,
-        sample_rate: int | None = None,
-        n_quantizers: int | None = None,
-        *,
-        reconstruct: bool = False,
-    ) -> Forwarded:
-        """Encode waveforms, and decode them again if asked to.
-
-        Arguments
-        ---------
-        audio_data : torch.Tensor
-            Waveforms of shape [B, 1, T].
-        sample_rate : int, optional
-            Their rate in Hz; checked against the model's.
-        n_quantizers : int, optional
-            Number of codebooks to use.
-        reconstruct : bool
-            Whether to decode too, as training does: the reconstruction then
-            starts where the input starts, and is padded or cut to its length.
-
-        Returns
-        -------
-        Forwarded
-            ``codes, z``, with ``.audio`` and the losses as attributes.
-
-        Raises
-        ------
-        ValueError
-            If the sample rate is another than the model's.
-        """
-        if sample_rate is not None and sample_rate != self.sample_rate:
-            raise ValueError(
-                f"the audio has {sample_rate} Hz, this codec codes {self.sample_rate} "
-                "Hz. Resample it first, or use encode_file, which does."
-            )
-        encoded = self.encode(audio_data, n_quantizers)
-        if not reconstruct:
-            return Forwarded(encoded.codes, encoded.z, encoded)
-        raw = self._decode_frames(encoded.z, None)
-        audio = align(raw, self.delay, audio_data.shape[-1])
-        return Forwarded(encoded.codes, encoded.z, encoded, audio)
+        codec = load_model(cls, source, cache_dir=cache_dir)
+        attach(codec, backend, precision, compile, encoder_precision=encoder_precision)
+        return codec.to(device)
 
     def encode_chunked(
         self,
@@ -477,9 +226,9 @@ class DAC(nn.Module):
     ) -> torch.Tensor:
         """Encode a waveform of any length in bounded memory, code for code as `encode`.
 
-        See `dac_lobe.chunked.encode_chunked`.
+        See `dac_lobe.execution.chunked.encode_chunked`.
         """
-        from dac_lobe.chunked import encode_chunked
+        from dac_lobe.execution.chunked import encode_chunked
 
         return encode_chunked(self, audio, chunk_frames, num_codebooks, lengths=lengths)
 
@@ -491,91 +240,88 @@ class DAC(nn.Module):
     ) -> torch.Tensor:
         """Decode codes of any length in bounded memory, as `decode_codes` does.
 
-        See `dac_lobe.chunked.decode_chunked`.
+        See `dac_lobe.execution.chunked.decode_chunked`.
         """
-        from dac_lobe.chunked import decode_chunked
+        from dac_lobe.execution.chunked import decode_chunked
 
         return decode_chunked(self, codes, chunk_frames, length)
 
-    def streaming_encoder(self, num_codebooks: int | None = None, **options: Any):
-        """Make a `dac_lobe.streaming.StreamingEncoder` of this codec."""
-        from dac_lobe.streaming import StreamingEncoder
+    def streaming_encoder(
+        self, num_codebooks: int | None = None, *, block_frames: int | None = None
+    ) -> StreamingEncoder:
+        """Make a `dac_lobe.execution.streaming.StreamingEncoder` of this codec."""
+        from dac_lobe.execution.streaming import StreamingEncoder
 
-        return StreamingEncoder(self, num_codebooks, **options)
+        return StreamingEncoder(self, num_codebooks, block_frames=block_frames)
 
-    def streaming_decoder(self, **options: Any):
-        """Make a `dac_lobe.streaming.StreamingDecoder` of this codec."""
-        from dac_lobe.streaming import StreamingDecoder
+    def streaming_decoder(self, *, block_frames: int | None = None) -> StreamingDecoder:
+        """Make a `dac_lobe.execution.streaming.StreamingDecoder` of this codec."""
+        from dac_lobe.execution.streaming import StreamingDecoder
 
-        return StreamingDecoder(self, **options)
+        return StreamingDecoder(self, block_frames=block_frames)
 
-    def encode_file(self, path: str | Path, **options: Any):
+    def encode_file(
+        self,
+        path: str | os.PathLike[str] | BinaryIO,
+        *,
+        num_codebooks: int | None = None,
+        normalize_db: float | None = None,
+        progress: Callable[[float, float], object] | None = None,
+    ) -> Packed:
         """Encode an audio file of any rate and channel count into a `Packed`.
 
         See `dac_lobe.files.encode_file`.
         """
         from dac_lobe.files import encode_file
 
-        return encode_file(self, path, **options)
+        return encode_file(
+            self,
+            path,
+            num_codebooks=num_codebooks,
+            normalize_db=normalize_db,
+            progress=progress,
+        )
 
-    def decode_file(self, source: Any, output: str | Path, **options: Any):
+    def decode_file(
+        self,
+        source: Packed | str | os.PathLike[str] | BinaryIO,
+        output: str | os.PathLike[str],
+        *,
+        num_codebooks: int | None = None,
+        start: float = 0.0,
+        duration: float | None = None,
+        sample_rate: int | None = None,
+        subtype: str | None = None,
+        partial: bool = False,
+        progress: Callable[[float, float], object] | None = None,
+    ) -> Path:
         """Decode a packed file, or a `Packed`, into an audio file.
 
         See `dac_lobe.files.decode_file`.
         """
         from dac_lobe.files import decode_file
 
-        return decode_file(self, source, output, **options)
+        return decode_file(
+            self,
+            source,
+            output,
+            num_codebooks=num_codebooks,
+            start=start,
+            duration=duration,
+            sample_rate=sample_rate,
+            subtype=subtype,
+            partial=partial,
+            progress=progress,
+        )
 
-    def save(self, path: str | Path, **options: Any) -> Path:
+    def save(self, path: str | os.PathLike[str], *, half: bool = False) -> Path:
         """Write a checkpoint: official (.pth), safetensors, or a transformers folder.
 
-        See `dac_lobe.pretrained.save_model`.
+        See `dac_lobe.weights.pretrained.save_model`.
         """
-        from dac_lobe.pretrained import save_model
+        from dac_lobe.weights.pretrained import save_model
 
-        return save_model(self, path, **options)
-
-    def _encode_frames(
-        self, audio: torch.Tensor, lengths: torch.Tensor | None
-    ) -> torch.Tensor:
-        """Run the encoder on whole hops."""
-        if self._use_engine(self.encoder, audio):
-            return self._engine.encode_frames(self, audio, lengths)
-        return self.encoder(audio, lengths)
-
-    def _decode_frames(
-        self, z: torch.Tensor, frame_lengths: torch.Tensor | None
-    ) -> torch.Tensor:
-        """Run the decoder; the result is raw."""
-        if self._use_engine(self.decoder, z):
-            return self._engine.decode_frames(self, z, frame_lengths)
-        return self.decoder(z, frame_lengths)
-
-    def _quantize(self, z: torch.Tensor, used: int | None) -> ResidualQuantized:
-        """Run the quantizer on latents; None codebooks is training's choice."""
-        if used is not None and self._use_engine(self.quantizer, z):
-            return self._engine.quantize(self, z, used)
-        return self.quantizer(z, used)
-
-    def _dequantize(self, codes: torch.Tensor) -> FromCodes:
-        """Rebuild latents from codes."""
-        if self._use_engine(self.quantizer, codes):
-            return self._engine.dequantize(self, codes)
-        return self.quantizer.from_codes(codes)
-
-    def _use_engine(self, part: nn.Module, x: torch.Tensor) -> bool:
-        """Tell whether a fast engine is attached and ``part`` is run in inference."""
-        if self._engine is None or part.training or not torch.is_tensor(x):
-            return False
-        return not (x.requires_grad and torch.is_grad_enabled())
-
-    def _settles(self, audio: torch.Tensor) -> bool:
-        """Tell whether near ties are settled: where fast kernels round freely.
-
-        The modules themselves are left to choose as upstream's do, bit for bit.
-        """
-        return audio.device.type == "cpu" and self._use_engine(self.encoder, audio)
+        return save_model(self, path, half=half)
 
 
 _DEFAULTS = {

@@ -22,16 +22,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from dac_lobe.atomic import replacing
 from dac_lobe.audio import AudioReader, write_audio
-from dac_lobe.chunked import (
+from dac_lobe.audio.resampling import Resampler
+from dac_lobe.dac import DAC
+from dac_lobe.disk.atomic import replacing
+from dac_lobe.execution.chunked import (
     decode_chunked,
     decoder_context,
     default_chunk_frames,
     windows,
 )
-from dac_lobe.dac import DAC
-from dac_lobe.resample import Resampler
 
 __all__ = ["HanceCodec", "HanceEncoded"]
 

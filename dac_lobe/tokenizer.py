@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from dac_lobe.dac import DAC
-from dac_lobe.lengths import sample_lengths
+from dac_lobe.network.lengths import sample_lengths
 
 __all__ = ["DACTokenizer"]
 

@@ -27,7 +27,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from dac_lobe.folders import AUDIO_SUFFIXES, Task, plan
+from dac_lobe.cli.tasks import Task, plan
+from dac_lobe.disk.suffixes import AUDIO_SUFFIXES
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -70,8 +70,8 @@ def reaching_dac(**changes):
     would hold for any context. Here the outer taps carry the weight, so that one
     frame of context too little changes the output in the second digit.
     """
-    from dac_lobe.layers import fold_weight_norm
-    from dac_lobe.receptive_field import convolutions
+    from dac_lobe.network.layers import fold_weight_norm
+    from dac_lobe.network.receptive_field import convolutions
 
     generator = torch.Generator().manual_seed(2)
     codec = fold_weight_norm(seeded_dac(**{"codebook_size": 64, **changes})).double()
@@ -123,7 +123,7 @@ def make_dac():
 @pytest.fixture(params=["16khz", "24khz", "44khz", "44khz-16kbps"])
 def narrow_dac(request):
     """Make narrow seeded copies of each official variant: ``narrow_dac(...)``."""
-    from dac_lobe.variants import VARIANTS
+    from dac_lobe.weights.variants import VARIANTS
 
     config = dict(VARIANTS[request.param].config)
     config |= {"encoder_dim": 2, "decoder_dim": 32, "codebook_size": 64, "delay": 0}

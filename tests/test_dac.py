@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dac_lobe import DAC
-from dac_lobe.layers import fold_weight_norm
-from dac_lobe.variants import VARIANTS
+from dac_lobe.network.layers import fold_weight_norm
+from dac_lobe.weights.variants import VARIANTS
 
 EXACT = 1e-11  # float64: what rounding leaves
 

@@ -21,25 +21,25 @@ TESTS = Path(__file__).resolve().parent
 
 ELSEWHERE = {
     1: [  # writes that are cut short, no check, no lock, no resume
-        "test_fetch.py::test_a_killed_download_is_continued",
-        "test_fetch.py::test_truncated_answers_are_continued",
-        "test_fetch.py::test_eight_processes_ask_once",
-        "test_fetch.py::test_a_changed_file_is_fetched_again",
-        "test_fetch.py::test_a_silent_server_times_out",
+        "weights/test_fetch.py::test_a_killed_download_is_continued",
+        "weights/test_fetch.py::test_truncated_answers_are_continued",
+        "weights/test_fetch.py::test_eight_processes_ask_once",
+        "weights/test_fetch.py::test_a_changed_file_is_fetched_again",
+        "weights/test_fetch.py::test_a_silent_server_times_out",
     ],
-    2: ["test_fetch.py::test_unknown_models_are_value_errors"],  # asserts
-    3: ["test_fetch.py::test_unknown_models_are_value_errors"],  # bare KeyError
-    4: ["test_fetch.py::test_all_labels_ignore_case"],
+    2: ["weights/test_fetch.py::test_unknown_models_are_value_errors"],  # asserts
+    3: ["weights/test_fetch.py::test_unknown_models_are_value_errors"],  # bare KeyError
+    4: ["weights/test_fetch.py::test_all_labels_ignore_case"],
     5: [  # text as path, cache folder, offline
-        "test_fetch.py::test_local_path_may_be_text",
-        "test_fetch.py::test_cache_dir_wins_over_the_environment",
-        "test_fetch.py::test_the_network_is_not_touched",
+        "weights/test_fetch.py::test_local_path_may_be_text",
+        "weights/test_fetch.py::test_cache_dir_wins_over_the_environment",
+        "weights/test_fetch.py::test_the_network_is_not_touched",
     ],
-    6: ["test_checkpoint.py::test_code_is_not_run"],
+    6: ["weights/test_checkpoint.py::test_code_is_not_run"],
     7: [  # partial loads
-        "test_checkpoint.py::test_one_error_says_what_is_wrong",
-        "test_checkpoint.py::test_a_partial_load_changes_nothing",
-        "test_checkpoint.py::test_strict_even_when_speechbrains_argument_says_no",
+        "weights/test_checkpoint.py::test_one_error_says_what_is_wrong",
+        "weights/test_checkpoint.py::test_a_partial_load_changes_nothing",
+        "weights/test_checkpoint.py::test_strict_even_when_speechbrains_argument_says_no",
     ],
 }
 
@@ -213,7 +213,7 @@ def test_row_21_nothing_is_scripted(lobe):
 def test_row_21_the_graph_is_whole():
     """SpeechBrain's breaks at its scripted activation on some releases of torch."""
     from dac_lobe import DAC
-    from dac_lobe.layers import fold_weight_norm
+    from dac_lobe.network.layers import fold_weight_norm
 
     codec = fold_weight_norm(DAC(**TINY).eval())
     wav = torch.randn(1, 1, 64)
@@ -226,8 +226,7 @@ def test_row_21_the_graph_is_whole():
 def test_row_22_weight_norm_can_be_folded(lobe, wav):
     codec = lobe.DAC(**TINY).eval()
     z = codec.encode(wav)[0]
-    layers = import_module(f"{lobe.__name__}.layers")
-    layers.fold_weight_norm(codec)
+    lobe.fold_weight_norm(codec)
     assert {key.split(".")[-1] for key in codec.state_dict()} == {
         "alpha",
         "bias",

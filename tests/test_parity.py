@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 import dac_lobe
 from dac_lobe import DAC
-from dac_lobe.variants import VARIANTS
+from dac_lobe.weights.variants import VARIANTS
 
 GOLDEN = Path(__file__).resolve().parent / "golden" / "descript.safetensors"
 OFFICIAL = ["16khz", "24khz", "44khz", "44khz-16kbps"]

@@ -118,7 +118,8 @@ def decode(
     """
     from dac_lobe.cli.pipes import output_file, source_of
     from dac_lobe.cli.progress import Report
-    from dac_lobe.folders import PACKED_SUFFIXES, Task, run
+    from dac_lobe.cli.tasks import Task, run
+    from dac_lobe.disk.suffixes import PACKED_SUFFIXES
 
     if duration == 0:
         raise UsageError("--duration 0: more than 0 seconds are needed.")
@@ -126,8 +127,8 @@ def decode(
     tasks = tasks_for(
         inputs, output, PACKED_SUFFIXES, suffix, stdin=stdin, stdout=stdout
     )
-    from dac_lobe.completion import check_replaceable, is_decoded
     from dac_lobe.files import decode_file
+    from dac_lobe.files.done import check_replaceable, is_decoded
 
     codecs = _Codecs(check_device(device), cache_dir)
     if model is not None:
@@ -191,8 +192,8 @@ def _named_model(source: Path | BinaryIO) -> str:
     fetch what it likes.
     """
     from dac_lobe.container import PackedReader
-    from dac_lobe.legacy import is_legacy
-    from dac_lobe.variants import find_variant
+    from dac_lobe.container.official import is_legacy
+    from dac_lobe.weights.variants import find_variant
 
     if is_legacy(source):
         raise ValueError(

@@ -23,15 +23,15 @@ def download(
     cache_dir: CacheDir = None,
 ) -> None:
     """Fetch the weights of a model and print where they lie."""
-    from dac_lobe.variants import find_variant
+    from dac_lobe.weights.variants import find_variant
 
     if find_variant(model) is None and "/" not in model:
-        from dac_lobe.variants import variant
+        from dac_lobe.weights.variants import variant
 
         try:
             variant(model)
         except ValueError as error:
             raise UsageError(str(error)) from error
-    from dac_lobe.pretrained import find_weights
+    from dac_lobe.weights.pretrained import find_weights
 
     print(find_weights(model, cache_dir))

@@ -88,7 +88,8 @@ def encode(
     """
     from dac_lobe.cli.pipes import PIPE, binary_output, output_file, source_of
     from dac_lobe.cli.progress import Report
-    from dac_lobe.folders import AUDIO_SUFFIXES, PACKED_SUFFIXES, Task, run
+    from dac_lobe.cli.tasks import Task, run
+    from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, PACKED_SUFFIXES
 
     tasks = tasks_for(
         inputs, output, AUDIO_SUFFIXES, ".dac", stdin=stdin, stdout=stdout
@@ -104,9 +105,9 @@ def encode(
     codec = load_codec(model, device, cache_dir)
     check_codebooks(codec, codebooks)
     settings = {"num_codebooks": codebooks, "normalize_db": normalize}
-    from dac_lobe.completion import check_replaceable, is_encoded, is_packed
     from dac_lobe.files import encode_file_to
-    from dac_lobe.legacy_files import encode_legacy
+    from dac_lobe.files.done import check_replaceable, is_encoded, is_packed
+    from dac_lobe.files.official import encode_legacy
 
     share_cores(jobs)
     with Report(len(tasks), "encoded", quiet) as report:

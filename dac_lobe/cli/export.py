@@ -33,6 +33,6 @@ def export(
     ] = None,
 ) -> None:
     """Export a trained ASR or TTS recipe for `dac_lobe.inference`."""
-    from dac_lobe.export import export_model
+    from dac_lobe.inference.export import export_model
 
     print(export_model(run_folder, output, model))

@@ -15,8 +15,8 @@ import typer
 from dac_lobe.cli.options import CacheDir, UsageError, load_codec
 
 if TYPE_CHECKING:
+    from dac_lobe.container.official import LegacyFile
     from dac_lobe.dac import DAC
-    from dac_lobe.legacy import LegacyFile
 
 __all__ = ["info"]
 
@@ -52,7 +52,7 @@ def _is_checkpoint(path: Path) -> bool:
 
 def _file_rows(path: Path) -> dict[str, Any]:
     from dac_lobe.container import PackedReader
-    from dac_lobe.legacy import LegacyFile, is_legacy
+    from dac_lobe.container.official import LegacyFile, is_legacy
 
     if is_legacy(path):
         return {"file": str(path), **_legacy_rows(LegacyFile.load(path))}
@@ -96,9 +96,9 @@ def _legacy_rows(file: LegacyFile) -> dict[str, Any]:
 
 
 def _model_rows(codec: DAC) -> dict[str, Any]:
-    from dac_lobe.audio_codes import model_name
-    from dac_lobe.fast import describe
-    from dac_lobe.fingerprint import fingerprint
+    from dac_lobe.execution import describe
+    from dac_lobe.files.encoding import model_name
+    from dac_lobe.weights.fingerprint import fingerprint
 
     return {
         "model": model_name(codec),

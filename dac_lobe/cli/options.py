@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dac_lobe.cli.pipes import PIPE
-from dac_lobe.folders import Task, plan
+from dac_lobe.cli.tasks import Task, plan
 
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC

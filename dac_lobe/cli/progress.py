@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from dac_lobe.folders import Outcome
+from dac_lobe.cli.tasks import Outcome
 
 __all__ = ["Report"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dac_lobe.loudness import gain_to, measure_loudness
+from dac_lobe.audio.loudness import gain_to, measure_loudness
 
 __all__ = ["Augment"]
 

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import soundfile
 
-from dac_lobe.atomic import replacing
 from dac_lobe.data.manifest import read_duration, write_manifest
+from dac_lobe.disk.atomic import replacing
 
 logger = logging.getLogger(__name__)
 

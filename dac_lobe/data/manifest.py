@@ -23,8 +23,8 @@ from pathlib import Path
 
 import soundfile
 
-from dac_lobe.atomic import replacing
-from dac_lobe.folders import AUDIO_SUFFIXES, is_hidden
+from dac_lobe.disk.atomic import replacing
+from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, is_hidden
 
 __all__ = ["Item", "read_duration", "read_manifest", "write_manifest"]
 

@@ -14,7 +14,8 @@ Authors
 
 from __future__ import annotations
 
-from dac_lobe.encodec.codec import EnCodec, EnCodecEncoded
+from dac_lobe.encodec.codec import EnCodec
+from dac_lobe.encodec.network import EnCodecEncoded
 from dac_lobe.encodec.packed import EnCodecPacked
 
 __all__ = ["EnCodec", "EnCodecEncoded", "EnCodecPacked"]

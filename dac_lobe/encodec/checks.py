@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from dac_lobe.checks import check_audio
+from dac_lobe.network.checks import check_audio
 
 __all__ = ["check_scales", "check_waveforms"]
 

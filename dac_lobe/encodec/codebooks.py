@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from transformers import EncodecModel
 
-from dac_lobe.quantizer import ResidualVectorQuantize
+from dac_lobe.network.quantizer import ResidualVectorQuantize
 
 __all__ = ["Codebooks"]
 

@@ -1,13 +1,4 @@
-"""EnCodec as a codec: rates, codes, scales and chunks.
-
-The network is transformers' ``EncodecModel``; paper: https://arxiv.org/abs/2210.13438
-
-The 24 kHz model codes a clip as a whole. The 48 kHz model codes chunks of 1 s,
-each divided by its loudness, of which 1 % overlaps the next:
-
-    samples  |----------------------|        chunk 0, 150 frames, one scale
-                                  |----------------------|        chunk 1
-    frames   |0 1 2 ........... 149|150 ........... 299|
+"""EnCodec behind the interface of `dac_lobe.DAC`: weights, files, any length.
 
 Authors
  * The dac-lobe developers 2026
@@ -15,47 +6,19 @@ Authors
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Self
 
 import torch
-from torch import nn
-from transformers import EncodecConfig, EncodecModel
 
-from dac_lobe.encodec.checks import check_scales, check_waveforms
-from dac_lobe.encodec.clips import decode_clips, encode_clips
-from dac_lobe.encodec.codebooks import Codebooks
-from dac_lobe.encodec.grid import Grid
+from dac_lobe.encodec.network import EnCodecNetwork
+from dac_lobe.encodec.packed import EnCodecPacked, decode_file, encode_file
 from dac_lobe.encodec.source import load_encodec
-from dac_lobe.lengths import sample_lengths, wanted_lengths
 
-if TYPE_CHECKING:
-    from dac_lobe.encodec.packed import EnCodecPacked
-
-__all__ = ["EnCodec", "EnCodecEncoded"]
+__all__ = ["EnCodec"]
 
 
-class EnCodecEncoded(NamedTuple):
-    """What `EnCodec.encode` returns.
-
-    Attributes
-    ----------
-    codes : torch.Tensor
-        Codes, shape [B, K, F]; those of a chunked model chunk after chunk.
-    scales : torch.Tensor or None
-        What each chunk was divided by, shape [B, chunks]; None where the model
-        does not normalise.
-    frame_lengths : torch.Tensor
-        Valid frames per item, shape [B].
-    """
-
-    codes: torch.Tensor
-    scales: torch.Tensor | None
-    frame_lengths: torch.Tensor
-
-
-class EnCodec(nn.Module):
+class EnCodec(EnCodecNetwork):
     """EnCodec with the methods and words of `dac_lobe.DAC`.
 
     Arguments
@@ -72,6 +35,7 @@ class EnCodec(nn.Module):
 
     Example
     -------
+    >>> from transformers import EncodecConfig, EncodecModel
     >>> config = EncodecConfig(
     ...     num_filters=4, hidden_size=8, codebook_size=16, upsampling_ratios=[4, 2]
     ... )
@@ -83,19 +47,6 @@ class EnCodec(nn.Module):
     torch.Size([1, 1, 100])
     """
 
-    delay = 0
-
-    def __init__(
-        self, model: EncodecModel, *, scale: float | None = None, mono: bool = False
-    ):
-        super().__init__()
-        self.model = model.eval()
-        self.quantizer = Codebooks(model)
-        self.grid = Grid.of(model.config)
-        self.scale = scale
-        self.mono = mono
-        self.source: str | None = None
-
     @classmethod
     def from_pretrained(
         cls,
@@ -103,8 +54,9 @@ class EnCodec(nn.Module):
         *,
         device: str | torch.device = "cpu",
         cache_dir: str | Path | None = None,
-        **options: Any,
-    ) -> EnCodec:
+        scale: float | None = None,
+        mono: bool = False,
+    ) -> Self:
         """Load an EnCodec, in eval mode.
 
         Arguments
@@ -115,8 +67,8 @@ class EnCodec(nn.Module):
             Where to put it.
         cache_dir : str or Path, optional
             Where fetched weights are kept.
-        **options
-            Further arguments of `EnCodec`.
+        scale, mono
+            Arguments of `EnCodec`.
 
         Returns
         -------
@@ -129,189 +81,9 @@ class EnCodec(nn.Module):
         FetchError
             If it is neither here nor can be fetched.
         """
-        codec = cls(load_encodec(source, cache_dir), **options)
+        codec = cls(load_encodec(source, cache_dir), scale=scale, mono=mono)
         codec.source = f"encodec-{Path(source).name}"
         return codec.to(device)
-
-    @property
-    def config(self) -> EncodecConfig:
-        """The configuration of the model."""
-        return self.model.config
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples per second of the audio that the model codes."""
-        return self.config.sampling_rate
-
-    @property
-    def channels(self) -> int:
-        """Channels of the audio that comes back."""
-        return 1 if self.mono else self.config.audio_channels
-
-    @property
-    def hop_length(self) -> int:
-        """Samples per frame."""
-        return self.config.hop_length
-
-    @property
-    def frame_rate(self) -> float:
-        """Frames that a second of audio takes, in Hz, overlaps of chunks included."""
-        return self.grid.frame_rate(self.sample_rate)
-
-    @property
-    def num_codebooks(self) -> int:
-        """Number of codebooks K."""
-        return self.quantizer.n_codebooks
-
-    @property
-    def codebook_size(self) -> int:
-        """Codes per codebook."""
-        return self.config.codebook_size
-
-    @property
-    def latent_dim(self) -> int:
-        """Channels of the latents."""
-        return self.config.codebook_dim
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.quantizer.vectors[0].device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the weights."""
-        return self.quantizer.vectors[0].dtype
-
-    def bitrate(self, num_codebooks: int | None = None) -> float:
-        """Compute the bitrate in kbps: frame_rate * K * log2(codebook_size) / 1000.
-
-        The scales of a model that normalises are beyond it: 32 bits a second.
-        """
-        bits = self.quantizer.check_n_quantizers(
-            num_codebooks, "num_codebooks"
-        ) * math.log2(self.codebook_size)
-        return self.frame_rate * bits / 1000
-
-    def codebooks_for(self, bandwidth: float) -> int:
-        """Return the number of codebooks behind one of EnCodec's nominal kbps.
-
-        Raises
-        ------
-        ValueError
-            If the model has no such bandwidth.
-        """
-        allowed = self.config.target_bandwidths
-        if bandwidth not in allowed:
-            raise ValueError(
-                f"bandwidth={bandwidth} kbps; choose one of "
-                f"{', '.join(map(str, allowed))}, or give num_codebooks."
-            )
-        return self.quantizer.behind(bandwidth)
-
-    @torch.no_grad()
-    def encode(
-        self,
-        audio_data: torch.Tensor,
-        n_quantizers: int | None = None,
-        *,
-        lengths: torch.Tensor | None = None,
-    ) -> EnCodecEncoded:
-        """Encode waveforms into codes.
-
-        Arguments
-        ---------
-        audio_data : torch.Tensor
-            Waveforms, [B, C, T], or [B, T] for mono. A stereo model doubles mono.
-        n_quantizers : int, optional
-            Number of codebooks to use, 1 to K; all by default.
-        lengths : torch.Tensor, optional
-            Valid lengths per item, shape [B]: relative in (0, 1] if floating
-            point, else in samples. Each item then gets the codes that it would
-            get alone, because it is coded alone (with those of its length).
-
-        Returns
-        -------
-        EnCodecEncoded
-            Codes, scales, frame lengths.
-
-        Raises
-        ------
-        ValueError
-            If the audio or ``n_quantizers`` are not allowed.
-        """
-        audio = check_waveforms(audio_data, self.config.audio_channels, self.dtype)
-        used = self.quantizer.check_n_quantizers(n_quantizers)
-        batch, _, samples = audio.shape
-        if lengths is None:
-            valid = torch.full((batch,), samples)
-        else:
-            valid = sample_lengths(lengths, batch, samples).cpu()
-        frame_lengths = torch.tensor([self.grid.frames(int(n)) for n in valid]).long()
-        longest = self.grid.frames(samples)
-        codes = audio.new_zeros((batch, used, longest), dtype=torch.long)
-        scales = None
-        if self.config.normalize:
-            scales = audio.new_ones(batch, self.grid.chunks(samples))
-        for length in valid.unique().tolist():
-            alike = (valid == length).to(audio.device)
-            part = encode_clips(self.model, audio[alike, :, :length], used)
-            codes[alike, :, : part.codes.shape[-1]] = part.codes
-            if scales is not None:
-                scales[alike, : part.scales.shape[1]] = part.scales
-        return EnCodecEncoded(codes, scales, frame_lengths.to(audio.device))
-
-    def decode_codes(
-        self,
-        codes: torch.Tensor,
-        length: int | torch.Tensor | None = None,
-        *,
-        scales: torch.Tensor | float | None = None,
-    ) -> torch.Tensor:
-        """Decode codes into a waveform.
-
-        Arguments
-        ---------
-        codes : torch.Tensor
-            Integers of shape [B, K', F]; any prefix of the codebooks.
-        length : int or torch.Tensor, optional
-            Samples wanted, one number or one per item [B]; all by default.
-        scales : torch.Tensor or float, optional
-            What `encode` returned, for models that normalise; or one number.
-
-        Returns
-        -------
-        torch.Tensor
-            Waveform of shape [B, C, length], aligned with the encoded audio.
-
-        Raises
-        ------
-        ValueError
-            If the codes, the length or the scales are not allowed.
-        """
-        codes = self.quantizer.check_codes(codes).to(self.device)
-        batch, _, frames = codes.shape
-        if self.config.normalize:
-            scales = self.scale if scales is None else scales
-            scales = check_scales(scales, batch, self.grid.chunks_of(frames))
-            scales = scales.to(self.device, self.dtype)
-        else:
-            scales = None
-        if length is None:
-            length = self.grid.covered(frames)
-        wanted = wanted_lengths(length, batch, frames, self.hop_length)
-        wav = self.quantizer.vectors[0].new_zeros(batch, self.channels, wanted.longest)
-        for samples in wanted.samples.unique().tolist():
-            if samples == 0:
-                continue
-            alike = (wanted.samples == samples).to(codes.device)
-            need = min(self.grid.frames(samples), frames)
-            some = None if scales is None else scales[alike]
-            part = decode_clips(self.model, codes[alike, :, :need], some)
-            part = part.mean(1, keepdim=True) if self.mono else part
-            part = part[..., :samples]
-            wav[alike, :, : part.shape[-1]] = part
-        return wav
 
     def encode_chunked(
         self,
@@ -340,14 +112,10 @@ class EnCodec(nn.Module):
         self, path: str | Path, *, num_codebooks: int | None = None
     ) -> EnCodecPacked:
         """Encode an audio file of any rate and channel count into an `EnCodecPacked`."""
-        from dac_lobe.encodec.packed import encode_file
-
         return encode_file(self, path, num_codebooks=num_codebooks)
 
     def decode_file(
         self, source: EnCodecPacked | str | Path, output: str | Path
     ) -> Path:
         """Decode a packed file, or an `EnCodecPacked`, into an audio file."""
-        from dac_lobe.encodec.packed import decode_file
-
         return decode_file(self, source, output)

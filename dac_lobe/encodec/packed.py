@@ -14,20 +14,17 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
-from dac_lobe.atomic import replacing
 from dac_lobe.audio import AudioReader, read_audio, write_audio
-from dac_lobe.bitpacking import bits_per_code, pack_bits, packed_size, unpack_bits
-from dac_lobe.resample import Resampler, resampled_length
-
-if TYPE_CHECKING:
-    from dac_lobe.encodec.codec import EnCodec
+from dac_lobe.audio.resampling import Resampler, resampled_length
+from dac_lobe.container.bits import bits_per_code, pack_bits, packed_size, unpack_bits
+from dac_lobe.disk.atomic import replacing
+from dac_lobe.encodec.network import EnCodecNetwork
 
 __all__ = ["EnCodecPacked", "decode_file", "encode_file", "weights_digest"]
 
@@ -151,7 +148,7 @@ class EnCodecPacked:
 
 
 def encode_file(
-    codec: EnCodec, path: str | Path, *, num_codebooks: int | None = None
+    codec: EnCodecNetwork, path: str | Path, *, num_codebooks: int | None = None
 ) -> EnCodecPacked:
     """Encode an audio file of any rate and channel count.
 
@@ -160,7 +157,7 @@ def encode_file(
 
     Arguments
     ---------
-    codec : EnCodec
+    codec : EnCodecNetwork
         The codec.
     path : str or Path
         The audio; it is held in memory, for the 24 kHz model codes it whole.
@@ -201,13 +198,13 @@ def encode_file(
 
 @torch.no_grad()
 def decode_file(
-    codec: EnCodec, source: EnCodecPacked | str | Path, output: str | Path
+    codec: EnCodecNetwork, source: EnCodecPacked | str | Path, output: str | Path
 ) -> Path:
     """Decode into an audio file of the rate, length and channels of the source's.
 
     Arguments
     ---------
-    codec : EnCodec
+    codec : EnCodecNetwork
         The codec that made the codes.
     source : EnCodecPacked, str or Path
         What to decode.
@@ -245,7 +242,7 @@ def decode_file(
     return write_audio(output, wav[:, : packed.num_samples], packed.source_rate)
 
 
-def weights_digest(codec: EnCodec) -> str:
+def weights_digest(codec: EnCodecNetwork) -> str:
     """Hash the weights and configuration of an EnCodec: 64 hexadecimal digits."""
     config = {k: v for k, v in codec.config.to_dict().items() if k in _SHAPE}
     sha = hashlib.sha256(json.dumps(config, sort_keys=True).encode())

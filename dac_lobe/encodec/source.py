@@ -13,7 +13,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 from transformers import EncodecModel
 
-from dac_lobe.fetch import download_hub
+from dac_lobe.weights.fetch import download_hub
 
 __all__ = ["NAMES", "load_encodec"]
 

@@ -7,7 +7,6 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -21,14 +20,12 @@ from transformers.models.dac.modeling_dac import (
     DacOutput,
 )
 
-from dac_lobe import layouts
 from dac_lobe.hf.config import DacConfig
-from dac_lobe.layers import MaskedSequential, fold_weight_norm
-from dac_lobe.pretrained import transformers_config
-from dac_lobe.receptive_field import convolutions
-
-if TYPE_CHECKING:
-    from dac_lobe.dac import DAC
+from dac_lobe.network.autoencoder import Autoencoder
+from dac_lobe.network.layers import MaskedSequential, fold_weight_norm
+from dac_lobe.network.receptive_field import convolutions
+from dac_lobe.weights import layouts
+from dac_lobe.weights.pretrained import transformers_config
 
 __all__ = ["DacModel"]
 
@@ -52,8 +49,8 @@ class DacModel(transformers.DacModel):
     config_class = DacConfig
 
     @classmethod
-    def from_codec(cls, codec: DAC) -> DacModel:
-        """Make a model, in eval mode, with a copy of the weights of a `DAC`."""
+    def from_codec(cls, codec: Autoencoder) -> DacModel:
+        """Make a model, in eval mode, with a copy of the weights of a codec."""
         config = DacConfig.from_dict(transformers_config(codec))
         state = {
             layouts.official_key(key): tensor.detach().clone()

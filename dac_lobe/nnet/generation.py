@@ -15,18 +15,58 @@ Authors
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
 
 import torch
 
 from dac_lobe.nnet.delay import undelay
 from dac_lobe.nnet.sampling import draw, guide
-from dac_lobe.nnet.speaking_layer import TextMemory
+from dac_lobe.nnet.speaking_layer import SpeakingLayer, TextMemory
 
-if TYPE_CHECKING:
-    from dac_lobe.nnet.tts import TokenSynthesizer
+__all__ = ["Generated", "StepModel", "generate"]
 
-__all__ = ["Generated", "generate"]
+
+class StepModel(Protocol):
+    """What the loop needs of a model; `dac_lobe.nnet.tts.TokenSynthesizer` has it.
+
+    Attributes
+    ----------
+    num_codebooks : int
+        Codebooks K.
+    absent, stop : int
+        The special classes.
+    unconditional_probability : float
+        Share of the items that were trained without their text.
+    no_text : torch.Tensor
+        Features that stand for no text, shape [d_model].
+    """
+
+    num_codebooks: int
+    absent: int
+    stop: int
+    unconditional_probability: float
+    no_text: torch.Tensor
+
+    @property
+    def layers(self) -> Iterable[SpeakingLayer]:
+        """The decoder's layers."""
+
+    def read_text(
+        self, text: torch.Tensor, lengths: torch.Tensor, speakers: torch.Tensor | None
+    ) -> tuple[TextMemory, torch.Tensor]:
+        """Encode characters [B, L]; also returns their durations in frames."""
+
+    def embed_steps(
+        self,
+        inputs: torch.Tensor,
+        positions: torch.Tensor,
+        speakers: torch.Tensor | None,
+    ) -> torch.Tensor:
+        """Embed tokens [B, S, K] at their positions [S]."""
+
+    def score_steps(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores of each codebook's codes, [B, S, K, V + 1]."""
 
 
 class Generated(NamedTuple):
@@ -46,7 +86,7 @@ class Generated(NamedTuple):
 
 @torch.no_grad()
 def generate(
-    model: TokenSynthesizer,
+    model: StepModel,
     text: torch.Tensor,
     text_lengths: torch.Tensor,
     speakers: torch.Tensor | None = None,
@@ -61,7 +101,7 @@ def generate(
 
     Arguments
     ---------
-    model : TokenSynthesizer
+    model : StepModel
         The model, in eval mode.
     text : torch.Tensor
         Characters of shape [B, L].
@@ -112,7 +152,7 @@ def generate(
             f"guidance_scale={guidance_scale}, but the model was trained with "
             "unconditional_probability=0. Use guidance_scale=1."
         )
-    memory, durations = model._read(text, text_lengths, speakers)
+    memory, durations = model.read_text(text, text_lengths, speakers)
     if guided:
         memory, speakers = _beside_no_text(model, memory, speakers)
     if max_frames is None:
@@ -129,12 +169,12 @@ def generate(
     for step in range(max_frames + lag):
         positions = torch.tensor([step], device=text.device)
         last = history[:, -1:].repeat(1 + guided, 1, 1)
-        x = model._embed(last, positions, speakers)
+        x = model.embed_steps(last, positions, speakers)
         for number, layer in enumerate(model.layers):
             text_cache, past = caches[number]
             x, past = layer(x, memory, text_cache, positions, past)
             caches[number] = text_cache, past
-        scores = model._logits(x)[:, 0]
+        scores = model.score_steps(x)[:, 0]
         if guided:
             scores = guide(*scores.chunk(2), guidance_scale)
         tokens = draw(scores, temperature, top_k, generator)
@@ -156,7 +196,7 @@ def generate(
 
 
 def _beside_no_text(
-    model: TokenSynthesizer, memory: TextMemory, speakers: torch.Tensor | None
+    model: StepModel, memory: TextMemory, speakers: torch.Tensor | None
 ) -> tuple[TextMemory, torch.Tensor | None]:
     """Double the batch: every item with its text, then every item without."""
     nothing = model.no_text.expand_as(memory.features)

@@ -211,7 +211,7 @@ class TokenSynthesizer(nn.Module):
             chances = self.aligner(text, text_lengths, tokens, token_lengths)
             alignment_loss = forward_sum_loss(chances, characters, frames)
             aligned = best_durations(chances, characters, frames)
-        memory, predicted = self._read(text, text_lengths, speakers, aligned)
+        memory, predicted = self.read_text(text, text_lengths, speakers, aligned)
         if self.training and self.unconditional_probability:
             chance = torch.rand(len(text), 1, 1, device=text.device)
             without = chance < self.unconditional_probability
@@ -224,10 +224,10 @@ class TokenSynthesizer(nn.Module):
             hidden = (hidden < self.mask_probability)[..., None]
             inputs = inputs.masked_fill(hidden, self.masked)
         positions = torch.arange(inputs.shape[1], device=inputs.device)
-        x = self._embed(inputs, positions, speakers)
+        x = self.embed_steps(inputs, positions, speakers)
         for layer in self.layers:
             x, _ = layer(x, memory, layer.read(memory), positions)
-        logits = self._logits(x)
+        logits = self.score_steps(x)
         return Predicted(logits, targets, predicted, aligned, alignment_loss)
 
     def generate(
@@ -243,7 +243,7 @@ class TokenSynthesizer(nn.Module):
         """
         return generate(self, text, text_lengths, speakers, **options)
 
-    def _read(
+    def read_text(
         self,
         text: torch.Tensor,
         lengths: torch.Tensor,
@@ -264,7 +264,7 @@ class TokenSynthesizer(nn.Module):
             speakers = torch.zeros(batch, dtype=torch.long, device=device)
         return self.speakers(speakers)
 
-    def _embed(
+    def embed_steps(
         self,
         inputs: torch.Tensor,
         positions: torch.Tensor,
@@ -275,7 +275,7 @@ class TokenSynthesizer(nn.Module):
         x = x + _sinusoids(positions, x.shape[-1]).to(x.dtype)
         return self.dropout(x + self._speaker(speakers, len(inputs))[:, None])
 
-    def _logits(self, x: torch.Tensor) -> torch.Tensor:
+    def score_steps(self, x: torch.Tensor) -> torch.Tensor:
         """Scores of each codebook's codes; only codebook 0 may stop."""
         logits = self.heads(self.norm(x)).unflatten(-1, (self.num_codebooks, -1))
         forbidden = torch.zeros_like(logits[0, 0], dtype=torch.bool)

@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dac_lobe.layers import ResidualUnit
-from dac_lobe.quantizer import ResidualVectorQuantize
-from dac_lobe.vector_quantizer import VectorQuantize
+from dac_lobe.network.layers import ResidualUnit
+from dac_lobe.network.quantizer import ResidualVectorQuantize
+from dac_lobe.network.vector_quantizer import VectorQuantize
 
 __all__ = [
     "CodebookStart",
@@ -173,7 +173,7 @@ def start_codebooks(
 
     Example
     -------
-    >>> from dac_lobe.layers import fold_weight_norm
+    >>> from dac_lobe.network.layers import fold_weight_norm
     >>> quantizer = fold_weight_norm(ResidualVectorQuantize(6, 2, 16, 4))
     >>> energy = start_codebooks(quantizer, torch.randn(500, 6)).residual_energy
     >>> energy[1] < energy[0] < 1

@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from dac_lobe.atomic import replacing
+from dac_lobe.disk.atomic import replacing
 
 __all__ = ["CODEBOOKS_FILE", "Codebook", "load_codebooks", "save_codebooks"]
 

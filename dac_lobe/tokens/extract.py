@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 from dac_lobe.dac import DAC
 from dac_lobe.data.manifest import read_manifest
-from dac_lobe.fingerprint import fingerprint
 from dac_lobe.tokens.codebooks import save_codebooks
 from dac_lobe.tokens.meta import META_FILE, StoreMeta
 from dac_lobe.tokens.shards import (
@@ -31,6 +30,7 @@ from dac_lobe.tokens.shards import (
     shard_is_done,
 )
 from dac_lobe.tokens.worker import Job, ShardResult
+from dac_lobe.weights.fingerprint import fingerprint
 
 __all__ = ["ENGINES", "ExtractReport", "extract"]
 
@@ -170,7 +170,7 @@ def extract(
         num_shards=len(shards),
         manifest=digest_of_plan(shards),
         # What DAC_LOBE_BACKEND says, if it says something.
-        backend=codec._engine.backend,
+        backend=codec.backend,
     )
     _begin(Path(store), meta, codec)
     job = Job(str(store), str(model), meta, device)

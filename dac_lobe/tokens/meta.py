@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dac_lobe.atomic import replacing
+from dac_lobe.disk.atomic import replacing
 
 __all__ = ["FORMAT", "META_FILE", "StoreMeta", "read_meta"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dac_lobe.atomic import replacing
+from dac_lobe.disk.atomic import replacing
 from dac_lobe.tokens.shards import read_index, shard_path
 from dac_lobe.tokens.store import TokenStore
 

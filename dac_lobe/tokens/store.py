@@ -186,7 +186,7 @@ class TokenStore:
             If they come from another.
         """
         if not isinstance(codec, str):
-            from dac_lobe.fingerprint import fingerprint
+            from dac_lobe.weights.fingerprint import fingerprint
 
             codec = fingerprint(codec)
         if codec != self.meta.fingerprint:

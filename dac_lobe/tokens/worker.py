@@ -23,9 +23,9 @@ import torch
 
 from dac_lobe.audio import AudioError, read_audio
 from dac_lobe.dac import DAC
-from dac_lobe.fingerprint import fingerprint
 from dac_lobe.tokens.meta import StoreMeta
 from dac_lobe.tokens.shards import EncodedItem, Failure, ShardSpec, write_shard
+from dac_lobe.weights.fingerprint import fingerprint
 
 logger = logging.getLogger(__name__)
 
@@ -126,10 +126,10 @@ def load_codec(job: Job) -> Any:
     """
     backend = job.meta.backend
     codec = DAC.from_pretrained(job.model, device=job.device, backend=backend)
-    if codec._engine.backend != backend:
+    if codec.backend != backend:
         raise ValueError(
             f"the store {job.store} is made with backend={backend!r}, but "
-            f"DAC_LOBE_BACKEND says {codec._engine.backend!r}. Unset it for the extraction."
+            f"DAC_LOBE_BACKEND says {codec.backend!r}. Unset it for the extraction."
         )
     found = fingerprint(codec)
     if found != job.meta.fingerprint:

@@ -39,7 +39,7 @@ from speechbrain.utils.distributed import run_on_main
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from dac_lobe.layers import fold_weight_norm
+from dac_lobe.network.layers import fold_weight_norm
 from dac_lobe.nnet.losses import GANLoss
 from dac_lobe.nnet.warm_start import (
     restart_dead_codes,

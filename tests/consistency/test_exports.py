@@ -88,6 +88,21 @@ def test_package_names_resolve(package):
     assert set(module.__all__) <= set(dir(module))
 
 
+def test_type_checkers_see_every_public_name():
+    """What is imported for types is what the package gives when asked."""
+    import dac_lobe
+
+    tree = ast.parse(Path(dac_lobe.__file__).read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {
+        alias.asname: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == dac_lobe._HOME
+
+
 def test_drop_in_names():
     """Everything that SpeechBrain's lobe offers is here under its name."""
     import dac_lobe

@@ -62,7 +62,7 @@ def test_commands():
 
 def test_model_table():
     """The table of models is the table of variants."""
-    from dac_lobe.variants import VARIANTS
+    from dac_lobe.weights.variants import VARIANTS
 
     rows = re.findall(
         r"^\| `([\w-]+)` \|.*\| ([\d.]+) \| (\d+) x (\d+) \| ([\d.]+) \|$",

@@ -122,7 +122,8 @@ def test_what_is_no_text_is_named(tmp_path, name):
 
 
 def test_every_search_of_a_folder_finds_the_same(tmp_path):
-    from dac_lobe.folders import AUDIO_SUFFIXES, plan
+    from dac_lobe.cli.tasks import plan
+    from dac_lobe.disk.suffixes import AUDIO_SUFFIXES
     from evaluation.clips import SUFFIXES, find_clips
     from evaluation.systems.folder import DecodedFolder
 

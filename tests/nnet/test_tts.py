@@ -108,16 +108,16 @@ def test_every_item_can_lose_its_text(model):
 
 def _place_as_generation_does(model, text, tokens):
     """Logits of all steps at once, the text placed by its own durations."""
-    memory, _ = model._read(text, torch.ones(1), None)
+    memory, _ = model.read_text(text, torch.ones(1), None)
     frames = torch.tensor([tokens.shape[1]])
     inputs = delay(tokens, frames, model.absent)
     start = torch.full((1, 1, model.num_codebooks), model.absent)
     inputs = torch.cat([start, inputs[:, :-1]], dim=1)
     positions = torch.arange(inputs.shape[1])
-    x = model._embed(inputs, positions, None)
+    x = model.embed_steps(inputs, positions, None)
     for layer in model.layers:
         x, _ = layer(x, memory, layer.read(memory), positions)
-    return model._logits(x)
+    return model.score_steps(x)
 
 
 def test_steps_with_a_cache_equal_all_at_once(model):

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from dac_lobe import DAC, ResidualUnit, ResidualVectorQuantize
-from dac_lobe.layers import fold_weight_norm
+from dac_lobe.network.layers import fold_weight_norm
 from dac_lobe.nnet.muon import Muon, orthogonalise
 from dac_lobe.nnet.schedules import phased_cosine
 from dac_lobe.nnet.warm_start import (

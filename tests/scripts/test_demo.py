@@ -14,7 +14,8 @@ import soundfile
 from rich.console import Console
 from rich.progress import Progress
 
-from dac_lobe.folders import AUDIO_SUFFIXES, plan
+from dac_lobe.cli.tasks import plan
+from dac_lobe.disk.suffixes import AUDIO_SUFFIXES
 
 ROOT = Path(__file__).parents[2]
 DEMO = runpy.run_path(str(ROOT / "scripts" / "demo.py"))

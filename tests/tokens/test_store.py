@@ -14,9 +14,9 @@ from safetensors.numpy import load_file, save_file
 
 from dac_lobe.audio import read_audio
 from dac_lobe.data import read_manifest
-from dac_lobe.fingerprint import fingerprint
 from dac_lobe.tokens import StoreMeta, TokenStore, load_codebooks, read_meta
 from dac_lobe.tokens.shards import shard_path
+from dac_lobe.weights.fingerprint import fingerprint
 
 
 def _read_in_process(store, name, queue):

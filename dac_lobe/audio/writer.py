@@ -1,0 +1,171 @@
+"""Write audio files block by block; they appear only when complete.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import soundfile
+
+from dac_lobe.audio.reader import AudioError
+from dac_lobe.disk.atomic import replacing
+
+__all__ = ["AudioWriter", "write_audio"]
+
+
+class _Sink:
+    """A file between libsndfile and the disk that remembers why writing failed.
+
+    libsndfile calls it from C, where an exception cannot pass.
+    """
+
+    def __init__(self, file: BinaryIO):
+        self.file = file
+        self.error: OSError | None = None
+
+    def _attempt(
+        self, action: Callable[..., Any], *arguments: Any, instead: Any
+    ) -> Any:
+        if self.error is None:
+            try:
+                return action(*arguments)
+            except OSError as error:
+                self.error = error
+        return instead
+
+    def write(self, data: bytes) -> int:
+        self._attempt(self.file.write, data, instead=None)
+        return len(data)
+
+    def read(self, size: int) -> bytes:
+        return self._attempt(self.file.read, size, instead=b"")
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._attempt(self.file.seek, offset, whence, instead=0)
+
+    def tell(self) -> int:
+        return self._attempt(self.file.tell, instead=0)
+
+
+class AudioWriter:
+    """An audio file, written block by block, that appears only when complete.
+
+    Arguments
+    ---------
+    path : str or Path
+        Where to write; the ending chooses the format (.wav, .flac, ...).
+    sample_rate : int
+        Samples per second.
+    channels : int
+        Number of channels.
+    subtype : str, optional
+        libsndfile's name of the sample format, like 'PCM_24' or 'FLOAT'; its
+        default for the format (16 bits for wav and flac) if None.
+
+    Raises
+    ------
+    AudioError
+        If the format cannot be written, or not with this rate or subtype.
+    OSError
+        If the folder cannot be written to, or the disk is full. Nothing is left
+        under ``path`` then that was not there before.
+
+    Example
+    -------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     with AudioWriter(Path(folder) / "a.flac", 16000, channels=1) as writer:
+    ...         for _ in range(3):
+    ...             writer.write(np.zeros((1, 1000), dtype=np.float32))
+    ...     soundfile.info(Path(folder) / "a.flac").frames
+    3000
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        sample_rate: int,
+        channels: int,
+        subtype: str | None = None,
+    ):
+        self.path = Path(path)
+        self.channels = channels
+        kind = self.path.suffix[1:].upper()
+        kind = {"AIF": "AIFF", "OPUS": "OGG"}.get(kind, kind)
+        if kind not in soundfile.available_formats() or kind == "RAW":
+            raise AudioError(
+                f"{self.path} does not end like an audio file. Choose .wav or .flac."
+            )
+        if kind in ("WAV", "FLAC", "AIFF") and subtype is None:
+            subtype = "PCM_16"
+        if not soundfile.check_format(kind, subtype):
+            raise AudioError(
+                f"{kind} has no sample format {subtype!r}. Choose one of "
+                f"{', '.join(sorted(soundfile.available_subtypes(kind)))}."
+            )
+        self._closing = ExitStack()
+        with ExitStack() as undo:
+            undo.push(self._closing)
+            self._sink = _Sink(self._closing.enter_context(replacing(self.path)))
+            try:
+                self._sound = soundfile.SoundFile(
+                    self._sink, "w", sample_rate, channels, subtype, format=kind
+                )
+            except soundfile.LibsndfileError as error:
+                raise AudioError(
+                    f"{kind} cannot hold {channels} channels at {sample_rate} Hz "
+                    f"({error.error_string}) Choose .wav."
+                ) from error
+            # On leaving: the last samples, then the verdict, then the new name.
+            self._closing.callback(self._check)
+            self._closing.callback(self._sound.close)
+            undo.pop_all()
+
+    def write(self, block: np.ndarray) -> None:
+        """Append samples of shape [C, n]."""
+        self._sound.write(np.asarray(block, dtype=np.float32).T)
+        self._check()
+
+    def _check(self) -> None:
+        if self._sink.error is not None:
+            raise self._sink.error
+
+    def __enter__(self) -> AudioWriter:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._closing.__exit__(*exception)
+
+
+def write_audio(
+    path: str | Path, wav: np.ndarray, sample_rate: int, subtype: str | None = None
+) -> Path:
+    """Write a whole audio file; see `AudioWriter`.
+
+    Arguments
+    ---------
+    path : str or Path
+        Where to write.
+    wav : numpy.ndarray
+        Samples in [-1, 1], shape [C, T] or [T].
+    sample_rate : int
+        Samples per second.
+    subtype : str, optional
+        libsndfile's name of the sample format.
+
+    Returns
+    -------
+    Path
+        The path.
+    """
+    wav = np.atleast_2d(wav)
+    with AudioWriter(path, sample_rate, wav.shape[0], subtype) as writer:
+        writer.write(wav)
+    return Path(path)

@@ -1,0 +1,206 @@
+"""Work on many files: which there are, where each goes, several at once.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import NamedTuple
+
+from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, PACKED_SUFFIXES, is_hidden
+
+__all__ = [
+    "Outcome",
+    "Task",
+    "plan",
+    "run",
+]
+
+
+class Task(NamedTuple):
+    """One file to make of another.
+
+    Attributes
+    ----------
+    source : Path
+        What to read.
+    output : Path
+        What to write.
+    problem : str
+        Why this cannot be done; empty if it can.
+    """
+
+    source: Path
+    output: Path
+    problem: str = ""
+
+
+class Outcome(NamedTuple):
+    """What became of a task.
+
+    Attributes
+    ----------
+    task : Task
+        The task.
+    status : str
+        'done', 'skipped' or 'failed'.
+    reason : str
+        Why it failed.
+    """
+
+    task: Task
+    status: str
+    reason: str = ""
+
+
+def plan(
+    inputs: Iterable[Path],
+    output: Path | None,
+    suffixes: Collection[str],
+    new_suffix: str,
+) -> list[Task]:
+    """Say what to make of files and folders, keeping the trees of the folders.
+
+    Arguments
+    ---------
+    inputs : iterable of Path
+        Files, and folders to be searched with all that is below them.
+    output : Path, optional
+        A file for a single file, a folder for anything else, or if it has no
+        ending; beside the inputs by default.
+    suffixes : collection of str
+        What to look for in folders. Hidden files are left alone.
+    new_suffix : str
+        Ending of what is made.
+
+    Returns
+    -------
+    list of Task
+        One per file found, in the order of their names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If an input does not exist.
+    ValueError
+        If several files are to go into one, or into a folder named like a file.
+
+    Example
+    -------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     (Path(folder) / "day" / "one").mkdir(parents=True)
+    ...     (Path(folder) / "day" / "one" / "a.wav").touch()
+    ...     task = plan([Path(folder)], Path("out"), AUDIO_SUFFIXES, ".dac")[0]
+    >>> task.output.as_posix()
+    'out/day/one/a.dac'
+    """
+    inputs = list(inputs)
+    to_folder = len(inputs) != 1 or inputs[0].is_dir()
+    if output is not None and not to_folder:
+        to_folder = output.is_dir() or not output.suffix
+    if output is not None and to_folder and not output.is_dir():
+        files = AUDIO_SUFFIXES | PACKED_SUFFIXES
+        if output.is_file() or output.suffix.lower() in files:
+            raise ValueError(
+                f"{output} is the name of a file, where a folder is needed. Several "
+                "files, and those of a folder, go into a folder."
+            )
+    tasks = []
+    for given in inputs:
+        if not given.exists():
+            raise FileNotFoundError(f"{given} does not exist.")
+        for source in _found(given, suffixes):
+            base = given if given.is_dir() else given.parent
+            if output is None:
+                target = source.with_suffix(new_suffix)
+            elif to_folder:
+                target = (output / source.relative_to(base)).with_suffix(new_suffix)
+            else:
+                target = output
+            tasks.append(Task(source, target))
+    return list(_without_clashes(tasks))
+
+
+def _found(given: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    if not given.is_dir():
+        yield given
+        return
+    for path in sorted(given.rglob("*")):
+        hidden = is_hidden(path.relative_to(given))
+        if path.suffix.lower() in suffixes and not hidden and path.is_file():
+            yield path
+
+
+def _without_clashes(tasks: Iterable[Task]) -> Iterator[Task]:
+    """Mark the tasks that would overwrite an input, or what another task makes."""
+    taken: dict[Path, Path] = {}
+    for task in tasks:
+        if task.output.resolve() == task.source.resolve():
+            problem = "the output would replace the input; choose another with -o."
+            yield task._replace(problem=problem)
+        elif task.output in taken:
+            first = taken[task.output]
+            yield task._replace(problem=f"{first} becomes {task.output} already.")
+        else:
+            taken[task.output] = task.source
+            yield task
+
+
+def run(
+    tasks: Iterable[Task],
+    work: Callable[[Task], bool],
+    *,
+    jobs: int = 1,
+    failures: tuple[type[Exception], ...] = (ValueError, OSError),
+) -> Iterator[Outcome]:
+    """Do the tasks, several at once; one that fails does not stop the others.
+
+    Arguments
+    ---------
+    tasks : iterable of Task
+        What to do.
+    work : callable
+        Does one task, in a thread; returns whether there was anything to do.
+    jobs : int
+        Threads.
+    failures : tuple of exception types
+        What counts as the failure of one task. Anything else ends the run.
+
+    Yields
+    ------
+    Outcome
+        As they are finished.
+
+    Example
+    -------
+    >>> tasks = [Task(Path("a.wav"), Path("a.dac")), Task(Path("b.wav"), Path("b.dac"))]
+    >>> sorted(outcome.status for outcome in run(tasks, lambda task: True, jobs=2))
+    ['done', 'done']
+    """
+
+    def attempt(task: Task) -> Outcome:
+        if task.problem:
+            return Outcome(task, "failed", task.problem)
+        try:
+            return Outcome(task, "done" if work(task) else "skipped")
+        except failures as error:
+            reason = " ".join(str(error).split())
+            if getattr(error, "errno", None) is not None and error.filename is None:
+                reason = f"{task.output}: {reason}"  # a full disk names no file
+            return Outcome(task, "failed", reason)
+
+    if jobs == 1:
+        yield from map(attempt, tasks)
+        return
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for future in as_completed([pool.submit(attempt, task) for task in tasks]):
+                yield future.result()
+        finally:
+            # Whoever stops asking, or presses Ctrl-C, wants no task begun after it.
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,69 @@
+"""The bytes around the codes of a packed file: block checksums and the trailer.
+
+    header | block | block | ... | last block | trailer
+
+    block     codes in the order [frame, channel, codebook], packed; CRC-32
+    trailer   "DACE" | frames u64 | samples u64 | CRC-32
+
+A block's CRC covers the header and the block's number too, so blocks cannot
+change places, nor move to another file.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+
+from dac_lobe.container.header import ContainerError, Header
+
+__all__ = [
+    "CRC",
+    "TRAILER",
+    "TRAILER_BYTES",
+    "block_crc",
+    "checked_codes",
+    "trailer",
+]
+
+CRC = struct.Struct("<I")
+TRAILER = struct.Struct("<4sQQ")
+TRAILER_BYTES = TRAILER.size + CRC.size
+_MAGIC = b"DACE"
+
+
+def block_crc(payload: bytes, index: int, header: bytes) -> bytes:
+    """Compute what stands behind the payload of block ``index``."""
+    seed = zlib.crc32(index.to_bytes(8, "little"), zlib.crc32(header))
+    return CRC.pack(zlib.crc32(payload, seed))
+
+
+def trailer(num_frames: int, num_samples: int, header: bytes) -> bytes:
+    """Write the trailer of a file of this length with this header."""
+    data = TRAILER.pack(_MAGIC, num_frames, num_samples)
+    return data + CRC.pack(zlib.crc32(data, zlib.crc32(header)))
+
+
+def checked_codes(codes: Any, header: Header) -> np.ndarray:
+    """Return codes as uint16 [C, K, F], or raise a ContainerError that says why not."""
+    codes = np.asarray(codes)
+    shape = (header.channels, header.num_codebooks)
+    if codes.ndim != 3 or codes.shape[:2] != shape:
+        raise ContainerError(
+            f"codes have shape {codes.shape}; [{shape[0]}, {shape[1]}, F] is needed."
+        )
+    if codes.dtype.kind not in "iu":
+        raise ContainerError(f"codes are {codes.dtype}; whole numbers are needed.")
+    if codes.size and not (
+        0 <= int(codes.min()) and int(codes.max()) < header.codebook_size
+    ):
+        raise ContainerError(
+            f"codes lie in [{codes.min()}, {codes.max()}]; allowed is "
+            f"[0, {header.codebook_size - 1}]."
+        )
+    return codes.astype(np.uint16, copy=False)

@@ -1,0 +1,131 @@
+"""An encoded recording in memory.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from dac_lobe.container.framing import checked_codes
+from dac_lobe.container.header import ContainerError, Header
+from dac_lobe.container.reader import PackedReader
+from dac_lobe.container.writer import PackedWriter
+
+__all__ = ["Packed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """An encoded recording in memory.
+
+    Attributes
+    ----------
+    header : Header
+        Model, rates, channels, gain.
+    codes : numpy.ndarray
+        Codes of shape [C, K, F], uint16.
+    num_samples : int
+        Length of the source, in samples per channel at the source's rate.
+
+    Raises
+    ------
+    ContainerError
+        If the codes do not fit the header and the length.
+
+    Example
+    -------
+    >>> from tempfile import TemporaryDirectory
+    >>> header = Header(
+    ...     model="16khz",
+    ...     fingerprint="",
+    ...     sample_rate=16000,
+    ...     hop_length=320,
+    ...     codebook_size=1024,
+    ...     num_codebooks=2,
+    ...     channels=1,
+    ...     source_rate=16000,
+    ... )
+    >>> packed = Packed(header, np.zeros((1, 2, 50), np.uint16), num_samples=16000)
+    >>> with TemporaryDirectory() as folder:
+    ...     loaded = Packed.load(packed.save(Path(folder) / "second.dac"))
+    >>> loaded.duration, loaded.bitrate, loaded.codes.shape
+    (1.0, 1.0, (1, 2, 50))
+    """
+
+    header: Header
+    codes: np.ndarray
+    num_samples: int
+
+    def __post_init__(self):
+        object.__setattr__(self, "codes", checked_codes(self.codes, self.header))
+        frames = self.header.num_frames(self.num_samples)
+        if frames != self.codes.shape[-1]:
+            raise ContainerError(
+                f"num_samples={self.num_samples} at {self.header.source_rate} Hz are "
+                f"{frames} frames, but the codes have {self.codes.shape[-1]}."
+            )
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.num_samples / self.header.source_rate
+
+    @property
+    def bitrate(self) -> float:
+        """Nominal kbps of all channels; the header comes on top."""
+        return self.header.bitrate
+
+    @property
+    def num_frames(self) -> int:
+        """Frames F."""
+        return self.codes.shape[-1]
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return "the packed recording"
+
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
+        """Yield the codes of frames ``start`` to ``stop``, as `PackedReader.blocks`."""
+        stop = self.num_frames if stop is None else min(stop, self.num_frames)
+        size = self.header.block_frames
+        for first in range(start, stop, size):
+            yield self.codes[..., first : min(first + size, stop)]
+
+    def save(self, path: str | Path) -> Path:
+        """Write a file; it appears only when it is complete."""
+        with PackedWriter(path, self.header) as writer:
+            writer.write(self.codes)
+            writer.finish(self.num_samples)
+        return Path(path)
+
+    @classmethod
+    def load(cls, source: str | Path | BinaryIO, *, partial: bool = False) -> Packed:
+        """Read a file.
+
+        Arguments
+        ---------
+        source : str, Path or binary file
+            What to read.
+        partial : bool
+            Whether an unfinished file is welcome, up to its last whole block.
+
+        Returns
+        -------
+        Packed
+            Its content.
+
+        Raises
+        ------
+        ContainerError
+            If the file is damaged, foreign, or unfinished.
+        """
+        with PackedReader(source, partial=partial) as reader:
+            return cls(reader.header, reader.read(), reader.num_samples)

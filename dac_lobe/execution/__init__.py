@@ -1,0 +1,126 @@
+"""Fast execution of the same networks: folded torch, native kernel, GPU.
+
+    attach(codec)    from now on, inference of this codec takes the fast path
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TypeVar
+
+from dac_lobe.network.autoencoder import Autoencoder
+
+__all__ = ["BACKENDS", "PRECISIONS", "attach", "describe", "detach"]
+
+Codec = TypeVar("Codec", bound=Autoencoder)
+
+BACKENDS = ("auto", "torch", "native")
+PRECISIONS = ("exact", "tf32", "bf16", "fp16")
+
+
+def attach(
+    codec: Codec,
+    backend: str = "auto",
+    precision: str = "exact",
+    compile: bool = False,
+    *,
+    encoder_precision: str = "exact",
+) -> Codec:
+    """Let a fast engine run a codec's inference.
+
+    It takes over in eval mode, for inputs that need no gradient, and records no
+    graph; training, and whatever the engine does not know, runs the modules as
+    ever. Weights that change are noticed.
+
+    Arguments
+    ---------
+    codec : Autoencoder
+        The codec; its modules and state dict stay as they are.
+    backend : str
+        'native' (the C++ kernel), 'torch', or 'auto': native where it is built.
+        The environment variable DAC_LOBE_BACKEND overrides it.
+    precision : str
+        Of the decoder on a GPU: 'exact', 'tf32', 'bf16' or 'fp16'. CPUs are exact.
+    compile : bool
+        Whether to compile the torch backend (seconds, once per process).
+    encoder_precision : str
+        Of the encoder on a GPU; codes may change with it.
+
+    Returns
+    -------
+    Autoencoder
+        The same codec.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown, or the backend is not built.
+    """
+    from dac_lobe.execution.engine import Engine
+    from dac_lobe.execution.native.library import find_native
+
+    if backend not in BACKENDS:
+        raise ValueError(f"backend={backend!r}; choose one of {', '.join(BACKENDS)}.")
+    for given in (precision, encoder_precision):
+        if given not in PRECISIONS:
+            raise ValueError(
+                f"precision={given!r}; choose one of {', '.join(PRECISIONS)}."
+            )
+    wanted = os.environ.get("DAC_LOBE_BACKEND") or backend
+    if wanted not in BACKENDS:
+        raise ValueError(
+            f"DAC_LOBE_BACKEND={wanted!r}; choose one of {', '.join(BACKENDS)}."
+        )
+    native = find_native()
+    if wanted == "native" and native.library is None:
+        raise ValueError(
+            f"backend 'native': {native.reason}. Choose 'torch' or 'auto'."
+        )
+    # Compiling is something that one asks for: it wins over an automatic choice.
+    if wanted == "auto":
+        wanted = "torch" if native.library is None or compile else "native"
+    codec.executor = Engine(wanted, precision, compile, encoder_precision)
+    return codec
+
+
+def detach(codec: Codec) -> Codec:
+    """Let a codec's modules run its inference again.
+
+    Arguments
+    ---------
+    codec : Autoencoder
+        The codec.
+
+    Returns
+    -------
+    Autoencoder
+        The same codec.
+    """
+    codec.executor = None
+    return codec
+
+
+def describe(codec: Autoencoder) -> str:
+    """Say how a codec's inference is executed, and if not natively, why not.
+
+    Arguments
+    ---------
+    codec : Autoencoder
+        The codec.
+
+    Returns
+    -------
+    str
+        For example 'native (avx512)'.
+    """
+    from dac_lobe.execution.native.library import find_native
+
+    native = find_native()
+    if codec.backend == "native":
+        return f"native ({native.isa})"
+    if native.library is None:
+        return f"{codec.backend} (no native kernel: {native.reason})"
+    return codec.backend

@@ -1,0 +1,282 @@
+"""The engine: runs a codec's networks in inference in place of its modules.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from dac_lobe.execution.compiled import CompiledBody
+from dac_lobe.execution.cuda import CudaBody, float32_products
+from dac_lobe.execution.eager import TorchKernel
+from dac_lobe.execution.fixed import run_windows
+from dac_lobe.execution.flow import Kernel, run_batch
+from dac_lobe.execution.native.library import NativeKernel, find_native, supports
+from dac_lobe.execution.native.search import NativeTables, searchable
+from dac_lobe.execution.near_ties import settle
+from dac_lobe.execution.plan import Step, UnusualNetworkError, geometry, make_plan
+from dac_lobe.execution.tables import QuantizerTables
+from dac_lobe.execution.weight_watch import WeightWatch
+from dac_lobe.network.context import Context, decoder_context, encoder_context
+from dac_lobe.network.executor import Network
+from dac_lobe.network.outputs import FromCodes, ResidualQuantized
+from dac_lobe.network.quantizer import ResidualVectorQuantize
+from dac_lobe.network.receptive_field import output_length
+
+__all__ = ["Engine"]
+
+# Seconds of signal to take up at a time: activations of the widest layer then
+# take a few MB, and each weight is read from memory once in that time.
+CHUNK_SECONDS = 2.0
+# Seconds that compilers and graphs see at a time, and the least they are used for:
+# a window is computed whole, however little of it is signal.
+WINDOW_SECONDS = 5.12
+COMPILED_FROM = 1.5
+
+
+class _Shape(NamedTuple):
+    """How a network cuts time: context in frames, positions per frame, frame rate."""
+
+    context: Context
+    before: int
+    after: int
+    frame_rate: float
+
+    def positions(self, seconds: float) -> int:
+        """Input positions of whole frames in ``seconds``, one frame at least."""
+        return max(1, round(seconds * self.frame_rate)) * self.before
+
+    @property
+    def windows(self) -> tuple[int, Context, tuple[int, int]]:
+        """Width of a window, its context, and the hops, for `run_windows`."""
+        kept = self.positions(WINDOW_SECONDS) // self.before
+        width = max(kept, 2 * sum(self.context))
+        return width, self.context, (self.before, self.after)
+
+
+class _Ready(NamedTuple):
+    """Something made from weights, and the watch over these."""
+
+    watch: WeightWatch
+    made: Any
+
+
+class Engine:
+    """Executes the networks of one codec; see `dac_lobe.execution.attach`.
+
+    What it makes from the weights is made on first use, and again whenever
+    they have changed. It holds no reference to the codec, and copies and
+    pickles of it start empty.
+
+    Arguments
+    ---------
+    backend : str
+        'torch' or 'native'.
+    precision : str
+        Of the decoder on GPUs: 'exact', 'tf32', 'bf16' or 'fp16'.
+    compile : bool
+        Whether to compile the torch path.
+    encoder_precision : str
+        Of the encoder on GPUs.
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        precision: str = "exact",
+        compile: bool = False,
+        encoder_precision: str = "exact",
+    ):
+        self.backend = backend
+        self.precision = precision
+        self.compile = compile
+        self.encoder_precision = encoder_precision
+        self._start_empty()
+
+    def _start_empty(self) -> None:
+        self._ready: dict[str, _Ready] = {}
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Keep the options only."""
+        return {
+            "backend": self.backend,
+            "precision": self.precision,
+            "compile": self.compile,
+            "encoder_precision": self.encoder_precision,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the options."""
+        self.__dict__.update(state)
+        self._start_empty()
+
+    def __repr__(self) -> str:
+        """Say how the codec is executed."""
+        return (
+            f"Engine(backend={self.backend!r}, precision={self.precision!r}, "
+            f"compile={self.compile})"
+        )
+
+    @torch.no_grad()
+    def encode_frames(
+        self, network: Network, audio: torch.Tensor, lengths: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Run the encoder on whole hops; see `Executor`."""
+        shape = _Shape(
+            encoder_context(network), network.hop_length, 1, network.frame_rate
+        )
+        return self._run(network.encoder, audio, lengths, shape, self.encoder_precision)
+
+    @torch.no_grad()
+    def decode_frames(
+        self, network: Network, z: torch.Tensor, lengths: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Run the decoder; see `Executor`."""
+        shape = _Shape(
+            decoder_context(network), 1, network.hop_length, network.frame_rate
+        )
+        return self._run(network.decoder, z, lengths, shape, self.precision)
+
+    @torch.no_grad()
+    def quantize(
+        self, network: Network, z: torch.Tensor, used: int
+    ) -> ResidualQuantized:
+        """Quantize latents [B, D, F] with the first ``used`` codebooks."""
+        if not _ordinary(z):
+            return network.quantizer(z, used)
+        tables = self._get("quantizer", network.quantizer, self._make_tables)
+        if z.is_cuda:
+            with float32_products(exact=True):
+                return tables.quantize(z, used)
+        return tables.quantize(z, used)
+
+    def settle(
+        self,
+        network: Network,
+        audio: torch.Tensor,
+        frame_lengths: torch.Tensor,
+        z: torch.Tensor,
+        quantized: ResidualQuantized,
+        first: int,
+    ) -> ResidualQuantized:
+        """Choose again where two codes are equally near; see `near_ties`.
+
+        On GPUs the choice is left as it is, as upstream's modules leave it.
+        """
+        if audio.device.type != "cpu":
+            return quantized
+        return settle(network, audio, frame_lengths, z, quantized, first)
+
+    @torch.no_grad()
+    def dequantize(self, network: Network, codes: torch.Tensor) -> FromCodes:
+        """Rebuild latents from codes [B, K', F]."""
+        codes = network.quantizer.check_codes(codes)
+        if not _ordinary(network.quantizer.quantizers[0].codebook.weight):
+            return network.quantizer.from_codes(codes)
+        tables = self._get("quantizer", network.quantizer, self._make_tables)
+        return tables.dequantize(codes)
+
+    def _run(
+        self,
+        network: nn.Module,
+        x: torch.Tensor,
+        lengths: torch.Tensor | None,
+        shape: _Shape,
+        precision: str,
+    ) -> torch.Tensor:
+        """Run a network on ``x`` [B, C, T] in the best way there is, or its modules."""
+        if not _ordinary(x):
+            return network(x, lengths)
+        name = type(network).__name__
+        if lengths is None:
+            lengths = torch.full((len(x),), x.shape[-1], device=x.device)
+        plan = self._get(f"{name} plan", network, _plan_or_none)
+        if plan is None:
+            return network(x, lengths)
+        out = x.new_zeros(
+            len(x), plan[-1].channels[1], output_length(network, x.shape[-1])
+        )
+        if x.is_cuda:
+            body = self._get(
+                f"{name} {precision}",
+                network,
+                lambda module: CudaBody(make_plan(module), precision, self.compile),
+            )
+            run_windows(body, x, lengths, *shape.windows, out)
+        elif self.compile and x.shape[-1] > shape.positions(COMPILED_FROM):
+            body = self._get(
+                f"{name} compiled", network, lambda m: CompiledBody(make_plan(m))
+            )
+            for item, length, result in zip(x, lengths, out, strict=True):
+                run_windows(
+                    body, item[None], length[None], *shape.windows, result[None]
+                )
+        else:
+            kernels = self._get(f"{name} kernels", network, self._make_kernels)
+            # NaN and infinity spread further through Winograd's sums than through
+            # those of a convolution, so the modules must say where they go.
+            native = isinstance(kernels[0], NativeKernel)
+            if native and not bool(torch.isfinite(x).all()):
+                return network(x, lengths)
+            run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
+        return out
+
+    def _make_tables(self, quantizer: ResidualVectorQuantize) -> QuantizerTables:
+        """Make the quantizer's tables, searched natively if the backend is."""
+        library = find_native().library if self.backend == "native" else None
+        device = quantizer.quantizers[0].codebook.weight.device
+        if library is None or device.type != "cpu" or not searchable(quantizer):
+            return QuantizerTables(quantizer)
+        return NativeTables(quantizer, library)
+
+    def _make_kernels(self, network: nn.Module) -> list[Kernel]:
+        """Make the kernels, native ones if the backend is and knows all steps."""
+        plan = make_plan(network)
+        library = find_native().library if self.backend == "native" else None
+        native = library is not None and all(map(supports, plan))
+        kernels: list[Kernel] = []
+        while plan:  # folded weights go as the kernels take them over
+            step = plan.pop(0)
+            if native:
+                kernels.append(NativeKernel(step, library, first=not kernels))
+            else:
+                kernels.append(TorchKernel(step))
+        return kernels
+
+    def _get(self, name: str, module: nn.Module, make: Callable[[Any], Any]) -> Any:
+        """Return what ``make`` makes of a module, anew if its weights changed."""
+        with self._lock:
+            ready = self._ready.get(name)
+            if ready is None or not ready.watch.fresh():
+                # The watch first: a change while we make things shows next time.
+                ready = _Ready(WeightWatch(module), make(module))
+                self._ready[name] = ready
+            return ready.made
+
+
+def _plan_or_none(network: nn.Module) -> list[Step] | None:
+    """Read the geometry of a network; None if only its modules can run it."""
+    try:
+        return list(map(geometry, make_plan(network)))
+    except UnusualNetworkError:
+        return None
+
+
+def _ordinary(x: torch.Tensor) -> bool:
+    """Tell whether a tensor is for the engine: float32, not empty, run eagerly."""
+    return (
+        x.device.type in ("cpu", "cuda")
+        and x.dtype == torch.float32
+        and x.numel() > 0
+        and not torch.is_autocast_enabled(x.device.type)
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
+    )

@@ -1,0 +1,115 @@
+"""The quantizer's tables, searched by the native kernel.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import torch
+import torch.nn.functional as F
+
+from dac_lobe.execution.tables import QuantizerTables
+from dac_lobe.network.quantizer import ResidualVectorQuantize
+
+__all__ = ["NativeTables", "searchable"]
+
+# kTogether vectors of the widest kind, and kMostDimensions, of native/search.h.
+CODES = 64
+MOST_DIMENSIONS = 64
+
+_FLOATS = ctypes.c_void_p
+_LONG = ctypes.c_long
+
+
+class _Stage(ctypes.Structure):
+    """`Stage` of native/search.h."""
+
+    _fields_ = (
+        ("dimension", _LONG),
+        ("directions", _FLOATS),
+        ("squares", _FLOATS),
+        ("codebook", _FLOATS),
+        ("corrections", _FLOATS),
+        ("later", _LONG),
+    )
+
+
+class _Search(ctypes.Structure):
+    """`Search` of native/search.h."""
+
+    _fields_ = (
+        ("latents", _FLOATS),
+        ("vectors", _FLOATS),
+        ("codes", _FLOATS),
+        ("stages", _FLOATS),
+        ("frames", _LONG),
+        ("width", _LONG),
+        ("used", _LONG),
+        ("size", _LONG),
+    )
+
+
+def searchable(quantizer: ResidualVectorQuantize) -> bool:
+    """Tell whether the native kernel can search a quantizer."""
+    return max(quantizer.codebook_dim) <= MOST_DIMENSIONS
+
+
+class NativeTables(QuantizerTables):
+    """A residual quantizer whose codes the native kernel finds.
+
+    Arguments
+    ---------
+    quantizer : ResidualVectorQuantize
+        The quantizer, on the CPU; `searchable` tells whether it can be searched.
+    library : ctypes.CDLL
+        The kernel.
+    """
+
+    @torch.no_grad()
+    def __init__(self, quantizer: ResidualVectorQuantize, library: ctypes.CDLL):
+        super().__init__(quantizer)
+        self._function = library.dac_lobe_search
+        self._keep: list[torch.Tensor] = []
+        extra = -quantizer.codebook_size % CODES
+        self._size = quantizer.codebook_size + extra
+        self._stages = (_Stage * len(self.codebooks))()
+        for number, fields in enumerate(self._stages):
+            fields.dimension = self.codebooks[number].shape[1]
+            fields.directions = self._hold(
+                F.pad(self.directions[number].t(), (0, extra))
+            )
+            squares = F.pad(self.squares[number][0], (0, extra), value=torch.inf)
+            fields.squares = self._hold(squares)
+            fields.codebook = self._hold(self.codebooks[number])
+            if number < len(self.corrections):
+                fields.corrections = self._hold(self.corrections[number])
+                fields.later = self.corrections[number].shape[1]
+
+    def _search(
+        self, latents: torch.Tensor, used: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Find codes and vectors; see `QuantizerTables._search`."""
+        vectors = torch.empty_like(latents)
+        codes = latents.new_empty(used, len(latents), dtype=torch.long)
+        search = _Search(
+            latents.data_ptr(),
+            vectors.data_ptr(),
+            codes.data_ptr(),
+            ctypes.addressof(self._stages),
+            len(latents),
+            latents.shape[1],
+            used,
+            self._size,
+        )
+        if self._function(ctypes.byref(search), torch.get_num_threads()):
+            raise MemoryError("the native kernel ran out of memory")
+        return codes, vectors
+
+    def _hold(self, tensor: torch.Tensor) -> int:
+        """Keep a tensor alive, and give its address."""
+        tensor = tensor.contiguous()
+        self._keep.append(tensor)
+        return tensor.data_ptr()

@@ -1,0 +1,157 @@
+"""The residual quantizer by tables: the same codes, several times sooner.
+
+Upstream subtracts each stage's quantized latents (D channels, up to 1024) from
+the residual before projecting it down to 8 again. Projections are linear, so
+the same can be said in the projected space, where it is a table look-up:
+
+    z_e[k] = in_k(z - sum_j out_j(c_j)) = in_k(z) - sum_{j<k} T[j][code_j, k]
+
+with T[j][code, k] = in_k(out_j(codebook_j[code])), for all later k side by side.
+One matrix product projects the latents for all stages at once, and one more
+takes the chosen vectors back to D channels.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+import torch.nn.functional as F
+
+from dac_lobe.network.outputs import FromCodes, ResidualQuantized
+from dac_lobe.network.quantizer import ResidualVectorQuantize
+
+__all__ = ["QuantizerTables"]
+
+
+class QuantizerTables:
+    """A residual quantizer made ready for inference.
+
+    Arguments
+    ---------
+    quantizer : ResidualVectorQuantize
+        The quantizer; its present weights are used.
+
+    Example
+    -------
+    >>> quantizer = ResidualVectorQuantize(6, n_codebooks=3, codebook_size=16).eval()
+    >>> z = torch.randn(1, 6, 10)
+    >>> tables = QuantizerTables(quantizer)
+    >>> bool((tables.quantize(z, 3).codes == quantizer(z).codes).all())
+    True
+    """
+
+    @torch.no_grad()
+    def __init__(self, quantizer: ResidualVectorQuantize):
+        stages = list(quantizer.quantizers)
+        self.edges = list(itertools.accumulate(quantizer.codebook_dim, initial=0))
+        self.codebooks = [stage.codebook.weight.detach() for stage in stages]
+        self.directions = [F.normalize(codebook) for codebook in self.codebooks]
+        self.squares = [d.pow(2).sum(1, keepdim=True).t() for d in self.directions]
+        self.in_weight = torch.cat([s.in_proj.weight.detach()[:, :, 0] for s in stages])
+        self.in_bias = torch.cat([s.in_proj.bias.detach() for s in stages])
+        self.out_weight = torch.cat(
+            [s.out_proj.weight.detach()[:, :, 0] for s in stages], dim=1
+        )
+        self.out_bias = torch.stack([s.out_proj.bias.detach() for s in stages])
+        self.out_bias = self.out_bias.cumsum(0)
+        # In double: rounding the tables once costs less than upstream's own
+        # arithmetic on the residual does.
+        device, dtype = self.in_weight.device, self.in_weight.dtype
+        self.corrections = []
+        for j, stage in enumerate(stages[:-1]):
+            later = self.in_weight[self.edges[j + 1] :].double().cpu()
+            weight = stage.out_proj.weight.detach()[:, :, 0].double().cpu()
+            bias = stage.out_proj.bias.detach().double().cpu()
+            codebook = self.codebooks[j].double().cpu()
+            table = codebook @ (later @ weight).t() + later @ bias
+            self.corrections.append(table.to(device, dtype))
+        dims = torch.tensor(quantizer.codebook_dim)
+        self._shares = (1 / dims).repeat_interleave(dims).to(device, dtype)
+
+    @torch.no_grad()
+    def quantize(self, z: torch.Tensor, used: int) -> ResidualQuantized:
+        """Quantize latents, as `ResidualVectorQuantize.forward` in eval mode.
+
+        Arguments
+        ---------
+        z : torch.Tensor
+            Latents of shape [B, D, F].
+        used : int
+            Codebooks to use.
+
+        Returns
+        -------
+        ResidualQuantized
+        """
+        batch, _, frames = z.shape
+        width = self.edges[used]
+        rows = z.transpose(1, 2).reshape(batch * frames, -1)
+        latents = F.linear(rows, self.in_weight[:width], self.in_bias[:width])
+        codes, vectors = self._search(latents, used)
+        distance = (latents - vectors).square_() @ self._shares[:width]
+        loss = distance.view(batch, frames).mean(1).sum() / max(batch, 1)
+        return ResidualQuantized(
+            self._expand(vectors, used).view(batch, frames, -1).transpose(1, 2),
+            codes.view(used, batch, frames).transpose(0, 1).contiguous(),
+            latents.view(batch, frames, -1).transpose(1, 2),
+            loss,
+            loss.clone(),
+        )
+
+    @torch.no_grad()
+    def dequantize(self, codes: torch.Tensor) -> FromCodes:
+        """Rebuild latents from codes, as `ResidualVectorQuantize.from_codes`.
+
+        Arguments
+        ---------
+        codes : torch.Tensor
+            Checked codes of shape [B, K', F].
+
+        Returns
+        -------
+        FromCodes
+        """
+        batch, used, frames = codes.shape
+        vectors = torch.cat(
+            [self.codebooks[k][codes[:, k].reshape(-1)] for k in range(used)], dim=1
+        )
+        z = self._expand(vectors, used).view(batch, frames, -1).transpose(1, 2)
+        return FromCodes(z, vectors.view(batch, frames, -1).transpose(1, 2), codes)
+
+    def _search(
+        self, latents: torch.Tensor, used: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Find codes [K', N] and their vectors for ``latents`` [N, K' * d].
+
+        The latents are corrected in place, stage by stage.
+        """
+        vectors = torch.empty_like(latents)
+        codes = latents.new_empty(used, len(latents), dtype=torch.long)
+        for stage in range(used):
+            start, end = self.edges[stage], self.edges[stage + 1]
+            code = self._nearest(latents[:, start:end], stage)
+            codes[stage] = code
+            vectors[:, start:end] = self.codebooks[stage][code]
+            if end < latents.shape[1]:
+                correction = self.corrections[stage][:, : latents.shape[1] - end]
+                latents[:, end:] -= correction[code]
+        return codes, vectors
+
+    def _nearest(self, latents: torch.Tensor, stage: int) -> torch.Tensor:
+        """Find the nearest rows of one codebook: `VectorQuantize.decode_latents`.
+
+        The same operations in the same order, so that ties fall the same way.
+        """
+        encodings = F.normalize(latents)
+        distance = 2 * encodings @ self.directions[stage].t()
+        torch.sub(encodings.pow(2).sum(1, keepdim=True), distance, out=distance)
+        return distance.add_(self.squares[stage]).argmin(dim=1)
+
+    def _expand(self, vectors: torch.Tensor, used: int) -> torch.Tensor:
+        """Take chosen vectors [N, K' * d] to latents [N, D]."""
+        width = self.edges[used]
+        return F.linear(vectors, self.out_weight[:, :width], self.out_bias[used - 1])

@@ -1,0 +1,168 @@
+"""What is done already, and what an output may replace.
+
+What lets a run over a folder be started again, and keeps it from replacing what it
+did not make.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dac_lobe.audio import AudioError, AudioReader
+from dac_lobe.audio.resampling import resampled_length
+from dac_lobe.container import ContainerError, PackedReader
+from dac_lobe.container.header import MAGIC
+from dac_lobe.container.official import LegacyFile, is_legacy
+from dac_lobe.files.encoding import describe
+from dac_lobe.network.autoencoder import Autoencoder
+
+__all__ = ["check_replaceable", "is_decoded", "is_encoded", "is_packed"]
+
+
+def is_encoded(
+    codec: Autoencoder,
+    source: Path,
+    output: Path,
+    *,
+    num_codebooks: int | None = None,
+    normalize_db: float | None = None,
+) -> bool:
+    """Say whether a packed file is what encoding an audio file would give.
+
+    The model, the settings and the audio's own bytes must be those that the file
+    was made with, and every block must be whole.
+
+    Arguments
+    ---------
+    codec : Autoencoder
+        The codec.
+    source : Path
+        The audio file.
+    output : Path
+        The packed file, which need not exist.
+    num_codebooks : int, optional
+        Codebooks to use; all by default.
+    normalize_db : float, optional
+        Loudness to bring the audio to, in LUFS.
+
+    Returns
+    -------
+    bool
+        Whether there is nothing to do.
+
+    Raises
+    ------
+    AudioError
+        If there is a packed file but the audio cannot be read.
+    """
+    try:
+        with PackedReader(output) as packed:
+            with AudioReader(source) as audio:
+                expected = describe(
+                    codec,
+                    audio,
+                    num_codebooks=num_codebooks,
+                    normalize_db=normalize_db,
+                )
+            if packed.header != expected:
+                return False
+            packed.verify()
+    except (FileNotFoundError, ContainerError):
+        return False
+    return True
+
+
+def is_decoded(source: Path, output: Path, *, sample_rate: int | None = None) -> bool:
+    """Say whether an audio file is there that decoding a packed file would give.
+
+    It must be newer than the packed file, have its rate, channels and length, and
+    not be the very recording that was encoded.
+
+    Arguments
+    ---------
+    source : Path
+        The packed file.
+    output : Path
+        The audio file, which need not exist.
+    sample_rate : int, optional
+        Rate wanted, in Hz; that of the packed file's source by default.
+
+    Returns
+    -------
+    bool
+        Whether there is nothing to do.
+    """
+    try:
+        if output.stat().st_mtime_ns < source.stat().st_mtime_ns:
+            return False
+        if is_legacy(source):
+            file = LegacyFile.load(source)
+            samples, given, channels = (
+                file.original_length,
+                file.sample_rate,
+                file.channels,
+            )
+            source_digest = None
+        else:
+            with PackedReader(source) as packed:
+                samples, given = packed.num_samples, packed.header.source_rate
+                channels = packed.header.channels
+                source_digest = packed.header.source_digest
+        rate = sample_rate or given
+        wanted = (rate, channels, resampled_length(samples, given, rate))
+        with AudioReader(output) as audio:
+            found = (audio.sample_rate, audio.channels, audio.num_samples)
+            return wanted == found and audio.digest() != source_digest
+    except (FileNotFoundError, ContainerError, AudioError):
+        return False
+
+
+def is_packed(path: Path) -> bool:
+    """Say whether a file begins like a packed file, whole or not, of either format.
+
+    Arguments
+    ---------
+    path : Path
+        The file, which need not exist.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC or is_legacy(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def check_replaceable(output: Path, what: str) -> None:
+    """Raise if something is in the place of an output that is not an old output.
+
+    Arguments
+    ---------
+    output : Path
+        What is to be written. Nothing, or an empty file, may be there.
+    what : str
+        What the file that is there is not, for the message.
+
+    Raises
+    ------
+    ValueError
+        If a file with content is there.
+
+    Example
+    -------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     check_replaceable(Path(folder) / "talk.wav", "what is decoded")
+    """
+    if output.is_file() and output.stat().st_size:
+        raise ValueError(
+            f"{output} is there already and is not {what}. Choose another place by "
+            "-o, or replace it by --overwrite."
+        )

@@ -1,0 +1,226 @@
+"""Audio files to the official package's ``.dac`` files and back.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from torch import nn
+
+from dac_lobe.audio import BLOCK_SAMPLES, AudioReader, AudioWriter
+from dac_lobe.audio.loudness import measure_loudness
+from dac_lobe.audio.resampling import Resampler, resampled_length
+from dac_lobe.container import ContainerError
+from dac_lobe.container.official import LegacyFile
+from dac_lobe.execution.chunked import decode_chunked
+from dac_lobe.files.encoding import Progress, Source, encode_file
+from dac_lobe.network.autoencoder import Autoencoder
+from dac_lobe.network.receptive_field import convolutions, output_length
+
+__all__ = ["decode_legacy", "encode_legacy"]
+
+# The official package brings everything to this loudness, and takes anything
+# quieter than its floor for as loud as that.
+_TARGET_LUFS = -16.0
+_FLOOR_LUFS = -70.0
+
+
+def encode_legacy(
+    codec: Autoencoder,
+    path: Source,
+    output: str | os.PathLike,
+    *,
+    num_codebooks: int | None = None,
+) -> Path:
+    """Encode an audio file into a ``.dac`` file that the official package reads.
+
+    It is one chunk, which the official package decodes as a whole: it needs
+    memory for all of it. Where the model's raw output is shorter than whole hops
+    (8 samples at 16 and 24 kHz) the file promises as many samples less, because
+    the official package fails on files that promise more than there is.
+
+    Arguments
+    ---------
+    codec : Autoencoder
+        The codec.
+    path : str, Path or binary file
+        The audio.
+    output : str or Path
+        Where to write.
+    num_codebooks : int, optional
+        Codebooks to use; all by default.
+
+    Returns
+    -------
+    Path
+        The output.
+    """
+    with AudioReader(path) as reader:
+        loudness = measure_loudness(reader.blocks(), reader.sample_rate)
+    packed = encode_file(
+        codec, path, num_codebooks=num_codebooks, normalize_db=_TARGET_LUFS
+    )
+    rate = packed.header.source_rate
+    raw = output_length(codec.decoder, packed.num_frames)
+    return LegacyFile(
+        codes=packed.codes,
+        chunk_length=packed.num_frames,
+        original_length=min(packed.num_samples, raw * rate // codec.sample_rate),
+        input_db=max(loudness.lufs, _FLOOR_LUFS),
+        channels=packed.header.channels,
+        sample_rate=rate,
+        padding=True,
+    ).save(Path(output))
+
+
+def decode_legacy(
+    codec: Autoencoder,
+    source: Source,
+    output: str | os.PathLike,
+    *,
+    num_codebooks: int | None = None,
+    sample_rate: int | None = None,
+    subtype: str | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Decode a ``.dac`` file of the official package.
+
+    The steps are the official ones, but for two that harm: channels share one
+    gain (there each is made equally loud), and the end is filled with zeros
+    where the output is some samples short (there the file fails).
+
+    Arguments
+    ---------
+    codec : Autoencoder
+        The codec that made the codes; the file does not say which.
+    source : str, Path or binary file
+        What to decode.
+    output : str or Path
+        Where to write.
+    num_codebooks : int, optional
+        Codebooks to use, of those in the file; all by default.
+    sample_rate : int, optional
+        Rate of the output, in Hz; that of the encoded audio by default.
+    subtype : str, optional
+        libsndfile's name of the sample format.
+    progress : callable, optional
+        Called with the seconds done and the seconds in all.
+
+    Returns
+    -------
+    Path
+        The output.
+
+    Raises
+    ------
+    ContainerError
+        If the file is damaged, or cannot be of this model.
+    """
+    file = LegacyFile.load(source)
+    total = file.original_length / file.sample_rate
+    # The gain depends on the loudness of the whole, so it waits on the disk.
+    with TemporaryFile() as decoded:
+        blocks = _kept(_decoded_chunks(codec, file, num_codebooks), decoded)
+        if progress is not None:
+            blocks = _watched(blocks, codec.sample_rate, total, progress)
+        loudness = measure_loudness(blocks, codec.sample_rate)
+        samples = decoded.tell() // (4 * file.channels)
+        given = resampled_length(samples, codec.sample_rate, file.sample_rate)
+        hop = resampled_length(codec.hop_length, codec.sample_rate, file.sample_rate)
+        if file.original_length > given + hop:
+            raise ContainerError(
+                f"the file promises {file.original_length} samples but its codes give "
+                f"{given} with this model. Choose the model that made it."
+            )
+        gain = 10 ** ((file.input_db - max(loudness.lufs, _FLOOR_LUFS)) / 20)
+        rate = sample_rate or file.sample_rate
+        wanted = resampled_length(file.original_length, file.sample_rate, rate)
+        resampler = Resampler(codec.sample_rate, rate, file.channels)
+        with AudioWriter(output, rate, file.channels, subtype) as writer:
+            done = 0
+            for wav in _replayed(decoded, file.channels):
+                wav = resampler.push(wav * np.float32(gain))[:, : wanted - done]
+                writer.write(wav)
+                done += wav.shape[1]
+            wav = resampler.flush()[:, : wanted - done]
+            missing = wanted - done - wav.shape[1]
+            writer.write(np.pad(wav, ((0, 0), (0, missing))))
+    return Path(output)
+
+
+def _decoded_chunks(
+    codec: Autoencoder, file: LegacyFile, num_codebooks: int | None
+) -> Iterator[np.ndarray]:
+    """Decode chunk by chunk, yield samples at the model's rate, [C, n].
+
+    The official package decodes chunks without padding, and lays them end to end:
+
+        frames      |x x x x x x x x x x|
+        unpadded           |y y y y|
+
+    That is not quite the middle of what padding would give: the outermost inputs
+    of a transposed convolution have no neighbour to overlap with. So it is done
+    as there, layer by layer.
+    """
+    in_file = file.codes.shape[1]
+    used = in_file if num_codebooks is None else num_codebooks
+    if not 1 <= used <= in_file:
+        raise ValueError(
+            f"num_codebooks={used}, but the file has {in_file}. Choose 1 to {in_file}."
+        )
+    unpadded = _unpadded(codec.decoder)
+    for start in range(0, file.codes.shape[-1], file.chunk_length):
+        part = file.codes[:, :used, start : start + file.chunk_length]
+        codes = torch.from_numpy(part.astype(np.int64))
+        if file.padding:
+            wav = decode_chunked(codec, codes)
+        else:
+            if output_length(unpadded, part.shape[-1]) < 1:
+                raise ContainerError(
+                    f"a chunk of {part.shape[-1]} frames is too short to give a sample "
+                    "with this model. Choose the model that made the file."
+                )
+            with torch.no_grad():
+                wav = unpadded(codec.quantizer.from_codes(codes.to(codec.device)).z)
+        yield wav[:, 0].float().cpu().numpy()
+
+
+def _unpadded(decoder: nn.Module) -> nn.Module:
+    """Copy a decoder, but not its weights, and pad nowhere."""
+    weights = {id(parameter): parameter for parameter in decoder.parameters()}
+    decoder = copy.deepcopy(decoder, weights)
+    for layer in convolutions(decoder):
+        layer.padding = (0,)
+    return decoder
+
+
+def _kept(blocks: Iterator[np.ndarray], file: BinaryIO) -> Iterator[np.ndarray]:
+    for block in blocks:
+        file.write(np.ascontiguousarray(block.T, dtype=np.float32).data)
+        yield block
+
+
+def _watched(
+    blocks: Iterator[np.ndarray], rate: int, total: float, progress: Progress
+) -> Iterator[np.ndarray]:
+    done = 0
+    for block in blocks:
+        yield block
+        done += block.shape[1]
+        progress(min(done / rate, total), total)
+
+
+def _replayed(file: BinaryIO, channels: int) -> Iterator[np.ndarray]:
+    file.seek(0)
+    while data := file.read(4 * channels * BLOCK_SAMPLES):
+        yield np.frombuffer(data, np.float32).reshape(-1, channels).T

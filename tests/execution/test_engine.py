@@ -1,0 +1,345 @@
+"""The fast path gives what the modules give, whatever happens to the codec."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import threading
+
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from dac_lobe.execution import attach, detach, engine
+from dac_lobe.execution.chunked import Context, decoder_context, encoder_context
+from dac_lobe.execution.engine import Engine
+from dac_lobe.execution.fixed import FixedNetwork, equal_windows, run_windows
+from dac_lobe.execution.flow import run_plan
+from dac_lobe.execution.native.library import find_native
+from dac_lobe.execution.plan import UnusualNetworkError, make_plan
+from dac_lobe.execution.tables import QuantizerTables
+from dac_lobe.network.layers import fold_weight_norm
+
+
+def plainly(codec, wav, **options):
+    """Encode and decode with the modules themselves."""
+    engine, codec.executor = codec.executor, None
+    try:
+        with torch.no_grad():
+            encoded = codec.encode(wav, **options)
+            return encoded, codec.decode(encoded.z)
+    finally:
+        codec.executor = engine
+
+
+def check(codec, wav, **options):
+    """Compare the engine with the modules."""
+    plain, plain_wav = plainly(codec, wav, **options)
+    encoded = codec.encode(wav, **options)
+    assert torch.equal(encoded.codes, plain.codes)
+    for ours, theirs in zip(encoded, plain, strict=True):
+        near(ours, theirs, 1e-4)
+    assert not encoded.z.requires_grad
+    near(codec.decode(encoded.z), plain_wav, 1e-5)
+
+
+def near(ours, theirs, tolerance):
+    """Compare tensors, in units of the largest value."""
+    largest = float(theirs.abs().max()) if theirs.numel() else 0.0
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=tolerance * (largest + 1e-9))
+
+
+@pytest.fixture(params=["torch", "native"])
+def backend(request, monkeypatch):
+    monkeypatch.delenv("DAC_LOBE_BACKEND", raising=False)
+    if request.param == "native" and find_native().library is None:
+        pytest.skip(f"no native kernel: {find_native().reason}")
+    return request.param
+
+
+@pytest.fixture
+def codec(make_dac, backend):
+    return attach(make_dac(), backend)
+
+
+@pytest.mark.parametrize("rates", [[2, 4], [2, 4, 5, 8], [3, 5]])
+@pytest.mark.parametrize("samples", [1, 7, 121, 1000])
+def test_engine_equals_modules(make_dac, backend, rates, samples):
+    codec = make_dac(
+        encoder_rates=rates, decoder_rates=rates[::-1], decoder_dim=2 ** len(rates) * 2
+    )
+    check(attach(codec, backend), torch.randn(2, 1, samples))
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_chunks_do_not_show(tiny_dac, frames, chunk, decode):
+    from dac_lobe.execution.eager import TorchKernel
+
+    network = tiny_dac.decoder if decode else tiny_dac.encoder
+    step = 1 if decode else tiny_dac.hop_length
+    x = torch.randn(1, tiny_dac.latent_dim if decode else 1, frames * step)
+    kernels = [TorchKernel(step) for step in make_plan(network)]
+    parts = [rows.clone() for rows in run_plan(kernels, x[0].t(), chunk)]
+    with torch.no_grad():
+        whole = network(x)
+    near(torch.cat(parts).t()[None], whole, 1e-5)
+
+
+def test_items_of_a_batch_are_alone(codec):
+    wav = torch.randn(3, 1, 800)
+    lengths = torch.tensor([800, 123, 8])
+    check(codec, wav, lengths=lengths)
+    padded = codec.encode(wav, lengths=lengths).codes
+    assert torch.equal(padded[1, :, :16], codec.encode(wav[1:2, :, :123]).codes[0])
+
+
+@pytest.mark.parametrize("used", [1, 2, 3])
+def test_any_number_of_codebooks(codec, used):
+    check(codec, torch.randn(1, 1, 500), n_quantizers=used)
+    codes = torch.randint(16, (2, used, 9))
+    with torch.no_grad():
+        plain = codec.quantizer.from_codes(codes)
+    for ours, theirs in zip(codec.dequantize(codes), plain, strict=True):
+        near(ours, theirs, 1e-6)
+
+
+def test_codebooks_of_unequal_dimensions(make_dac, backend):
+    codec = attach(make_dac(codebook_dim=[2, 4, 3]), backend)
+    check(codec, torch.randn(2, 1, 400))
+
+
+def test_codes_are_checked(codec):
+    with pytest.raises(ValueError, match="allowed is"):
+        codec.decode_codes(torch.full((1, 1, 4), 16))
+
+
+def test_strange_layouts_of_audio(codec):
+    wide = torch.randn(1, 1, 1600)
+    check(codec, wide[..., ::2])
+    check(codec, wide.flip(-1).double())
+    check(codec, wide.half())
+    check(codec, wide[:0])
+
+
+def test_other_types_run_the_modules(make_dac, backend):
+    codec = attach(make_dac().double(), backend)
+    check(codec, torch.randn(1, 1, 100))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda codec: codec.encoder.block[0].bias.data.add_(0.5),
+        lambda codec: codec.decoder.model[0].bias.data.mul_(2.0),
+        lambda codec: codec.quantizer.quantizers[0].codebook.weight.data.neg_(),
+        lambda codec: codec.load_state_dict(
+            {k: v * 1.1 for k, v in codec.state_dict().items()}
+        ),
+        lambda codec: setattr(
+            codec.encoder.block[0], "bias", torch.nn.Parameter(torch.randn(4))
+        ),
+        lambda codec: fold_weight_norm(codec),
+        lambda codec: codec.double().float(),
+        lambda codec: codec.double(),
+    ],
+)
+def test_changed_weights_are_noticed(codec, change):
+    wav = torch.randn(1, 1, 300)
+    check(codec, wav)
+    with torch.no_grad():
+        change(codec)
+    check(codec, wav)
+
+
+def test_a_training_step_runs_the_modules_and_is_noticed(codec):
+    wav = torch.randn(2, 1, 400)
+    check(codec, wav)
+    codec.train()
+    optimizer = torch.optim.AdamW(codec.parameters(), lr=0.01)
+    result = codec(wav, reconstruct=True)
+    loss = result.audio.pow(2).mean() + result.commitment_loss + result.codebook_loss
+    loss.backward()
+    assert all(p.grad is not None for p in codec.parameters())
+    optimizer.step()
+    check(codec.eval(), wav)
+
+
+def test_gradients_of_inputs_run_the_modules(codec):
+    z = torch.randn(1, codec.latent_dim, 5, requires_grad=True)
+    codec.decode(z).sum().backward()
+    assert z.grad.abs().sum() > 0
+
+
+def test_only_the_part_in_training_runs_its_modules(codec):
+    codec.decoder.train()
+    encoded = codec.encode(torch.randn(1, 1, 80))
+    assert not encoded.z.requires_grad
+    assert codec.decode(encoded.z).requires_grad
+
+
+def test_copies_are_independent(codec):
+    wav = torch.randn(1, 1, 200)
+    keys = list(codec.state_dict())
+    codec.encode(wav)
+    twin = copy.deepcopy(codec)
+    assert list(twin.state_dict()) == keys
+    assert torch.equal(twin.encode(wav).codes, codec.encode(wav).codes)
+    twin.encoder.block[0].bias.data.add_(1.0)
+    check(twin, wav)
+    check(codec, wav)
+
+
+def held() -> int:
+    """Bytes of all tensors that are alive."""
+    gc.collect()
+    storages = {
+        t.untyped_storage().data_ptr(): t.untyped_storage().nbytes()
+        for t in gc.get_objects()
+        if type(t) in (torch.Tensor, nn.Parameter) and t.device.type == "cpu"
+    }
+    return sum(storages.values())
+
+
+def test_weights_are_copied_once(make_dac, backend):
+    """Folded weights are as large as the network: they go when they are packed."""
+    codec = attach(make_dac(encoder_dim=16, decoder_dim=256), backend)
+    before = held()
+    codec.decode(codec.encode(torch.randn(1, 1, 200)).z)
+    weights = sum(4 * p.numel() for p in codec.parameters())
+    # Winograd's points are more than the taps they stand for.
+    assert (
+        0.9 * weights
+        < held() - before
+        < {"torch": 1.1, "native": 1.9}[backend] * (weights)
+    )
+
+
+def test_an_engine_pickles_without_what_it_made(codec):
+    empty = len(pickle.dumps(codec.executor))
+    codec.encode(torch.randn(1, 1, 200))
+    pickled = pickle.dumps(codec.executor)
+    assert len(pickled) == empty
+    assert repr(pickle.loads(pickled)) == repr(codec.executor)  # noqa: S301
+
+
+def test_threads_share_a_codec(codec):
+    wavs = [torch.randn(1, 1, 200 + 8 * i) for i in range(6)]
+    alone = [codec.encode(wav).codes for wav in wavs]
+    together = [None] * len(wavs)
+
+    def run(i):
+        together[i] = codec.encode(wavs[i]).codes
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(len(wavs))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(map(torch.equal, alone, together))
+
+
+def test_unusual_networks_run_their_modules(codec):
+    codec.encoder.block[1].block[0].block[1].padding = (0,)
+    with pytest.raises(UnusualNetworkError):
+        make_plan(codec.encoder)
+    wav = torch.randn(1, 1, 2000)
+    check(codec, wav)
+
+
+def test_detach_runs_the_modules(codec):
+    assert isinstance(codec.executor, Engine)
+    assert detach(codec).executor is None
+
+
+@pytest.mark.parametrize("option", [{"backend": "cuda"}, {"precision": "fp8"}])
+def test_unknown_options_are_refused(make_dac, option):
+    with pytest.raises(ValueError, match="choose one of"):
+        attach(make_dac(), **option)
+
+
+def test_environment_chooses_the_backend(make_dac, monkeypatch):
+    monkeypatch.setenv("DAC_LOBE_BACKEND", "torch")
+    assert attach(make_dac(), "auto").executor.backend == "torch"
+    monkeypatch.setenv("DAC_LOBE_BACKEND", "fortran")
+    with pytest.raises(ValueError, match="DAC_LOBE_BACKEND"):
+        attach(make_dac())
+
+
+def test_real_speech_gets_the_same_codes(shared_audio, backend):
+    from dac_lobe import DAC
+
+    codec = DAC.from_pretrained("16khz-small", backend=backend)
+    path = sorted((shared_audio / "eval_speech_16k").glob("*.flac"))[0]
+    wav = torch.from_numpy(soundfile.read(path, dtype="float32")[0])[None, None]
+    check(codec, wav[..., :48000])
+    with torch.no_grad():
+        z = codec.encoder(wav[..., :32000])
+        plain = codec.quantizer(z)
+    ours = QuantizerTables(codec.quantizer).quantize(z, 12)
+    assert torch.equal(ours.codes, plain.codes)
+
+
+@pytest.mark.slow
+def test_compiled_code_gives_the_same(make_dac, monkeypatch):
+    monkeypatch.setattr(engine, "COMPILED_FROM", 0.0)
+    monkeypatch.setattr(engine, "WINDOW_SECONDS", 0.05)
+    monkeypatch.delenv("DAC_LOBE_BACKEND", raising=False)
+    codec = attach(make_dac(), compile=True)
+    assert codec.executor.backend == "torch"
+    for samples in (8, 700, 2000):
+        check(codec, torch.randn(2, 1, samples))
+    check(codec, torch.randn(2, 1, 900), lengths=torch.tensor([900, 300]))
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.booleans())
+@settings(max_examples=20)
+def test_fixed_windows_do_not_show(tiny_dac, frames, valid, channels_last):
+    valid = min(frames, valid)
+    lengths = torch.tensor([frames, valid])
+    hop = tiny_dac.hop_length
+    wav, z = (
+        torch.randn(2, 1, frames * hop),
+        torch.randn(2, tiny_dac.latent_dim, frames),
+    )
+    with torch.no_grad():
+        cases = (
+            (tiny_dac.encoder, wav, lengths * hop, encoder_context(tiny_dac), (hop, 1)),
+            (tiny_dac.decoder, z, lengths, decoder_context(tiny_dac), (1, hop)),
+        )
+        for network, x, valid, context, hops in cases:
+            body = FixedNetwork(make_plan(network), channels_last=channels_last)
+            whole = network(x, valid)
+            out = torch.zeros_like(whole)
+            run_windows(body, x, valid, sum(context) + 7, context, hops, out)
+            near(out, whole, 1e-5)
+
+
+def test_windows_must_be_wider_than_their_context():
+    with pytest.raises(ValueError, match="leaves nothing"):
+        next(equal_windows(10, 4, Context(2, 2)))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("compile", [False, True])
+@pytest.mark.parametrize(
+    ("precision", "decibels"), [("exact", 90), ("tf32", 45), ("bf16", 25), ("fp16", 40)]
+)
+def test_gpu_gives_the_same(make_dac, precision, decibels, compile):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    codec = make_dac().cuda()
+    plain = codec.encode(torch.randn(1, 1, 40000, device="cuda"))
+    wav = codec.decode(plain.z)
+    attach(codec, precision=precision, compile=compile)
+    for _ in range(2):  # captured, then replayed
+        fast = codec.decode(plain.z)
+        noise = (fast - wav).square().mean() / wav.square().mean()
+        assert 10 * torch.log10(noise) < -decibels
+    batch = torch.randn(3, 1, 30000, device="cuda")
+    lengths = torch.tensor([30000, 8, 12345], device="cuda")
+    check(codec, batch, lengths=lengths) if precision == "exact" else None
