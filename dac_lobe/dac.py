@@ -182,7 +182,8 @@ class DAC(Autoencoder):
             What executes inference: 'native' (the C++ kernel), 'torch', or 'auto':
             native where it is built. DAC_LOBE_BACKEND in the environment wins.
         precision : str
-            Of the decoder on a GPU: 'exact', 'tf32', 'bf16' or 'fp16'. CPUs are exact.
+            Of the decoder: 'exact', 'bf16' or 'fp16', on a GPU 'tf32' too. A CPU must
+            have instructions for it; encoding and codes are not touched.
         encoder_precision : str
             Of the encoder on a GPU; codes may change with it.
         compile : bool
@@ -212,9 +213,10 @@ class DAC(Autoencoder):
                 f"device={str(device)!r}, but torch finds no GPU here. Choose 'cpu', or "
                 "install a torch with CUDA."
             )
-        codec = load_model(cls, source, cache_dir=cache_dir)
-        attach(codec, backend, precision, compile, encoder_precision=encoder_precision)
-        return codec.to(device)
+        codec = load_model(cls, source, cache_dir=cache_dir).to(device)
+        return attach(
+            codec, backend, precision, compile, encoder_precision=encoder_precision
+        )
 
     def encode_chunked(
         self,

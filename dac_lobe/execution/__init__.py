@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from typing import TypeVar
 
+from dac_lobe.execution.precision import PRECISIONS, check_precision, cpu_dtype
 from dac_lobe.network.autoencoder import Autoencoder
 
 __all__ = ["BACKENDS", "PRECISIONS", "attach", "describe", "detach"]
@@ -18,7 +19,6 @@ __all__ = ["BACKENDS", "PRECISIONS", "attach", "describe", "detach"]
 Codec = TypeVar("Codec", bound=Autoencoder)
 
 BACKENDS = ("auto", "torch", "native")
-PRECISIONS = ("exact", "tf32", "bf16", "fp16")
 
 
 def attach(
@@ -43,7 +43,8 @@ def attach(
         'native' (the C++ kernel), 'torch', or 'auto': native where it is built.
         The environment variable DAC_LOBE_BACKEND overrides it.
     precision : str
-        Of the decoder on a GPU: 'exact', 'tf32', 'bf16' or 'fp16'. CPUs are exact.
+        Of the decoder: 'exact', 'bf16' or 'fp16', on a GPU 'tf32' too. A CPU must
+        have instructions for it; encoding and codes are not touched.
     compile : bool
         Whether to compile the torch backend (seconds, once per process).
     encoder_precision : str
@@ -65,11 +66,10 @@ def attach(
     if backend not in BACKENDS:
         raise ValueError(f"backend={backend!r}; choose one of {', '.join(BACKENDS)}.")
     for given in (precision, encoder_precision):
-        if given not in PRECISIONS:
-            raise ValueError(
-                f"precision={given!r}; choose one of {', '.join(PRECISIONS)}."
-            )
+        check_precision(given)
     wanted = os.environ.get("DAC_LOBE_BACKEND") or backend
+    if codec.device.type == "cpu":
+        cpu_dtype(precision)
     if wanted not in BACKENDS:
         raise ValueError(
             f"DAC_LOBE_BACKEND={wanted!r}; choose one of {', '.join(BACKENDS)}."

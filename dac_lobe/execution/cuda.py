@@ -5,12 +5,7 @@ a graph starts them all at once. Batches fill the GPU by themselves and run
 without.
 
 Precision is explicit. PyTorch's convolutions round to TF32 by default on GPUs
-that have it; 'exact' switches that off, so that codes do not depend on the GPU:
-
-    exact   float32 throughout
-    tf32    operands of the products rounded to 10 bits
-    bf16    convolutions in bfloat16 (7 bits), Snake and skips in float32
-    fp16    convolutions in float16 (10 bits, small range), the same
+that have it; 'exact' switches that off, so that codes do not depend on the GPU.
 
 Authors
  * The dac-lobe developers 2026
@@ -26,15 +21,10 @@ import torch
 
 from dac_lobe.execution.fixed import FixedNetwork
 from dac_lobe.execution.plan import Step
+from dac_lobe.execution.precision import DTYPES
 
-__all__ = ["DTYPES", "CudaBody", "float32_products"]
+__all__ = ["CudaBody", "float32_products"]
 
-DTYPES = {
-    "exact": torch.float32,
-    "tf32": torch.float32,
-    "bf16": torch.bfloat16,
-    "fp16": torch.float16,
-}
 # Runs before a capture: libraries allocate and choose algorithms on first calls.
 WARM_UP = 3
 

@@ -15,13 +15,14 @@ from torch import nn
 
 from dac_lobe.execution.compiled import CompiledBody
 from dac_lobe.execution.cuda import CudaBody, float32_products
-from dac_lobe.execution.eager import TorchKernel
+from dac_lobe.execution.eager import TorchKernel, reduced_kernels
 from dac_lobe.execution.fixed import run_windows
 from dac_lobe.execution.flow import Kernel, run_batch
 from dac_lobe.execution.native.library import NativeKernel, find_native, supports
 from dac_lobe.execution.native.search import NativeTables, searchable
 from dac_lobe.execution.near_ties import settle
 from dac_lobe.execution.plan import Step, UnusualNetworkError, geometry, make_plan
+from dac_lobe.execution.precision import cpu_dtype
 from dac_lobe.execution.tables import QuantizerTables
 from dac_lobe.execution.weight_watch import WeightWatch
 from dac_lobe.network.context import Context, decoder_context, encoder_context
@@ -80,7 +81,7 @@ class Engine:
     backend : str
         'torch' or 'native'.
     precision : str
-        Of the decoder on GPUs: 'exact', 'tf32', 'bf16' or 'fp16'.
+        Of the decoder: 'exact', 'tf32', 'bf16' or 'fp16'; 'tf32' is exact on CPUs.
     compile : bool
         Whether to compile the torch path.
     encoder_precision : str
@@ -133,7 +134,9 @@ class Engine:
         shape = _Shape(
             encoder_context(network), network.hop_length, 1, network.frame_rate
         )
-        return self._run(network.encoder, audio, lengths, shape, self.encoder_precision)
+        gpu = audio.device.type == "cuda"
+        precision = self.encoder_precision if gpu else "exact"
+        return self._run(network.encoder, audio, lengths, shape, precision)
 
     @torch.no_grad()
     def decode_frames(
@@ -204,6 +207,7 @@ class Engine:
         out = x.new_zeros(
             len(x), plan[-1].channels[1], output_length(network, x.shape[-1])
         )
+        dtype = torch.float32 if x.is_cuda else cpu_dtype(precision)
         if x.is_cuda:
             body = self._get(
                 f"{name} {precision}",
@@ -211,6 +215,13 @@ class Engine:
                 lambda module: CudaBody(make_plan(module), precision, self.compile),
             )
             run_windows(body, x, lengths, *shape.windows, out)
+        elif dtype != torch.float32:
+            kernels = self._get(
+                f"{name} {precision}",
+                network,
+                lambda m: reduced_kernels(make_plan(m), dtype),
+            )
+            run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
         elif self.compile and x.shape[-1] > shape.positions(COMPILED_FROM):
             body = self._get(
                 f"{name} compiled", network, lambda m: CompiledBody(make_plan(m))

@@ -120,10 +120,8 @@ class Parts(nn.Module):
 
     @property
     def precision(self) -> str:
-        """Precision of the decoder where the codec is now; 'exact' on CPUs."""
-        if self.executor is None or self.device.type != "cuda":
-            return "exact"
-        return self.executor.precision
+        """Precision of the decoder: 'exact', 'tf32', 'bf16' or 'fp16'."""
+        return "exact" if self.executor is None else self.executor.precision
 
     @property
     def frame_rate(self) -> float:

@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import threading
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -14,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from dac_lobe import DAC
+from dac_lobe.audio import read_audio
 from dac_lobe.execution import attach, detach, engine
 from dac_lobe.execution.chunked import Context, decoder_context, encoder_context
 from dac_lobe.execution.engine import Engine
@@ -21,8 +24,11 @@ from dac_lobe.execution.fixed import FixedNetwork, equal_windows, run_windows
 from dac_lobe.execution.flow import run_plan
 from dac_lobe.execution.native.library import find_native
 from dac_lobe.execution.plan import UnusualNetworkError, make_plan
+from dac_lobe.execution.precision import cpu_dtype
 from dac_lobe.execution.tables import QuantizerTables
 from dac_lobe.network.layers import fold_weight_norm
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def plainly(codec, wav, **options):
@@ -254,6 +260,46 @@ def test_unusual_networks_run_their_modules(codec):
 def test_detach_runs_the_modules(codec):
     assert isinstance(codec.executor, Engine)
     assert detach(codec).executor is None
+
+
+@pytest.fixture
+def bfloat16():
+    """A processor with instructions for bfloat16."""
+    try:
+        return cpu_dtype("bf16")
+    except ValueError as error:
+        pytest.skip(str(error))
+
+
+def test_bfloat16_decodes_40_decibels_above_its_error(bfloat16, backend):
+    codec = DAC.from_pretrained("16khz-small", backend=backend)
+    wav = torch.from_numpy(read_audio(ROOT / "demo" / "clips" / "english_man.flac"))[
+        None
+    ]
+    codes = codec.encode(wav).codes
+    exact = codec.decode_codes(codes)
+    attach(codec, backend, "bf16")
+    assert torch.equal(codec.encode(wav).codes, codes)
+    reduced = codec.decode_codes(codes)
+    error = (reduced - exact).square().sum() / exact.square().sum()
+    assert 0 < error < 1e-4
+    chunked = codec.decode_chunked(codes, 20)
+    assert (chunked - reduced).square().sum() < 1e-4 * exact.square().sum()
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_precision_that_the_processor_lacks_is_refused(
+    make_dac, monkeypatch, precision
+):
+    monkeypatch.setattr("dac_lobe.execution.precision._native_dtypes", set)
+    with pytest.raises(ValueError, match="no instructions for it. Choose 'exact'"):
+        attach(make_dac(), precision=precision)
+
+
+def test_tf32_is_exact_on_a_cpu(make_dac):
+    codec, codes = make_dac(), torch.randint(16, (1, 3, 40))
+    exact = attach(codec, "torch").decode_codes(codes)
+    assert torch.equal(attach(codec, "torch", "tf32").decode_codes(codes), exact)
 
 
 @pytest.mark.parametrize("option", [{"backend": "cuda"}, {"precision": "fp8"}])
