@@ -12,15 +12,27 @@ Authors
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evaluation.errors import MetricError as MetricError
+    from evaluation.metrics import Metric as Metric
+    from evaluation.results.results import Results as Results
+    from evaluation.suite import evaluate as evaluate
+    from evaluation.systems import CodebookSystem as CodebookSystem
+    from evaluation.systems import Point as Point
+    from evaluation.systems import Rate as Rate
+    from evaluation.systems import ScaledCodes as ScaledCodes
+    from evaluation.systems import System as System
+    from evaluation.systems import make_system as make_system
 
 _HOME = {
     "CodebookSystem": "evaluation.systems",
     "Metric": "evaluation.metrics",
-    "MetricError": "evaluation.metrics",
+    "MetricError": "evaluation.errors",
     "Point": "evaluation.systems",
     "Rate": "evaluation.systems",
-    "Results": "evaluation.suite",
+    "Results": "evaluation.results.results",
     "ScaledCodes": "evaluation.systems",
     "System": "evaluation.systems",
     "evaluate": "evaluation.suite",

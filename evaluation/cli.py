@@ -226,8 +226,8 @@ def compare(
     from rich.console import Console
     from rich.table import Table
 
-    from evaluation.compare import compare as compare_folders
-    from evaluation.writers import records, write_table
+    from evaluation.results.compare import compare as compare_folders
+    from evaluation.results.writers import records, write_table
 
     result = compare_folders(first, second, seed)
     table = Table(title=f"{second} minus {first}")
@@ -286,7 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command, name = app, "dac-lobe-evaluate"
     if given[:1] == ["compare"]:  # a folder of that name is ./compare
         command, name, given = comparison, f"{name} compare", given[1:]
-    from evaluation.pool import PoolError
+    from evaluation.running.pool import PoolError
 
     try:
         code = command(args=given, prog_name=name, standalone_mode=False)

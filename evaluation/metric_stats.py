@@ -16,10 +16,10 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
-from evaluation.jobs import Outcome
 from evaluation.metrics import Metric, choose
-from evaluation.pool import Died, Finished, Pool
-from evaluation.scoring import measure, prepare
+from evaluation.running.jobs import Outcome
+from evaluation.running.pool import Died, Finished, Pool
+from evaluation.running.scoring import measure, prepare
 
 __all__ = ["CodecMetricStats"]
 

@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from evaluation.curves import Curve, bd_metric, bd_rate
 from evaluation.metrics import METRICS, STANDARD, MetricError, MissingPackage
-from evaluation.pool import Died, Pool
-from evaluation.rates import held_out_bits
+from evaluation.results.curves import Curve, bd_metric, bd_rate
+from evaluation.results.rates import held_out_bits
+from evaluation.running.pool import Died, Pool
 
 __all__ = ["Check", "recorded_vectors", "selftest", "speech_like", "synthetic_pair"]
 

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from evaluation.errors import MetricError, MissingPackage
 from evaluation.metrics.catalogue import DEFINED, NEED_MODEL, STANDARD
-from evaluation.metrics.metric import Metric, MetricError, MissingPackage, Weighted
+from evaluation.metrics.metric import Metric, Weighted
 
 __all__ = [
     "METRICS",

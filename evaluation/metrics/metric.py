@@ -14,22 +14,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from evaluation.errors import MetricError, MissingPackage
+
 __all__ = [
     "Metric",
-    "MetricError",
-    "MissingPackage",
     "Weighted",
     "import_package",
     "validate",
 ]
-
-
-class MetricError(ValueError):
-    """A score that does not exist, and why: silence, too short, not finite."""
-
-
-class MissingPackage(MetricError):
-    """A metric whose package is not installed."""
 
 
 class Weighted(NamedTuple):

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.clips import resample
-from evaluation.metrics.metric import MetricError, Weighted, import_package
+from evaluation.errors import MetricError
+from evaluation.metrics.metric import Weighted, import_package
+from evaluation.recordings.clips import resample
 
 __all__ = ["dwer", "normalize", "speaker_similarity", "wer"]
 

@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from evaluation.metrics.metric import MetricError, import_package
+from evaluation.errors import MetricError
+from evaluation.metrics.metric import import_package
 
 __all__ = ["estoi", "pesq_nb", "pesq_wb", "pesq_wb_c2", "stoi"]
 

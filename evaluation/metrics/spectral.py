@@ -17,7 +17,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from evaluation.metrics.metric import MetricError
+from evaluation.errors import MetricError
 
 __all__ = [
     "log_spectral_distance",

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.clips import resample
-from evaluation.metrics.metric import MetricError, import_package
+from evaluation.errors import MetricError
+from evaluation.metrics.metric import import_package
+from evaluation.recordings.clips import resample
 
 __all__ = ["visqol_audio", "visqol_speech"]
 

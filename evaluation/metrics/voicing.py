@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluation.metrics.metric import MetricError, import_package
+from evaluation.errors import MetricError
+from evaluation.metrics.metric import import_package
 
 __all__ = ["f0_rmse_cents", "gross_pitch_error", "pitch", "voicing_error"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluation.metrics.metric import MetricError
+from evaluation.errors import MetricError
 
 __all__ = ["MAX_LAG", "align", "estimate_lag", "si_sdr", "waveform_l1"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluation.clips import resample
+from evaluation.recordings.clips import resample
 from evaluation.systems.system import Point, Rate, System
 
 __all__ = ["Identity", "Resample"]

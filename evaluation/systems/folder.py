@@ -11,8 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.clips import SUFFIXES, Clip, read_wav, recordings_in, resample
-from evaluation.metrics.metric import MetricError
+from evaluation.errors import MetricError
+from evaluation.recordings.clips import (
+    SUFFIXES,
+    Clip,
+    read_wav,
+    recordings_in,
+    resample,
+)
 from evaluation.systems.system import Point, System
 
 __all__ = ["DecodedFolder"]

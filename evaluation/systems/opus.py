@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from evaluation.clips import resample
+from evaluation.recordings.clips import resample
 from evaluation.systems.system import Point, Rate, System
 
 __all__ = ["Opus", "ogg_packets", "opus_payload_bytes"]

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.clips import Clip, resample
+from evaluation.recordings.clips import Clip, resample
 from evaluation.systems.scaled import SCALE_BITS, ScaledCodes, first_codebooks
 
 __all__ = [

@@ -32,7 +32,7 @@ from tqdm import tqdm
 from dac_lobe.audio import read_audio, write_audio
 from dac_lobe.data import normalise, read_manifest
 from dac_lobe.inference import TokenASR, TokenTTS
-from evaluation.statistics import interval
+from evaluation.results.statistics import interval
 
 ROWS = ("ground truth", "resynthesis", "model", "shuffled text")
 

@@ -124,7 +124,7 @@ def test_what_is_no_text_is_named(tmp_path, name):
 def test_every_search_of_a_folder_finds_the_same(tmp_path):
     from dac_lobe.cli.tasks import plan
     from dac_lobe.disk.suffixes import AUDIO_SUFFIXES
-    from evaluation.clips import SUFFIXES, find_clips
+    from evaluation.recordings.clips import SUFFIXES, find_clips
     from evaluation.systems.folder import DecodedFolder
 
     assert SUFFIXES == AUDIO_SUFFIXES

@@ -17,8 +17,8 @@ from toy_systems import Rounding
 
 from evaluation import evaluate
 from evaluation.cli import main
-from evaluation.compare import compare
 from evaluation.metric_stats import CodecMetricStats
+from evaluation.results.compare import compare
 from evaluation.selftest import selftest
 
 FAST = ["stoi", "mel_dac7", "si_sdr"]

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.curves import Curve, bd_metric, bd_rate
-from evaluation.domain import guess_domain
-from evaluation.rates import codebook_use, held_out_bits, plug_in_bits
+from evaluation.recordings.domain import guess_domain
+from evaluation.results.curves import Curve, bd_metric, bd_rate
+from evaluation.results.rates import codebook_use, held_out_bits, plug_in_bits
+from evaluation.results.statistics import holm, interval, paired_difference
 from evaluation.selftest import speech_like
-from evaluation.statistics import holm, interval, paired_difference
 
 
 class TestInterval:

@@ -12,9 +12,9 @@ from toy_systems import Broken, OneBitLess, Rounding
 
 from evaluation import Metric
 from evaluation import evaluate as evaluate_with_report
-from evaluation.cache import Cache
-from evaluation.clips import find_clips
-from evaluation.runner import Cell
+from evaluation.recordings.clips import find_clips
+from evaluation.running.cache import Cache
+from evaluation.running.runner import Cell
 from evaluation.systems import Point
 
 RATE = 16000

@@ -16,9 +16,9 @@ from toy_recordings import RATE, voice
 from toy_systems import Rounding
 
 from evaluation import evaluate
-from evaluation.clips import Clip
 from evaluation.metrics import MetricError
 from evaluation.metrics.waveform import estimate_lag
+from evaluation.recordings.clips import Clip
 from evaluation.systems import Point, make_system
 from evaluation.systems.opus import ogg_packets, opus_payload_bytes
 

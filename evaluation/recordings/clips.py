@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.domain import guess_domain
-from evaluation.metrics.metric import MetricError
+from evaluation.errors import MetricError
+from evaluation.recordings.domain import guess_domain
 
 __all__ = [
     "DOMAINS",
@@ -86,7 +86,7 @@ def find_clips(
         'speech', 'music' or 'auto' for recordings whose manifest row has no
         ``domain``. 'auto' takes what has a transcript or a language for speech,
         what lies in a folder named music or speech for that, and listens to the
-        rest (see `evaluation.domain`).
+        rest (see `evaluation.recordings.domain`).
     max_utterances : int, optional
         Draw at most so many, by ``seed``.
     seed : int

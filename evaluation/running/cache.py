@@ -23,7 +23,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from evaluation.jobs import Outcome
+from evaluation.running.jobs import Outcome
 from evaluation.systems import ScaledCodes
 
 __all__ = ["Cache", "cache_key", "load_codes", "save_codes"]

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evaluation.statistics import holm, paired_difference
+from evaluation.results.statistics import holm, paired_difference
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,9 +11,9 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from evaluation.cache import PIPELINE
-from evaluation.runner import Run
-from evaluation.statistics import CONFIDENCE, RESAMPLES
+from evaluation.running.cache import PIPELINE
+from evaluation.running.runner import Run
+from evaluation.results.statistics import CONFIDENCE, RESAMPLES
 
 __all__ = [
     "audio_digest",

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from evaluation.clips import Clip
 from evaluation.metrics import Metric
+from evaluation.recordings.clips import Clip
 from evaluation.systems import Point, System
 
 __all__ = ["FACTS", "Facts", "Job", "Outcome", "Scored", "Started"]

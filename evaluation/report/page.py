@@ -11,14 +11,14 @@ import math
 from importlib.resources import files
 from typing import NamedTuple
 
-from evaluation.cache import Cache
-from evaluation.definitions import environment
-from evaluation.listening import render_cases
-from evaluation.plots import COLOURS, Line, codebook_bars, rate_distortion
-from evaluation.runner import Run
-from evaluation.suite import Results
+from evaluation.report.players import render_cases
+from evaluation.report.plots import COLOURS, Line, codebook_bars, rate_distortion
+from evaluation.results.definitions import environment
+from evaluation.results.results import Results
+from evaluation.results.writers import records, write_text
+from evaluation.running.cache import Cache
+from evaluation.running.runner import Run
 from evaluation.systems import Point
-from evaluation.writers import records, write_text
 
 __all__ = ["Failure", "write_report"]
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from evaluation.jobs import FACTS
+from evaluation.running.jobs import FACTS
 from evaluation.metrics import Metric
-from evaluation.rates import CodebookUse
-from evaluation.runner import Cell, Run
-from evaluation.statistics import interval
+from evaluation.results.rates import CodebookUse
+from evaluation.running.runner import Cell, Run
+from evaluation.results.statistics import interval
 from evaluation.systems import Point, System
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.cache import load_codes, save_codes
-from evaluation.clips import read_clip, resample
-from evaluation.jobs import FACTS, Facts, Job, Outcome, Scored, Started
 from evaluation.metrics import Metric, MetricError, MissingPackage
 from evaluation.metrics.waveform import align, estimate_lag
+from evaluation.recordings.clips import read_clip, resample
+from evaluation.running.cache import load_codes, save_codes
+from evaluation.running.jobs import FACTS, Facts, Job, Outcome, Scored, Started
 from evaluation.systems import Point, ScaledCodes
 
 __all__ = ["FAILURES", "describe", "failure", "is_codes", "measure", "prepare", "score"]

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from evaluation.curves import Curve, bd_metric, bd_rate
-from evaluation.runner import Run
-from evaluation.statistics import holm, paired_difference
-from evaluation.tables import scores
+from evaluation.results.curves import Curve, bd_metric, bd_rate
+from evaluation.running.runner import Run
+from evaluation.results.statistics import holm, paired_difference
+from evaluation.results.tables import scores
 
 if TYPE_CHECKING:
     import pandas as pd

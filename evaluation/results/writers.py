@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.runner import Run
+from evaluation.running.runner import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,9 +120,9 @@ def markdown(run: Run, summary: pd.DataFrame, signature: str) -> str:
     run : Run
         Executed.
     summary : pandas.DataFrame
-        From `evaluation.tables.summary_table`.
+        From `evaluation.results.tables.summary_table`.
     signature : str
-        From `evaluation.definitions.signature`.
+        From `evaluation.results.definitions.signature`.
 
     Returns
     -------

@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evaluation.cache import Cache, cache_key, load_codes
-from evaluation.clips import Clip
-from evaluation.jobs import FACTS, Job, Outcome, Scored, Started
 from evaluation.metrics import Metric
-from evaluation.pool import Died, Finished, Pool
-from evaluation.scoring import prepare, score
+from evaluation.recordings.clips import Clip
+from evaluation.running.cache import Cache, cache_key, load_codes
+from evaluation.running.jobs import FACTS, Job, Outcome, Scored, Started
+from evaluation.running.pool import Died, Finished, Pool
+from evaluation.running.scoring import prepare, score
 from evaluation.systems import CodebookSystem, Point, ScaledCodes, System
 
 __all__ = ["Cell", "Run", "execute", "kept_codes"]

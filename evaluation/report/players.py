@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.cache import Cache
-from evaluation.clips import Clip, read_clip, resample
-from evaluation.jobs import FACTS
-from evaluation.plots import spectrogram
-from evaluation.runner import Cell, Run, kept_codes
-from evaluation.scoring import FAILURES, describe
+from evaluation.recordings.clips import Clip, read_clip, resample
+from evaluation.report.plots import spectrogram
+from evaluation.results.tables import scores
+from evaluation.running.cache import Cache
+from evaluation.running.jobs import FACTS
+from evaluation.running.runner import Cell, Run, kept_codes
+from evaluation.running.scoring import FAILURES, describe
 from evaluation.systems import Point, System
-from evaluation.tables import scores
 
 __all__ = ["Case", "Take", "choose_cases", "render_cases"]
 

@@ -1,0 +1,5 @@
+"""Recordings: which there are, and what they hold.
+
+Authors
+ * The dac-lobe developers 2026
+"""
