@@ -29,7 +29,7 @@ help:
 	@echo "make demo      encode, decode and score six bundled clips (AUDIO=folder: yours)"
 	@echo "make test      the test suite, every extra installed"
 	@echo "make test-all  the slow tests too"
-	@echo "make check     ruff, yamllint, codespell"
+	@echo "make check     ruff, yamllint, codespell, mypy"
 	@echo "make bench     speed against the other implementations"
 	@echo "make clean     remove .venv and everything built"
 
@@ -51,6 +51,7 @@ check: $(VENV)/.installed-all
 	$(BIN)/ruff format --check .
 	$(BIN)/yamllint --no-warnings .
 	$(BIN)/codespell
+	$(BIN)/mypy
 
 format: $(VENV)/.installed-all
 	$(BIN)/ruff check --fix .

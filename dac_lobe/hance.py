@@ -14,7 +14,6 @@ import math
 import os
 import pickle
 import re
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -108,7 +107,7 @@ class HanceCodec(nn.Module):
         source: str | os.PathLike,
         *,
         trust_remote_code: bool = True,
-        cache_dir: str | Path | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
         **chunking: Any,
     ) -> HanceCodec:
         """Load a codec.
@@ -195,13 +194,14 @@ class HanceCodec(nn.Module):
         ValueError
             If neither or both are given, or they are out of range.
         """
-        if (zq is None) == (s is None):
+        given = s if zq is None else zq
+        if given is None or (zq is None) == (s is None):
             raise ValueError("give decode() either zq=latents or s=codes.")
-        frames = (s if zq is None else zq).shape[-1]
+        frames = given.shape[-1]
         chunk = math.ceil(self.decoding_chunk_rate * frames)
         chunk = max(1, min(chunk, default_chunk_frames(self.dac)))
         if zq is None:
-            return decode_chunked(self.dac, s.to(self.dac.device), chunk)
+            return decode_chunked(self.dac, given.to(self.dac.device), chunk)
         hop, delay = self.dac.hop_length, self.dac.delay
         wav = torch.zeros(zq.shape[0], 1, frames * hop, device=self.dac.device)
         for window in windows(frames, chunk, decoder_context(self.dac)):
@@ -214,7 +214,7 @@ class HanceCodec(nn.Module):
         return wav
 
     def waveform_to_audiofile(
-        self, waveform: torch.Tensor, fname: str | os.PathLike
+        self, waveform: torch.Tensor, fname: str | os.PathLike[str]
     ) -> None:
         """Write a waveform [1, 1, T] as an audio file at the model's rate."""
         wav = waveform.detach().float().cpu().reshape(-1, waveform.shape[-1])

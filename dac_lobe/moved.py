@@ -28,6 +28,7 @@ MOVED = {
     "dac_lobe.fetch": "dac_lobe.weights.fetch",
     "dac_lobe.fingerprint": "dac_lobe.weights.fingerprint",
     "dac_lobe.layers": "dac_lobe.network.layers",
+    "dac_lobe.nnet.listening": "dac_lobe.nnet.filterbank_pretraining",
     "dac_lobe.pretrained": "dac_lobe.weights.pretrained",
     "dac_lobe.quantizer": "dac_lobe.network.quantizer",
     "dac_lobe.receptive_field": "dac_lobe.network.receptive_field",

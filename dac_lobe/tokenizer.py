@@ -11,14 +11,15 @@ Authors
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from dac_lobe.dac import DAC
+from dac_lobe.network.codec import Codec
 from dac_lobe.network.lengths import sample_lengths
 
 __all__ = ["DACTokenizer"]
@@ -72,17 +73,21 @@ class DACTokenizer(nn.Module):
     torch.Size([2, 104])
     """
 
+    codec: Codec
+    num_codebooks: int
+
     def __init__(
         self,
-        source: str | Path | DAC,
+        source: str | os.PathLike[str] | Codec,
         num_codebooks: int | None = None,
         sample_rate: int | None = None,
         **options: Any,
     ):
         super().__init__()
-        if isinstance(source, (str, Path)):
+        codec: Codec
+        if isinstance(source, (str, os.PathLike)):
             codec = DAC.from_pretrained(source, **options).requires_grad_(False)
-        elif isinstance(source, torch.nn.Module):
+        elif isinstance(source, nn.Module):
             codec = source
         else:
             raise ValueError(
@@ -268,7 +273,7 @@ class DACTokenizer(nn.Module):
         self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True
     ) -> DACTokenizer:
         """Follow ``to``, ``cuda`` and ``cpu`` to another device, not to another type."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch has none
         probe = fn(torch.empty(0, dtype=self.codec.dtype, device=self.codec.device))
         self.codec.to(probe.device)
         return self

@@ -12,7 +12,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -28,11 +28,10 @@ INTERRUPTED = 130
 
 # By position in the hierarchy: typer carries its own copy of click in some
 # releases, so there is no one place to import the class from.
-_UsageError = typer.BadParameter.__bases__[0]
+_UsageError: Any = typer.BadParameter.__bases__[0]
 
-_OPTIONS = {"add_completion": False, "pretty_exceptions_enable": False}
-app = typer.Typer(**_OPTIONS)
-comparison = typer.Typer(**_OPTIONS)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+comparison = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 def _list(text: str) -> list[str]:
@@ -156,7 +155,7 @@ def evaluate(
     )
 
 
-def _evaluate(audio: Path, max_failures: float, **options: object) -> int:
+def _evaluate(audio: Path, max_failures: float, output: Path, **options: Any) -> int:
     """Run with a progress bar, and print the summary."""
     from rich.console import Console
     from rich.progress import (
@@ -185,8 +184,7 @@ def _evaluate(audio: Path, max_failures: float, **options: object) -> int:
             bar.update(task, completed=done, total=total, description=text)
 
         command = shlex.join(["dac-lobe-evaluate", *sys.argv[1:]])
-        results = run(audio, **options, command=command, progress=show)
-    output = results.output
+        results = run(audio, output=output, **options, command=command, progress=show)
     table = (output / "summary.md").read_text(encoding="utf-8").partition("\n\n")[0]
     print(f"{table}\n\nReport: {output / 'report.html'}")
     if results.failed_share > max_failures:

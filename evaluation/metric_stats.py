@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Task(NamedTuple):
-    index: int
+    number: int
     metric: Metric
     reference: np.ndarray
     output: np.ndarray
@@ -100,8 +100,8 @@ class CodecMetricStats:
     @property
     def scores(self) -> list[float]:
         """Scores in the order of ``ids``, NaN for failures."""
-        self._compute()
-        return [math.nan if o.value is None else o.value for o in self.outcomes]
+        computed = self._compute()
+        return [math.nan if o.value is None else o.value for o in computed]
 
     def append(
         self,
@@ -152,12 +152,12 @@ class CodecMetricStats:
             if self.n_jobs > 1:
                 self._tasks.append(task)
             else:
-                (self.outcomes[task.index],) = _measure(task)
+                (self.outcomes[task.number],) = _measure(task)
 
-    def _compute(self) -> None:
-        """Compute what waits for the other processes; each of it once."""
+    def _compute(self) -> list[Outcome]:
+        """Compute what waits for the other processes, each of it once; return all."""
         if not self._tasks:
-            return
+            return [outcome for outcome in self.outcomes if outcome is not None]
         workers = min(self.n_jobs, len(self._tasks))
         with Pool(_measure, workers, self.timeout, prepare) as pool:
             for task in self._tasks:
@@ -166,8 +166,9 @@ class CodecMetricStats:
                 if isinstance(event, Died):
                     event = Outcome(None, "failed", event.reason)
                 if not isinstance(event, Finished):
-                    self.outcomes[task.index] = event
+                    self.outcomes[task.number] = event
         self._tasks = []
+        return self._compute()
 
     def summarize(self, field: str | None = None) -> Any:
         """Summarize.
@@ -184,25 +185,25 @@ class CodecMetricStats:
             ``min_score, min_id, max_score, max_id``, ``n_total``, and
             ``failures``: reasons by id.
         """
-        self._compute()
-        valid = [i for i, o in enumerate(self.outcomes) if o.value is not None]
-        values = [self.outcomes[i].value for i in valid]
-        weights = [self.outcomes[i].weight for i in valid]
+        computed = self._compute()
+        valid = [i for i, o in enumerate(computed) if o.value is not None]
+        values = [o.value for o in computed if o.value is not None]
+        weights = [computed[i].weight for i in valid]
         lowest = valid[int(np.argmin(values))] if valid else None
         highest = valid[int(np.argmax(values))] if valid else None
         self.summary = {
             "average": float(np.average(values, weights=weights))
             if valid
             else math.nan,
-            "min_score": math.nan if lowest is None else self.outcomes[lowest].value,
+            "min_score": math.nan if lowest is None else computed[lowest].value,
             "min_id": None if lowest is None else self.ids[lowest],
-            "max_score": math.nan if highest is None else self.outcomes[highest].value,
+            "max_score": math.nan if highest is None else computed[highest].value,
             "max_id": None if highest is None else self.ids[highest],
             "n_ok": len(valid),
             "n_total": len(self.ids),
             "failures": {
                 name: outcome.reason
-                for name, outcome in zip(self.ids, self.outcomes, strict=True)
+                for name, outcome in zip(self.ids, computed, strict=True)
                 if outcome.value is None
             },
         }

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -76,9 +76,9 @@ class AudioReader:
     (8000, 2, 100)
     """
 
-    def __init__(self, source: str | Path | BinaryIO):
+    def __init__(self, source: str | os.PathLike[str] | BinaryIO):
         self._closing = ExitStack()
-        if isinstance(source, (str, Path)):
+        if isinstance(source, (str, os.PathLike)):
             self.name = str(source)
             source = self._closing.enter_context(open_input(source))
         else:
@@ -113,9 +113,11 @@ class AudioReader:
         """Compute the identity of the file: 32 hex digits of its SHA-256."""
         position = self._file.tell()
         self._file.seek(0)
-        digest = hashlib.file_digest(self._file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while block := self._file.read(1 << 18):
+            digest.update(block)
         self._file.seek(position)
-        return digest[:32]
+        return digest.hexdigest()[:32]
 
     def blocks(self, size: int = BLOCK_SAMPLES) -> Iterator[np.ndarray]:
         """Yield the samples from the start, at most ``size`` at a time, as [C, n].
@@ -164,7 +166,7 @@ class AudioReader:
 
 
 def read_audio(
-    source: str | Path | BinaryIO, sample_rate: int | None = None
+    source: str | os.PathLike[str] | BinaryIO, sample_rate: int | None = None
 ) -> np.ndarray:
     """Read a whole audio file.
 

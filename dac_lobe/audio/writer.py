@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -90,7 +91,7 @@ class AudioWriter:
 
     def __init__(
         self,
-        path: str | Path,
+        path: str | os.PathLike[str],
         sample_rate: int,
         channels: int,
         subtype: str | None = None,
@@ -145,7 +146,10 @@ class AudioWriter:
 
 
 def write_audio(
-    path: str | Path, wav: np.ndarray, sample_rate: int, subtype: str | None = None
+    path: str | os.PathLike[str],
+    wav: np.ndarray,
+    sample_rate: int,
+    subtype: str | None = None,
 ) -> Path:
     """Write a whole audio file; see `AudioWriter`.
 

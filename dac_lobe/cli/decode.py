@@ -173,7 +173,7 @@ class _Codecs(dict):
 
     def __init__(self, device: str, cache_dir: Path | None):
         super().__init__()
-        self._where = {"device": device, "cache_dir": cache_dir}
+        self._device, self._cache_dir = device, cache_dir
         self._lock = Lock()
 
     def __missing__(self, model: str) -> DAC:
@@ -181,7 +181,9 @@ class _Codecs(dict):
 
         with self._lock:
             if model not in self:
-                self[model] = DAC.from_pretrained(model, **self._where)
+                self[model] = DAC.from_pretrained(
+                    model, device=self._device, cache_dir=self._cache_dir
+                )
         return self[model]
 
 

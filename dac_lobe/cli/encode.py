@@ -104,7 +104,6 @@ def encode(
             )
     codec = load_codec(model, device, cache_dir)
     check_codebooks(codec, codebooks)
-    settings = {"num_codebooks": codebooks, "normalize_db": normalize}
     from dac_lobe.files import encode_file_to
     from dac_lobe.files.done import check_replaceable, is_encoded, is_packed
     from dac_lobe.files.official import encode_legacy
@@ -122,12 +121,24 @@ def encode(
                 ):
                     encode_legacy(codec, source, target, num_codebooks=codebooks)
                 return True
-            if is_encoded(codec, task.source, task.output, **settings):
+            if is_encoded(
+                codec,
+                task.source,
+                task.output,
+                num_codebooks=codebooks,
+                normalize_db=normalize,
+            ):
                 return False
             update = report.file(task.source.name)
             with source_of(task.source) as source:
-                target = binary_output(task.output)
-                encode_file_to(codec, source, target, **settings, progress=update)
+                encode_file_to(
+                    codec,
+                    source,
+                    binary_output(task.output),
+                    num_codebooks=codebooks,
+                    normalize_db=normalize,
+                    progress=update,
+                )
             return True
 
         code = report.collect(run(tasks, work, jobs=jobs))

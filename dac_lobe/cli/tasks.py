@@ -190,7 +190,8 @@ def run(
             return Outcome(task, "done" if work(task) else "skipped")
         except failures as error:
             reason = " ".join(str(error).split())
-            if getattr(error, "errno", None) is not None and error.filename is None:
+            nameless = isinstance(error, OSError) and error.filename is None
+            if nameless and getattr(error, "errno", None) is not None:
                 reason = f"{task.output}: {reason}"  # a full disk names no file
             return Outcome(task, "failed", reason)
 

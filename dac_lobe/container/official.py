@@ -74,7 +74,7 @@ class LegacyFile:
     padding: bool
 
     @classmethod
-    def load(cls, source: str | os.PathLike | BinaryIO) -> LegacyFile:
+    def load(cls, source: str | os.PathLike[str] | BinaryIO) -> LegacyFile:
         """Read a file; nothing in it is executed.
 
         Raises
@@ -94,7 +94,7 @@ class LegacyFile:
                 f"{name} is not a .dac file of the official package: {error}"
             ) from error
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a file that the official package reads."""
         metadata = {
             "input_db": np.array([self.input_db], dtype=np.float32),
@@ -119,7 +119,7 @@ class LegacyFile:
         return Path(path)
 
 
-def is_legacy(source: str | os.PathLike | BinaryIO) -> bool:
+def is_legacy(source: str | os.PathLike[str] | BinaryIO) -> bool:
     """Say whether a file begins like one of the official package."""
     if isinstance(source, (str, os.PathLike)):
         with open_input(source) as file:
@@ -165,7 +165,7 @@ def _checked(content: Any) -> dict[str, Any]:
     for key in ("chunk_length", "original_length", "channels", "sample_rate"):
         value = metadata.get(key)
         whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not whole or not 1 <= value < 1 << 40:
+        if value is None or not whole or not 1 <= value < 1 << 40:
             raise ContainerError(f"its {key} is {value!r:.20}.")
         numbers[key] = int(value)
     if numbers["sample_rate"] > 10_000_000:

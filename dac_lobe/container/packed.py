@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,7 @@ class Packed:
         for first in range(start, stop, size):
             yield self.codes[..., first : min(first + size, stop)]
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a file; it appears only when it is complete."""
         with PackedWriter(path, self.header) as writer:
             writer.write(self.codes)
@@ -107,7 +108,9 @@ class Packed:
         return Path(path)
 
     @classmethod
-    def load(cls, source: str | Path | BinaryIO, *, partial: bool = False) -> Packed:
+    def load(
+        cls, source: str | os.PathLike[str] | BinaryIO, *, partial: bool = False
+    ) -> Packed:
         """Read a file.
 
         Arguments

@@ -150,13 +150,13 @@ def _follow(data: bytes) -> Any:
                 items = since_mark()
                 _as(list, stack[-1]).extend(items)
             case "BINPUT" | "LONG_BINPUT":
-                memo[argument] = stack[-1]
+                memo[_as(int, argument)] = stack[-1]
             case "MEMOIZE":
                 memo[len(memo)] = stack[-1]
             case "BINGET" | "LONG_BINGET":
-                stack.append(memo[argument])
+                stack.append(memo[_as(int, argument)])
             case "GLOBAL":
-                stack.append(_name(argument.replace(" ", ".")))
+                stack.append(_name(_as(str, argument).replace(" ", ".")))
             case "STACK_GLOBAL":
                 name, module = stack.pop(), stack.pop()
                 stack.append(_name(f"{module}.{name}"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -49,9 +48,11 @@ class PackedReader:
         If the file is damaged, foreign, or unfinished.
     """
 
-    def __init__(self, source: str | Path | BinaryIO, *, partial: bool = False):
+    def __init__(
+        self, source: str | os.PathLike[str] | BinaryIO, *, partial: bool = False
+    ):
         self._closing = ExitStack()
-        if isinstance(source, (str, Path)):
+        if isinstance(source, (str, os.PathLike)):
             self.name = str(source)
             source = self._closing.enter_context(open_input(source))
         else:

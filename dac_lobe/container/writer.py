@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -64,7 +65,11 @@ class PackedWriter:
     """
 
     def __init__(
-        self, target: str | Path | BinaryIO, header: Header, *, resume: bool = False
+        self,
+        target: str | os.PathLike[str] | BinaryIO,
+        header: Header,
+        *,
+        resume: bool = False,
     ):
         self.header = header
         self.num_frames = 0
@@ -74,7 +79,7 @@ class PackedWriter:
         self._finished = False
         self._resume = resume
         self._path = None
-        if not isinstance(target, (str, Path)):
+        if not isinstance(target, (str, os.PathLike)):
             self._file = target
             self._file.write(self._header_bytes)
             return

@@ -10,6 +10,7 @@ import csv
 import hashlib
 import logging
 from pathlib import Path
+from typing import Any
 
 from dac_lobe.data.manifest import read_duration, read_manifest, write_manifest
 
@@ -92,7 +93,7 @@ def prepare_recordings(
     }
 
 
-def _listed(folder: Path, listing: Path) -> list[dict[str, object]]:
+def _listed(folder: Path, listing: Path) -> list[dict[str, Any]]:
     """Rows of a manifest.csv."""
     with listing.open(newline="", encoding="utf-8") as file:
         given = list(csv.DictReader(file))
@@ -111,7 +112,7 @@ def _listed(folder: Path, listing: Path) -> list[dict[str, object]]:
     ]
 
 
-def _found(folder: Path) -> list[dict[str, object]]:
+def _found(folder: Path) -> list[dict[str, Any]]:
     """Rows of the audio files below a folder."""
     return [
         {

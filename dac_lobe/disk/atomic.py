@@ -39,7 +39,7 @@ def publish(file: BinaryIO, part: Path, path: Path) -> None:
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file for writing that takes the place of ``path`` when all went well.
 
     Arguments

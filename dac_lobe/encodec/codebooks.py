@@ -12,12 +12,12 @@ import torch
 from torch import nn
 from transformers import EncodecModel
 
-from dac_lobe.network.quantizer import ResidualVectorQuantize
+from dac_lobe.network.code_checks import CodeChecks
 
 __all__ = ["Codebooks"]
 
 
-class Codebooks:
+class Codebooks(CodeChecks):
     """A view of the quantizer of transformers' model.
 
     Arguments
@@ -25,9 +25,6 @@ class Codebooks:
     model : EncodecModel
         The model.
     """
-
-    check_codes = ResidualVectorQuantize.check_codes
-    check_n_quantizers = ResidualVectorQuantize.check_n_quantizers
 
     def __init__(self, model: EncodecModel):
         self._quantizer = model.quantizer

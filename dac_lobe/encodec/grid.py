@@ -42,9 +42,16 @@ class Grid:
         return cls(config.hop_length, config.chunk_length, config.chunk_stride)
 
     @property
+    def _chunk(self) -> tuple[int, int]:
+        """Length and stride of the chunks, for a model that has them."""
+        assert self.chunk_length is not None
+        assert self.stride is not None
+        return self.chunk_length, self.stride
+
+    @property
     def chunk_frames(self) -> int:
         """Frames in a chunk."""
-        return -(-self.chunk_length // self.hop_length)
+        return -(-self._chunk[0] // self.hop_length)
 
     def frame_rate(self, sample_rate: int) -> float:
         """Count the frames that a second of audio takes, overlaps included."""
@@ -72,11 +79,13 @@ class Grid:
             return frames * self.hop_length
         before = self.chunks_of(frames) - 1
         last = (frames - before * self.chunk_frames) * self.hop_length
-        return before * self.stride + min(last, self.chunk_length)
+        length, stride = self._chunk
+        return before * stride + min(last, length)
 
     def padding(self, samples: int) -> int:
         """Count the zeros that fill up the last chunk of a clip."""
         if self.stride is None:
             return 0
-        whole = (self.chunks(samples) - 1) * self.stride + self.chunk_length
+        length, stride = self._chunk
+        whole = (self.chunks(samples) - 1) * stride + length
         return whole - samples

@@ -190,7 +190,7 @@ class EnCodecNetwork(nn.Module):
             alike = (valid == length).to(audio.device)
             part = encode_clips(self.model, audio[alike, :, :length], used)
             codes[alike, :, : part.codes.shape[-1]] = part.codes
-            if scales is not None:
+            if scales is not None and part.scales is not None:
                 scales[alike, : part.scales.shape[1]] = part.scales
         return EnCodecEncoded(codes, scales, frame_lengths.to(audio.device))
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -77,7 +78,7 @@ class EnCodecPacked:
         bits += 0 if self.scales is None else 32 * self.scales.size
         return bits / self.duration / 1000
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the file; it appears when it is complete.
 
         Arguments
@@ -107,7 +108,7 @@ class EnCodecPacked:
         return path
 
     @classmethod
-    def load(cls, path: str | Path) -> EnCodecPacked:
+    def load(cls, path: str | os.PathLike[str]) -> EnCodecPacked:
         """Read a file.
 
         Arguments
@@ -148,7 +149,10 @@ class EnCodecPacked:
 
 
 def encode_file(
-    codec: EnCodecNetwork, path: str | Path, *, num_codebooks: int | None = None
+    codec: EnCodecNetwork,
+    path: str | os.PathLike[str],
+    *,
+    num_codebooks: int | None = None,
 ) -> EnCodecPacked:
     """Encode an audio file of any rate and channel count.
 
@@ -177,9 +181,9 @@ def encode_file(
     """
     with AudioReader(path) as reader:
         rate = reader.sample_rate
-    wav = read_audio(path)
-    num_samples = wav.shape[1]
-    wav = torch.from_numpy(_resampled(wav, rate, codec.sample_rate))
+    samples = read_audio(path)
+    num_samples = samples.shape[1]
+    wav = torch.from_numpy(_resampled(samples, rate, codec.sample_rate))
     together = wav.shape[0] == codec.channels > 1
     audio = wav[None] if together else wav[:, None]
     coded = codec.encode(audio.to(codec.device), num_codebooks)
@@ -198,7 +202,9 @@ def encode_file(
 
 @torch.no_grad()
 def decode_file(
-    codec: EnCodecNetwork, source: EnCodecPacked | str | Path, output: str | Path
+    codec: EnCodecNetwork,
+    source: EnCodecPacked | str | os.PathLike[str],
+    output: str | os.PathLike[str],
 ) -> Path:
     """Decode into an audio file of the rate, length and channels of the source's.
 
@@ -222,7 +228,9 @@ def decode_file(
         If the file is damaged, or another model made it.
     """
     packed = (
-        source if not isinstance(source, (str, Path)) else EnCodecPacked.load(source)
+        source
+        if not isinstance(source, (str, os.PathLike))
+        else EnCodecPacked.load(source)
     )
     if packed.digest != weights_digest(codec):
         raise ValueError(
@@ -238,8 +246,9 @@ def decode_file(
     wav = codec.decode_codes(codes, length, scales=scales)
     # Items are channels that were coded apart, or there is one of all channels.
     wav = wav.mean(1) if len(wav) == packed.channels else wav[0]
-    wav = _resampled(wav.float().cpu().numpy(), packed.sample_rate, packed.source_rate)
-    return write_audio(output, wav[:, : packed.num_samples], packed.source_rate)
+    samples = wav.float().cpu().numpy()
+    samples = _resampled(samples, packed.sample_rate, packed.source_rate)
+    return write_audio(output, samples[:, : packed.num_samples], packed.source_rate)
 
 
 def weights_digest(codec: EnCodecNetwork) -> str:

@@ -56,7 +56,7 @@ class TorchKernel:
             self._compute = self._upsample
             self._weight = _flat(two_taps(step), dtype)
             self._bias = self._bias.repeat(step.stride)
-            self._snake = _Snake(step.alpha)
+            self._snake: _Snake | None = _Snake(step.alpha)
         elif isinstance(step, Residual):
             self._compute = self._residual
             self._weight = _flat(step.weight, dtype)
@@ -76,7 +76,8 @@ class TorchKernel:
 
     def _convolve(self, rows: torch.Tensor, out: torch.Tensor) -> None:
         """Snake if there is one, convolution, tanh if wanted."""
-        step: Convolve = self.step
+        step = self.step
+        assert isinstance(step, Convolve)
         y = F.conv2d(
             _image(self._activated(rows)),
             self._weight,
@@ -90,7 +91,8 @@ class TorchKernel:
 
     def _residual(self, rows: torch.Tensor, out: torch.Tensor) -> None:
         """Residual unit."""
-        step: Residual = self.step
+        step = self.step
+        assert isinstance(step, Residual)
         y = F.conv2d(
             _image(self._activated(rows)),
             self._weight,

@@ -256,7 +256,7 @@ class Engine:
         kernels: list[Kernel] = []
         while plan:  # folded weights go as the kernels take them over
             step = plan.pop(0)
-            if native:
+            if native and library is not None:
                 kernels.append(NativeKernel(step, library, first=not kernels))
             else:
                 kernels.append(TorchKernel(step))

@@ -174,6 +174,9 @@ class _Filter(nn.Module):
     ):
         super().__init__()
         layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.weight: torch.Tensor
+        self.bias: torch.Tensor
+        self.alpha: torch.Tensor | None
         weight = weight[:, :, None].to(dtype).contiguous(memory_format=layout)
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias.to(dtype))

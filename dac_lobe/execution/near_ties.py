@@ -67,7 +67,7 @@ def margins(
     ):
         end = start + stage.codebook_dim
         latents = quantized.latents[:, start:end].transpose(1, 2)
-        likeness = latents @ F.normalize(stage.codebook.weight).t()
+        likeness: torch.Tensor = latents @ F.normalize(stage.codebook.weight).t()
         chosen = likeness.gather(2, codes[..., None])[..., 0]
         next_best = likeness.scatter(2, codes[..., None], -torch.inf).amax(dim=2)
         found.append((chosen - next_best) / (scale * stage.in_proj.weight.norm()))

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from dac_lobe.network.layers import MaskedStack, ResidualUnit, Snake1d
+from dac_lobe.network.receptive_field import Convolution
 
 __all__ = [
     "Convolve",
@@ -214,13 +215,15 @@ def make_plan(network: nn.Module) -> list[Step]:
 
 def _layers(network: nn.Module) -> list[nn.Module]:
     """Layers of a stack of stacks, residual units whole."""
-    layers = []
-    for layer in getattr(network, "block", None) or network.model:
+    layers: list[nn.Module] = []
+    stack = network.block if hasattr(network, "block") else network.model
+    assert isinstance(stack, nn.Sequential)
+    for layer in stack:
         layers.extend(layer.block if isinstance(layer, MaskedStack) else [layer])
     return layers
 
 
-def _bias(layer: nn.Module, channels: int) -> torch.Tensor:
+def _bias(layer: Convolution, channels: int) -> torch.Tensor:
     """Bias of a layer, zeros if it has none."""
     if layer.bias is None:
         return layer.weight.new_zeros(channels)
@@ -246,9 +249,16 @@ def _convolve(alpha: torch.Tensor | None, layer: nn.Conv1d) -> Convolve:
 
 def _residual(unit: ResidualUnit) -> Residual:
     """Read a residual unit."""
-    outer_snake, outer, inner_snake, inner = unit.block
-    outer = _convolve(outer_snake.alpha.detach().reshape(-1), outer)
-    inner = _convolve(inner_snake.alpha.detach().reshape(-1), inner)
+    first, dilated, second, pointwise = unit.block
+    if not (
+        isinstance(first, Snake1d)
+        and isinstance(dilated, nn.Conv1d)
+        and isinstance(second, Snake1d)
+        and isinstance(pointwise, nn.Conv1d)
+    ):
+        raise UnusualNetworkError("a residual unit of other layers")
+    outer = _convolve(first.alpha.detach().reshape(-1), dilated)
+    inner = _convolve(second.alpha.detach().reshape(-1), pointwise)
     channels, kernel = outer.weight.shape[1:]
     if (
         outer.weight.shape[0] != channels
@@ -258,6 +268,8 @@ def _residual(unit: ResidualUnit) -> Residual:
         or (outer.padding, inner.padding) != (outer.dilation * (kernel // 2), 0)
     ):
         raise UnusualNetworkError("a residual unit that changes the shape")
+    assert outer.alpha is not None
+    assert inner.alpha is not None
     return Residual(
         outer.alpha,
         outer.weight,
@@ -271,16 +283,15 @@ def _residual(unit: ResidualUnit) -> Residual:
 
 def _upsample(alpha: torch.Tensor, layer: nn.ConvTranspose1d) -> Upsample:
     """Read a transposed convolution."""
-    stride = layer.stride[0]
+    stride, padding = layer.stride[0], layer.padding[0]
     if (
-        layer.kernel_size[0] != 2 * stride
+        isinstance(padding, str)
+        or layer.kernel_size[0] != 2 * stride
         or layer.dilation[0] != 1
         or layer.output_padding[0] != 0
-        or layer.padding[0] > stride
+        or padding > stride
         or layer.groups != 1
     ):
         raise UnusualNetworkError("a transposed convolution of another geometry")
     weight = layer.weight.detach()
-    return Upsample(
-        alpha, weight, _bias(layer, layer.out_channels), stride, layer.padding[0]
-    )
+    return Upsample(alpha, weight, _bias(layer, layer.out_channels), stride, padding)

@@ -20,6 +20,7 @@ import itertools
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
 from dac_lobe.network.quantizer import ResidualVectorQuantize
@@ -52,11 +53,11 @@ class QuantizerTables:
         self.directions = [F.normalize(codebook) for codebook in self.codebooks]
         self.squares = [d.pow(2).sum(1, keepdim=True).t() for d in self.directions]
         self.in_weight = torch.cat([s.in_proj.weight.detach()[:, :, 0] for s in stages])
-        self.in_bias = torch.cat([s.in_proj.bias.detach() for s in stages])
+        self.in_bias = torch.cat([_bias(s.in_proj) for s in stages])
         self.out_weight = torch.cat(
             [s.out_proj.weight.detach()[:, :, 0] for s in stages], dim=1
         )
-        self.out_bias = torch.stack([s.out_proj.bias.detach() for s in stages])
+        self.out_bias = torch.stack([_bias(s.out_proj) for s in stages])
         self.out_bias = self.out_bias.cumsum(0)
         # In double: rounding the tables once costs less than upstream's own
         # arithmetic on the residual does.
@@ -65,7 +66,7 @@ class QuantizerTables:
         for j, stage in enumerate(stages[:-1]):
             later = self.in_weight[self.edges[j + 1] :].double().cpu()
             weight = stage.out_proj.weight.detach()[:, :, 0].double().cpu()
-            bias = stage.out_proj.bias.detach().double().cpu()
+            bias = _bias(stage.out_proj).double().cpu()
             codebook = self.codebooks[j].double().cpu()
             table = codebook @ (later @ weight).t() + later @ bias
             self.corrections.append(table.to(device, dtype))
@@ -155,3 +156,9 @@ class QuantizerTables:
         """Take chosen vectors [N, K' * d] to latents [N, D]."""
         width = self.edges[used]
         return F.linear(vectors, self.out_weight[:, :width], self.out_bias[used - 1])
+
+
+def _bias(projection: nn.Conv1d) -> torch.Tensor:
+    """Bias of a projection; they all have one."""
+    assert projection.bias is not None
+    return projection.bias.detach()

@@ -178,7 +178,7 @@ def _as_numpy(wav: torch.Tensor) -> np.ndarray:
 def decode_file(
     codec: Autoencoder,
     source: Packed | Source,
-    output: str | os.PathLike,
+    output: str | os.PathLike[str],
     *,
     num_codebooks: int | None = None,
     start: float = 0.0,

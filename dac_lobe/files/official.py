@@ -38,7 +38,7 @@ _FLOOR_LUFS = -70.0
 def encode_legacy(
     codec: Autoencoder,
     path: Source,
-    output: str | os.PathLike,
+    output: str | os.PathLike[str],
     *,
     num_codebooks: int | None = None,
 ) -> Path:
@@ -86,7 +86,7 @@ def encode_legacy(
 def decode_legacy(
     codec: Autoencoder,
     source: Source,
-    output: str | os.PathLike,
+    output: str | os.PathLike[str],
     *,
     num_codebooks: int | None = None,
     sample_rate: int | None = None,

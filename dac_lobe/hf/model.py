@@ -7,6 +7,7 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -167,6 +168,8 @@ class DacModel(transformers.DacModel):
             return super().decode(quantized_representation, audio_codes, return_dict)
         if audio_codes is not None:
             quantized_representation = self.quantizer.from_codes(audio_codes)[0]
+        if quantized_representation is None:
+            raise ValueError("give decode() quantized_representation or audio_codes.")
         items = len(quantized_representation)
         padding_mask = padding_mask.repeat_interleave(items // len(padding_mask), 0)
         lengths = _lengths(padding_mask)
@@ -187,9 +190,15 @@ class DacModel(transformers.DacModel):
     ) -> tuple | DacOutput:
         """Encode and decode; see `encode` and `decode`."""
         total = input_values.shape[-1]
-        encoded = self.encode(input_values, n_quantizers, True, padding_mask)
+        encoded = cast(
+            DacEncoderOutput,
+            self.encode(input_values, n_quantizers, True, padding_mask),
+        )
         latents = encoded.quantized_representation
-        audio = self.decode(latents, return_dict=True, padding_mask=padding_mask)
+        audio = cast(
+            DacDecoderOutput,
+            self.decode(latents, return_dict=True, padding_mask=padding_mask),
+        )
         result = DacOutput(
             encoded.loss,
             audio.audio_values[..., :total],
@@ -248,7 +257,7 @@ class DacModel(transformers.DacModel):
             )
 
 
-def _layers(part: nn.Module) -> Iterator[nn.Module]:
+def _layers(part: Any) -> Iterator[nn.Module]:
     """Yield the layers of transformers' encoder or decoder in order of execution."""
     yield part.conv1
     for block in part.block:

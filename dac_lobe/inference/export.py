@@ -117,7 +117,9 @@ def _best_checkpoint(folder: Path, score: str) -> dict[str, torch.Tensor]:
         raise ValueError(
             f"{folder} holds no checkpoint with a {score}. Has a first epoch finished?"
         )
-    return torch.load(checkpoint.path / "model.ckpt", map_location="cpu")
+    path = checkpoint.path / "model.ckpt"
+    weights: dict[str, torch.Tensor] = torch.load(path, map_location="cpu")
+    return weights
 
 
 def _read_labels(path: Path) -> list[str]:

@@ -183,7 +183,9 @@ class TokenTTS(Pretrained):
         super().__init__(*args, **kwargs)
         self.codec = _codec(self)
 
-    def synthesize(self, text: str, speaker: str | None = None, **options: Any):
+    def synthesize(
+        self, text: str, speaker: str | None = None, **options: Any
+    ) -> torch.Tensor:
         """Speak a sentence.
 
         Arguments

@@ -61,7 +61,7 @@ class Autoencoder(Parts):
             If the audio's shape, type or values, or ``n_quantizers`` are not allowed.
         """
         audio_data = check_audio(audio_data, self.dtype, finite=not self.training)
-        used = self.quantizer.check_n_quantizers(n_quantizers)
+        used: int | None = self.quantizer.check_n_quantizers(n_quantizers)
         if n_quantizers is None and self.training:
             used = None
         batch, _, samples = audio_data.shape

@@ -125,4 +125,5 @@ class Decoder(nn.Module):
         torch.Tensor
             Waveform of shape [B, d_out, T].
         """
-        return self.model(x, lengths)
+        wav: torch.Tensor = self.model(x, lengths)
+        return wav

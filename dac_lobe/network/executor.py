@@ -21,21 +21,19 @@ __all__ = ["Executor", "Network"]
 
 
 class Network(Protocol):
-    """What an executor, and whatever cuts time, sees of a codec.
+    """What an executor, and whatever cuts time, sees of a codec."""
 
-    Attributes
-    ----------
-    encoder : nn.Module
-        Waveforms [B, 1, T] to latents [B, D, F].
-    quantizer : ResidualVectorQuantize
-        Latents to codes [B, K, F] and back.
-    decoder : nn.Module
-        Latents to raw waveforms.
-    """
+    @property
+    def encoder(self) -> nn.Module:
+        """Waveforms to latents."""
 
-    encoder: nn.Module
-    quantizer: ResidualVectorQuantize
-    decoder: nn.Module
+    @property
+    def quantizer(self) -> ResidualVectorQuantize:
+        """Latents to codes and back."""
+
+    @property
+    def decoder(self) -> nn.Module:
+        """Latents to raw waveforms."""
 
     @property
     def hop_length(self) -> int:

@@ -54,7 +54,8 @@ def WNConv1d(*args: Any, **kwargs: Any) -> nn.Conv1d:
     >>> WNConv1d(1, 4, kernel_size=7, padding=3)(torch.zeros(2, 1, 10)).shape
     torch.Size([2, 4, 10])
     """
-    return weight_norm(nn.Conv1d(*args, **kwargs))
+    layer: nn.Conv1d = weight_norm(nn.Conv1d(*args, **kwargs))
+    return layer
 
 
 def WNConvTranspose1d(*args: Any, **kwargs: Any) -> nn.ConvTranspose1d:
@@ -77,7 +78,8 @@ def WNConvTranspose1d(*args: Any, **kwargs: Any) -> nn.ConvTranspose1d:
     >>> WNConvTranspose1d(4, 2, 4, stride=2, padding=1)(torch.zeros(1, 4, 5)).shape
     torch.Size([1, 2, 10])
     """
-    return weight_norm(nn.ConvTranspose1d(*args, **kwargs))
+    layer: nn.ConvTranspose1d = weight_norm(nn.ConvTranspose1d(*args, **kwargs))
+    return layer
 
 
 def init_weights(m: nn.Module) -> None:
@@ -131,9 +133,13 @@ def fold_weight_norm(module: nn.Module) -> nn.Module:
         if isinstance(
             layer, (nn.Conv1d, nn.ConvTranspose1d)
         ) and parametrize.is_parametrized(layer, "weight"):
+            (direction,) = (
+                parameter
+                for name, parameter in layer.named_parameters()
+                if name == "parametrizations.weight.original1"
+            )
             weight = nn.Parameter(
-                layer.weight.detach().clone(),
-                requires_grad=layer.parametrizations.weight.original1.requires_grad,
+                layer.weight.detach().clone(), requires_grad=direction.requires_grad
             )
             # Not remove_parametrizations: it deletes the property from the
             # layer's class, which a deep copy shares, and so breaks the original.
@@ -244,7 +250,9 @@ class MaskedSequential(nn.Sequential):
     ) -> torch.Tensor:
         """Apply the layers to ``x`` [B, C, T], of which ``lengths`` [B] are valid."""
         if lengths is None:
-            return super().forward(x)
+            for layer in self:
+                x = layer(x)
+            return x
         x = keep_valid(x, lengths)
         for layer in self:
             x = layer(x, lengths) if isinstance(layer, MaskedStack) else layer(x)
@@ -262,7 +270,8 @@ class MaskedStack(nn.Module):
         self, x: torch.Tensor, lengths: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Apply the block to ``x`` [B, C, T], of which ``lengths`` [B] are valid."""
-        return self.block(x, lengths)
+        y: torch.Tensor = self.block(x, lengths)
+        return y
 
 
 class ResidualUnit(nn.Module):
@@ -296,6 +305,6 @@ class ResidualUnit(nn.Module):
         Where the convolutions were made to crop (upstream's unpadded chunks
         set their padding to 0), the skip is cropped alike.
         """
-        y = self.block(x)
+        y: torch.Tensor = self.block(x)
         crop = (x.shape[-1] - y.shape[-1]) // 2
         return (x[..., crop:-crop] if crop > 0 else x) + y

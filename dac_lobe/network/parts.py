@@ -190,14 +190,16 @@ class Parts(nn.Module):
         executor = self._executor_of(self.encoder, audio)
         if executor is not None:
             return executor.encode_frames(self, audio, lengths)
-        return self.encoder(audio, lengths)
+        z: torch.Tensor = self.encoder(audio, lengths)
+        return z
 
     def quantize(self, z: torch.Tensor, used: int | None) -> ResidualQuantized:
         """Run the quantizer on latents; None codebooks is training's choice."""
         executor = self._executor_of(self.quantizer, z)
         if used is not None and executor is not None:
             return executor.quantize(self, z, used)
-        return self.quantizer(z, used)
+        quantized: ResidualQuantized = self.quantizer(z, used)
+        return quantized
 
     def dequantize(self, codes: torch.Tensor) -> FromCodes:
         """Rebuild latents from codes."""
@@ -213,7 +215,8 @@ class Parts(nn.Module):
         executor = self._executor_of(self.decoder, z)
         if executor is not None:
             return executor.decode_frames(self, z, frame_lengths)
-        return self.decoder(z, frame_lengths)
+        raw: torch.Tensor = self.decoder(z, frame_lengths)
+        return raw
 
     def _executor_of(self, part: nn.Module, x: torch.Tensor) -> Executor | None:
         """Return the executor if ``part`` is run in inference, without a gradient."""

@@ -11,11 +11,14 @@ Authors
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from typing import cast
 
 import torch
 from torch import nn
 
+from dac_lobe.network.code_checks import CodeChecks
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
 from dac_lobe.network.vector_quantizer import Quantized, VectorQuantize
 
@@ -28,7 +31,7 @@ __all__ = [
 ]
 
 
-class ResidualVectorQuantize(nn.Module):
+class ResidualVectorQuantize(CodeChecks, nn.Module):
     """Quantize latents with a cascade of codebooks, each coding the rest.
 
     Arguments
@@ -72,9 +75,9 @@ class ResidualVectorQuantize(nn.Module):
         self.codebook_dim = list(codebook_dim)
         self.codebook_size = codebook_size
         self.quantizer_dropout = float(quantizer_dropout)
-        self.quantizers = nn.ModuleList(
-            VectorQuantize(input_dim, codebook_size, dim) for dim in codebook_dim
-        )
+        stages = (VectorQuantize(input_dim, codebook_size, dim) for dim in codebook_dim)
+        # A ModuleList does not say what it holds.
+        self.quantizers = cast("Sequence[VectorQuantize]", nn.ModuleList(stages))
 
     def forward(
         self, z: torch.Tensor, n_quantizers: int | None = None
@@ -161,10 +164,11 @@ class ResidualVectorQuantize(nn.Module):
             quantizer.decode_code(codes[:, stage])
             for stage, quantizer in enumerate(self.quantizers[: codes.shape[1]])
         ]
-        z_q = 0.0
-        for quantizer, vector in zip(self.quantizers, vectors, strict=False):
-            z_q = z_q + quantizer.out_proj(vector)
-        return FromCodes(z_q, torch.cat(vectors, dim=1), codes)
+        parts = [
+            quantizer.out_proj(vector)
+            for quantizer, vector in zip(self.quantizers, vectors, strict=False)
+        ]
+        return FromCodes(_total(parts), torch.cat(vectors, dim=1), codes)
 
     def from_latents(self, latents: torch.Tensor) -> FromCodes:
         """Quantize projected latents, as returned by ``forward``.
@@ -179,8 +183,7 @@ class ResidualVectorQuantize(nn.Module):
         FromCodes
             Latents, codebook vectors and codes.
         """
-        z_q = 0.0
-        vectors, codes = [], []
+        parts, vectors, codes = [], [], []
         start = 0
         for quantizer in self.quantizers:
             end = start + quantizer.codebook_dim
@@ -189,13 +192,14 @@ class ResidualVectorQuantize(nn.Module):
             vector, indices = quantizer.decode_latents(latents[:, start:end])
             vectors.append(vector)
             codes.append(indices)
-            z_q = z_q + quantizer.out_proj(vector)
+            parts.append(quantizer.out_proj(vector))
             start = end
         if not codes:
             raise ValueError(
                 f"latents have {latents.shape[1]} channels; one codebook needs "
                 f"{self.quantizers[0].codebook_dim}. Pass the `latents` of encode()."
             )
+        z_q = _total(parts)
         return FromCodes(z_q, torch.cat(vectors, dim=1), torch.stack(codes, dim=1))
 
     def _no_frames(self, codes: torch.Tensor) -> FromCodes:
@@ -208,60 +212,12 @@ class ResidualVectorQuantize(nn.Module):
             codes,
         )
 
-    def check_n_quantizers(self, number: int | None, name: str = "n_quantizers") -> int:
-        """Return how many codebooks to use, or raise a ValueError that says why not.
 
-        ``name`` is what the caller's argument is called.
-        """
-        if number is None:
-            return self.n_codebooks
-        if not _is_whole(number):
-            raise ValueError(
-                f"{name}={number!r} is not a whole number. "
-                f"Choose 1 to {self.n_codebooks}."
-            )
-        if not 1 <= number <= self.n_codebooks:
-            raise ValueError(
-                f"{name}={number} but this codec has "
-                f"{self.n_codebooks} codebooks. Choose 1 to {self.n_codebooks}."
-            )
-        return int(number)
-
-    def check_codes(self, codes: torch.Tensor) -> torch.Tensor:
-        """Return ``codes`` as int64, or raise a ValueError that says why not."""
-        if not torch.is_tensor(codes) or codes.dim() != 3:
-            shape = tuple(codes.shape) if torch.is_tensor(codes) else type(codes)
-            raise ValueError(
-                f"codes are {shape}; a tensor [B, K, F] is needed. "
-                "Tokens [B, F, K] become codes by .transpose(1, 2)."
-            )
-        if codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool:
-            raise ValueError(f"codes are {codes.dtype}; integers are needed.")
-        if not 1 <= codes.shape[1] <= self.n_codebooks:
-            raise ValueError(
-                f"codes {tuple(codes.shape)} have {codes.shape[1]} codebooks; this "
-                f"codec has {self.n_codebooks}. Is the layout [B, K, F]?"
-            )
-        codes = codes.long()
-        if codes.numel():
-            low, high = (int(bound) for bound in torch.aminmax(codes))
-            if low < 0 or high >= self.codebook_size:
-                raise ValueError(
-                    f"codes lie in [{low}, {high}]; allowed is "
-                    f"[0, {self.codebook_size - 1}]. Remove padding and special "
-                    "tokens before decoding."
-                )
-        return codes
+def _total(parts: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Sum in order, from the first on."""
+    return reduce(torch.add, parts)
 
 
 def _mean(values: torch.Tensor) -> torch.Tensor:
     """Mean over the batch, 0 for an empty one."""
     return values.sum() / max(values.numel(), 1)
-
-
-def _is_whole(number: object) -> bool:
-    """Say whether a number of any type, numpy's and torch's too, is a whole one."""
-    try:
-        return not isinstance(number, bool) and bool(int(number) == number)
-    except (TypeError, ValueError, OverflowError, RuntimeError):
-        return False

@@ -29,6 +29,7 @@ Length = TypeVar("Length", int, torch.Tensor)
 Convolution = nn.Conv1d | nn.ConvTranspose1d
 
 __all__ = [
+    "Convolution",
     "ReceptiveField",
     "convolutions",
     "output_length",
@@ -114,7 +115,7 @@ def output_length(module: nn.Module, length: Length) -> Length:
     """
     for layer in convolutions(module):
         kernel, stride = layer.kernel_size[0], layer.stride[0]
-        padding, dilation = layer.padding[0], layer.dilation[0]
+        padding, dilation = _padding(layer), layer.dilation[0]
         if isinstance(layer, nn.ConvTranspose1d):
             length = (
                 (length - 1) * stride
@@ -155,7 +156,7 @@ def receptive_field(module: nn.Module) -> ReceptiveField:
     step, first, last = Fraction(1), Fraction(0), Fraction(0)
     for layer in reversed(list(convolutions(module))):
         kernel, stride = layer.kernel_size[0], layer.stride[0]
-        padding, reach = layer.padding[0], layer.dilation[0] * (kernel - 1)
+        padding, reach = _padding(layer), layer.dilation[0] * (kernel - 1)
         if isinstance(layer, nn.ConvTranspose1d):
             step = step / stride
             first = (first + padding - reach) / stride
@@ -165,6 +166,13 @@ def receptive_field(module: nn.Module) -> ReceptiveField:
             first = first * stride - padding
             last = last * stride - padding + reach
     return ReceptiveField(step, first, last)
+
+
+def _padding(layer: Convolution) -> int:
+    """Zeros at each end of a layer's input."""
+    if isinstance(layer.padding, str):
+        raise ValueError(f"padding={layer.padding!r}: a number of zeros is needed.")
+    return layer.padding[0]
 
 
 def reported_delay(decoder: nn.Module) -> int:

@@ -64,6 +64,10 @@ class VectorQuantize(nn.Module):
     torch.Size([1, 10])
     """
 
+    in_proj: nn.Conv1d
+    out_proj: nn.Conv1d
+    codebook: nn.Embedding
+
     def __init__(self, input_dim: int, codebook_size: int, codebook_dim: int):
         super().__init__()
         self.codebook_size = codebook_size
@@ -85,7 +89,7 @@ class VectorQuantize(nn.Module):
         Quantized
             Latents, losses, indices and projected latents.
         """
-        z_e = self.in_proj(z)
+        z_e: torch.Tensor = self.in_proj(z)
         z_q, indices = self.decode_latents(z_e)
         # Upstream compares un-normalised vectors although the look-up is
         # normalised; the gain of a codebook row is learned through these terms.

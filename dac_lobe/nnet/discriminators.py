@@ -12,6 +12,7 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -24,9 +25,19 @@ BANDS = ((0.0, 0.1), (0.1, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0))
 SLOPE = 0.1
 
 
-def _conv(*args: int | tuple[int, int], activate: bool = True, **options) -> nn.Module:
+def _conv(
+    inputs: int,
+    outputs: int,
+    kernel: tuple[int, int],
+    stride: tuple[int, int] = (1, 1),
+    *,
+    padding: tuple[int, int],
+    activate: bool = True,
+) -> nn.Module:
     """Weight-normalised 2-d convolution, with a leaky ReLU if asked for."""
-    layer = weight_norm(nn.Conv2d(*args, **options))
+    layer: nn.Conv2d = weight_norm(
+        nn.Conv2d(inputs, outputs, kernel, stride, padding=padding)
+    )
     return nn.Sequential(layer, nn.LeakyReLU(SLOPE)) if activate else layer
 
 
@@ -144,7 +155,7 @@ class MultiBandSTFT(nn.Module):
         maps, outputs = [], []
         for (low, high), stack in zip(self.bands, self.band_convs, strict=True):
             x = spectrum[..., low:high]
-            for layer in stack:
+            for layer in cast(nn.ModuleList, stack):
                 x = layer(x)
                 maps.append(x)
             outputs.append(x)

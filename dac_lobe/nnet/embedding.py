@@ -135,8 +135,11 @@ class TokenEmbedding(nn.Module):
             )
         self.emb_dim = emb_dim or natural
         self.project = (
-            nn.Identity() if self.emb_dim == natural else nn.Linear(natural, emb_dim)
+            nn.Identity()
+            if self.emb_dim == natural
+            else nn.Linear(natural, self.emb_dim)
         )
+        self.offsets: torch.Tensor
         self.register_buffer(
             "offsets", vocab_size * torch.arange(num_codebooks), persistent=False
         )

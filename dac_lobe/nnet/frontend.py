@@ -1,4 +1,4 @@
-"""What a recogniser hears: tokens, or filterbanks, with the same face.
+"""Inputs of a recogniser, tokens or filterbanks, behind one interface.
 
 Both turn (input, relative lengths) into features [B, F, D] at a similar rate,
 normalised, and masked in training; the network behind them is the same, so that
@@ -110,7 +110,7 @@ class TokenFrontend(nn.Module):
         Convolutions over neighbouring frames; see `Context`.
     num_bands : int
         If not 0, all that is heard goes through this many numbers a frame:
-        filterbanks, once `dac_lobe.nnet.listening` has taught them.
+        filterbanks, once `dac_lobe.nnet.filterbank_pretraining` has trained them.
     band_spans, band_longest : int
         Masked spans of bands per training item, and their greatest length.
     stack : int
@@ -145,7 +145,8 @@ class TokenFrontend(nn.Module):
         self.mask = SpanMask(time_spans, time_longest, dim=1)
         self.dropout = nn.Dropout(dropout)
         self.context = Context(size, context_layers, dropout)
-        self.bands = self.project = None
+        self.bands: nn.Linear | None = None
+        self.project: nn.Module = nn.Identity()
         self.stack = stack
         self.band_mask = SpanMask(band_spans, band_longest, dim=2)
         if num_bands:
@@ -177,21 +178,30 @@ class TokenFrontend(nn.Module):
         valid = valid_mask(tokens.shape[1], lengths)
         features = self._embed(tokens, valid, num_codebooks)
         if self.bands is not None:
-            bands = self.bands(features)  # [B, F, stack * filters]
+            bands: torch.Tensor = self._bands()(features)  # [B, F, stack * filters]
             bands = bands.unflatten(-1, (self.stack, -1)).flatten(1, 2)
             bands = self.band_mask(bands).unflatten(1, (-1, self.stack)).flatten(2)
             features = self.project(bands)
         return self.dropout(self.mask(features)) * valid[..., None]
 
-    def freeze_ears(self) -> None:
+    def freeze_predictor(self) -> None:
         """Keep everything before the bands as it is."""
-        for part in (self.embedding, self.norm, self.context, self.bands):
+        for part in (self.embedding, self.norm, self.context, self._bands()):
             part.requires_grad_(False)
 
-    def hear(self, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Make the bands of tokens [B, F, K], shape [B, F, num_bands]."""
+    def predict_bands(
+        self, tokens: torch.Tensor, lengths: torch.Tensor
+    ) -> torch.Tensor:
+        """Predict the bands of tokens [B, F, K], shape [B, F, num_bands]."""
         valid = valid_mask(tokens.shape[1], lengths)
-        return self.bands(self._embed(tokens, valid, None))
+        bands: torch.Tensor = self._bands()(self._embed(tokens, valid, None))
+        return bands
+
+    def _bands(self) -> nn.Linear:
+        """Return the layer that makes bands; raise a ValueError if there is none."""
+        if self.bands is None:
+            raise ValueError("this frontend makes no bands: give it num_bands.")
+        return self.bands
 
     def _embed(
         self, tokens: torch.Tensor, valid: torch.Tensor, num_codebooks: int | None

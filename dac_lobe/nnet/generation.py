@@ -38,15 +38,16 @@ class StepModel(Protocol):
         The special classes.
     unconditional_probability : float
         Share of the items that were trained without their text.
-    no_text : torch.Tensor
-        Features that stand for no text, shape [d_model].
     """
 
     num_codebooks: int
     absent: int
     stop: int
     unconditional_probability: float
-    no_text: torch.Tensor
+
+    @property
+    def no_text(self) -> torch.Tensor:
+        """Features that stand for no text, shape [d_model]."""
 
     @property
     def layers(self) -> Iterable[SpeakingLayer]:
@@ -176,7 +177,8 @@ def generate(
             caches[number] = text_cache, past
         scores = model.score_steps(x)[:, 0]
         if guided:
-            scores = guide(*scores.chunk(2), guidance_scale)
+            given, free = scores.chunk(2)
+            scores = guide(given, free, guidance_scale)
         tokens = draw(scores, temperature, top_k, generator)
         now = (tokens[:, 0] == model.stop) & ~stopped & (step < max_frames)
         ends = torch.where(now, step, ends)

@@ -134,7 +134,8 @@ class MelSpectrogramLoss(nn.Module):
             filters = mel_filters(self.sample_rate, window_length, n_mels).to(both)
             mels = (filters @ _magnitudes(both, window_length)).clamp(min=FLOOR)
             logs = mels.log10().chunk(2)
-            total = total + F.l1_loss(*logs)
+            ours, theirs = logs
+            total = total + F.l1_loss(ours, theirs)
         return total
 
 
@@ -164,7 +165,8 @@ class MultiScaleSTFTLoss(nn.Module):
         for window_length in self.window_lengths:
             magnitudes = _magnitudes(both, window_length)
             logs = magnitudes.clamp(min=FLOOR).square().log10().chunk(2)
-            total = total + F.l1_loss(*logs) + F.l1_loss(*magnitudes.chunk(2))
+            for ours, theirs in (logs, magnitudes.chunk(2)):
+                total = total + F.l1_loss(ours, theirs)
         return total
 
 
@@ -229,14 +231,15 @@ class GANLoss(nn.Module):
 
     def discriminator(self, fake: FeatureMaps, real: FeatureMaps) -> torch.Tensor:
         """Loss of the discriminator: real scores to 1, fake scores to 0."""
-        return sum(
+        losses = [
             f[-1].square().mean() + (1 - r[-1]).square().mean()
             for f, r in zip(fake, real, strict=True)
-        )
+        ]
+        return torch.stack(losses).sum()
 
     def generator(self, fake: FeatureMaps, real: FeatureMaps) -> GeneratorLosses:
         """Losses of the generator: fake scores to 1, fake features to real ones."""
-        adversarial = sum((1 - f[-1]).square().mean() for f in fake)
+        adversarial = torch.stack([(1 - f[-1]).square().mean() for f in fake]).sum()
         matching = sum(
             F.l1_loss(ours, theirs.detach())
             for f, r in zip(fake, real, strict=True)

@@ -13,6 +13,7 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import nn
@@ -109,7 +110,9 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, defaults)
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+    def step(  # type: ignore[override]  # torch overloads it
+        self, closure: Callable[[], float] | None = None
+    ) -> float | None:
         """Update all parameters that have a gradient."""
         loss = None
         if closure is not None:
@@ -122,20 +125,25 @@ class Muon(torch.optim.Optimizer):
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
                 matrix = parameter.dim() > 2 and min(parameter.shape[:2]) > 1
                 update = self._muon if group["muon"] and matrix else self._adam
-                parameter.add_(update(parameter, group), alpha=-group["lr"])
+                gradient = parameter.grad
+                parameter.add_(update(parameter, gradient, group), alpha=-group["lr"])
         return loss
 
-    def _muon(self, parameter: nn.Parameter, group: dict) -> torch.Tensor:
+    def _muon(
+        self, parameter: nn.Parameter, gradient: torch.Tensor, group: dict[str, Any]
+    ) -> torch.Tensor:
         """Orthogonal update, root mean square about 0.2 as AdamW's."""
         state = self.state[parameter]
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
-        momentum = state["momentum"].mul_(group["momentum"]).add_(parameter.grad)
-        ahead = parameter.grad.add(momentum, alpha=group["momentum"]).flatten(1)
+        momentum = state["momentum"].mul_(group["momentum"]).add_(gradient)
+        ahead = gradient.add(momentum, alpha=group["momentum"]).flatten(1)
         size = 0.2 * max(ahead.shape) ** 0.5
         return (orthogonalise(ahead) * size).view_as(parameter)
 
-    def _adam(self, parameter: nn.Parameter, group: dict) -> torch.Tensor:
+    def _adam(
+        self, parameter: nn.Parameter, gradient: torch.Tensor, group: dict[str, Any]
+    ) -> torch.Tensor:
         """Adam update with bias correction."""
         state = self.state[parameter]
         if not state:
@@ -145,7 +153,7 @@ class Muon(torch.optim.Optimizer):
         state["step"] += 1
         step = float(state["step"])
         first, second = group["betas"]
-        mean = state["mean"].lerp_(parameter.grad, 1 - first)
-        square = state["square"].lerp_(parameter.grad.square(), 1 - second)
+        mean = state["mean"].lerp_(gradient, 1 - first)
+        square = state["square"].lerp_(gradient.square(), 1 - second)
         scale = (square / (1 - second**step)).sqrt_().add_(group["eps"])
         return (mean / (1 - first**step)).div_(scale)

@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -145,9 +145,13 @@ class TokenSynthesizer(nn.Module):
         )
         if isinstance(init_from, (str, Path)):
             init_from = load_codebooks(init_from)
-        sizes = {"codebook_dim": codebook_dim, "latent_dim": latent_dim}
         self.aligner = TokenAligner(
-            num_codebooks, vocab_size, text_vocab_size, init_from=init_from, **sizes
+            num_codebooks,
+            vocab_size,
+            text_vocab_size,
+            init_from=init_from,
+            codebook_dim=codebook_dim,
+            latent_dim=latent_dim,
         )
         self.no_text = nn.Parameter(0.1 * torch.randn(d_model))
         if init_from is not None:
@@ -157,12 +161,15 @@ class TokenSynthesizer(nn.Module):
             vocab_size + 2,
             d_model,
             init_from=init_from,
-            **sizes,
+            codebook_dim=codebook_dim,
+            latent_dim=latent_dim,
         )
         self.scale = nn.LayerNorm(d_model)
-        self.layers = nn.ModuleList(
+        layers = (
             SpeakingLayer(d_model, nhead, d_ffn, dropout) for _ in range(num_layers)
         )
+        # A ModuleList does not say what it holds.
+        self.layers = cast("Sequence[SpeakingLayer]", nn.ModuleList(layers))
         self.norm = nn.LayerNorm(d_model)
         self.heads = nn.Linear(d_model, num_codebooks * (vocab_size + 1))
         self.dropout = nn.Dropout(dropout)

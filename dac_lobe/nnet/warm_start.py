@@ -9,7 +9,7 @@ Authors
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from torch import nn
 
 from dac_lobe.network.layers import ResidualUnit
 from dac_lobe.network.quantizer import ResidualVectorQuantize
+from dac_lobe.network.receptive_field import Convolution
 from dac_lobe.network.vector_quantizer import VectorQuantize
 
 __all__ = [
@@ -118,18 +119,19 @@ def scale_layers(
     targets = dict.fromkeys(layers, 1.0)
     for unit in module.modules():
         if isinstance(unit, ResidualUnit):
-            targets[unit.block[-1]] = residual
+            targets[cast(Convolution, unit.block[-1])] = residual
     targets[layers[-1]] = last
 
     def rescale(
-        layer: nn.Module, _: tuple[torch.Tensor, ...], output: torch.Tensor
+        layer: Convolution, _: tuple[torch.Tensor, ...], output: torch.Tensor
     ) -> torch.Tensor:
-        plain = output - layer.bias[:, None]
+        bias = _bias(layer)
+        plain = output - bias[:, None]
         centre = plain.mean((0, 2))
         output = plain - centre[:, None]
         factor = targets[layer] / output.std().clamp(min=1e-8)
         layer.weight.mul_(factor)
-        layer.bias.copy_(-centre * factor)
+        bias.copy_(-centre * factor)
         return output * factor
 
     hooks = [layer.register_forward_hook(rescale) for layer in layers]
@@ -189,11 +191,11 @@ def start_codebooks(
         offset = constant * projected.square().mean().sqrt()
         stage.in_proj.weight.zero_()
         stage.in_proj.weight[:-1, :, 0] = directions.T
-        stage.in_proj.bias.zero_()
-        stage.in_proj.bias[-1] = offset
+        in_bias = _bias(stage.in_proj).zero_()
+        in_bias[-1] = offset
         stage.out_proj.weight.zero_()
         stage.out_proj.weight[:, :-1, 0] = directions
-        stage.out_proj.bias.zero_()
+        _bias(stage.out_proj).zero_()
         vectors = torch.cat([projected, offset.expand(len(projected), 1)], dim=1)
         stage.codebook.weight.copy_(
             _spherical_means(vectors, stage.codebook_size, iterations)
@@ -269,3 +271,9 @@ def restart_dead_codes(
     stage.codebook.weight[dead] = candidates[chosen].to(stage.codebook.weight.dtype)
     usage[dead] = uniform
     return len(dead)
+
+
+def _bias(layer: Convolution) -> torch.Tensor:
+    """Bias of a layer; those of the codec all have one."""
+    assert layer.bias is not None
+    return layer.bias

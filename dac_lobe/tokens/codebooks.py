@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from dac_lobe.dac import DAC
 from dac_lobe.disk.atomic import replacing
 
 __all__ = ["CODEBOOKS_FILE", "Codebook", "load_codebooks", "save_codebooks"]
@@ -50,7 +51,7 @@ class Codebook(NamedTuple):
         return self.rows @ self.weight.T + self.bias
 
 
-def save_codebooks(codec: torch.nn.Module, store: str | Path) -> None:
+def save_codebooks(codec: DAC, store: str | Path) -> None:
     """Write a codec's codebooks into a store's folder.
 
     Arguments
@@ -65,6 +66,7 @@ def save_codebooks(codec: torch.nn.Module, store: str | Path) -> None:
         projection = quantizer.out_proj
         tensors[f"{number:02d}.rows"] = quantizer.codebook.weight
         tensors[f"{number:02d}.weight"] = projection.weight.squeeze(-1)
+        assert projection.bias is not None
         tensors[f"{number:02d}.bias"] = projection.bias
     tensors = {
         name: value.detach().float().cpu().contiguous()

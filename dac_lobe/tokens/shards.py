@@ -223,7 +223,9 @@ def write_shard(
     offsets = np.cumsum([0, *(len(item.codes) for item in encoded)], dtype=np.int64)
     # One entry only: safetensors writes several in an order that changes from
     # process to process.
-    metadata = {"dac_lobe": json.dumps({"codes": hashlib.sha256(codes).hexdigest()})}
+    metadata = {
+        "dac_lobe": json.dumps({"codes": hashlib.sha256(codes.tobytes()).hexdigest()})
+    }
     content = save({"codes": codes, "offsets": offsets}, metadata)
     _write(shard_path(store, number), content)
 
@@ -256,7 +258,7 @@ def shard_is_done(store: str | Path, shard: ShardSpec) -> bool:
         ids == [item.id for item in shard.items]
         and np.diff(offsets).tolist() == [row.frames for row in index]
         and len(codes) == offsets[-1]
-        and metadata.get("codes") == hashlib.sha256(codes).hexdigest()
+        and metadata.get("codes") == hashlib.sha256(codes.tobytes()).hexdigest()
     )
 
 

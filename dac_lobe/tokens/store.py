@@ -218,7 +218,7 @@ class TokenStore:
             if len(self._open) >= OPEN_SHARDS:
                 self._open.popitem(last=False)
             file = safe_open(shard_path(self.path, number), framework="numpy")
-            self._open[number] = file.get_slice("codes")
+            self._open[number] = file.get_slice("codes")  # type: ignore[no-untyped-call]
         self._open.move_to_end(number)
         return self._open[number]
 

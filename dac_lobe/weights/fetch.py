@@ -36,9 +36,9 @@ def download(
     model_type: str = "44khz",
     model_bitrate: str = "8kbps",
     tag: str = "latest",
-    local_path: str | Path | None = None,
+    local_path: str | os.PathLike[str] | None = None,
     *,
-    cache_dir: str | Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     timeout: float = 30.0,
     retries: int = 4,
     progress: bool = True,
@@ -120,7 +120,9 @@ def download(
             raise FetchError(f"{first} The hub does not help: {second}") from first
 
 
-def download_hub(hub_id: str, *, cache_dir: str | Path | None = None) -> Path:
+def download_hub(
+    hub_id: str, *, cache_dir: str | os.PathLike[str] | None = None
+) -> Path:
     """Return a model of the Hugging Face hub as a folder, fetching it if need be.
 
     Arguments
@@ -165,7 +167,7 @@ def download_hub(hub_id: str, *, cache_dir: str | Path | None = None) -> Path:
     raise FetchError(f"'{hub_id}' on the hub holds none of {', '.join(WEIGHT_FILES)}.")
 
 
-def cache_folder(cache_dir: str | Path | None = None) -> Path:
+def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """Return the folder that fetched weights are kept in.
 
     Example

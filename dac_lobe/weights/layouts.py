@@ -158,7 +158,7 @@ def infer_config(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
 
     def strides(template: str) -> list[int]:
         """Strides of numbered blocks: kernels are twice the stride."""
-        shapes = []
+        shapes: list[tuple[int, ...]] = []
         while f"{(stem := template.format(len(shapes) + 1))}.bias" in state:
             shapes.append(_conv_shape(state, stem))
         return [shape[2] // 2 for shape in shapes]

@@ -40,7 +40,9 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _FP16_MAX = torch.finfo(torch.float16).max
 
 
-def find_weights(source: str | Path, cache_dir: str | Path | None = None) -> Path:
+def find_weights(
+    source: str | os.PathLike[str], cache_dir: str | os.PathLike[str] | None = None
+) -> Path:
     """Return the file or folder that a source means, fetching it if need be.
 
     Arguments
@@ -94,9 +96,9 @@ def find_weights(source: str | Path, cache_dir: str | Path | None = None) -> Pat
 
 def load_model(
     cls: type[Codec],
-    source: str | Path,
+    source: str | os.PathLike[str],
     *,
-    cache_dir: str | Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> Codec:
     """Load a codec, in eval mode, on the CPU.
 
@@ -134,7 +136,7 @@ def load_model(
     return model.eval()
 
 
-def source_name(source: str | Path) -> str:
+def source_name(source: str | os.PathLike[str]) -> str:
     """Name a source for people: a name, a hub id, or the last part of a path.
 
     Example
@@ -151,7 +153,9 @@ def source_name(source: str | Path) -> str:
     return source
 
 
-def save_model(model: Autoencoder, path: str | Path, *, half: bool = False) -> Path:
+def save_model(
+    model: Autoencoder, path: str | os.PathLike[str], *, half: bool = False
+) -> Path:
     """Write a checkpoint whose layout the suffix decides.
 
     Arguments

@@ -15,11 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from evaluation.errors import MetricError, MissingPackage
-from evaluation.metrics.catalogue import DEFINED, NEED_MODEL, STANDARD
+from evaluation.metrics.catalogue import DEFINED, NEED_MODEL, PERCEPTION, STANDARD
 from evaluation.metrics.metric import Metric, Weighted
 
 __all__ = [
     "METRICS",
+    "PERCEPTION",
+    "SETS",
     "STANDARD",
     "Metric",
     "MetricError",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in DEFINED}
+SETS = {"standard": STANDARD, "perception": PERCEPTION}
 
 
 def choose(wanted: Iterable[str | Metric] | None = None) -> list[Metric]:
@@ -37,8 +40,8 @@ def choose(wanted: Iterable[str | Metric] | None = None) -> list[Metric]:
     Arguments
     ---------
     wanted : iterable of str or Metric, optional
-        Names, ``name:FOLDER`` for those that need a model, or metrics of your
-        own; the standard ten if None.
+        Names, 'standard' and 'perception' for sets of them, ``name:FOLDER`` for
+        those that need a model, or metrics of your own; the standard ten if None.
 
     Returns
     -------
@@ -55,10 +58,10 @@ def choose(wanted: Iterable[str | Metric] | None = None) -> list[Metric]:
     >>> [metric.name for metric in choose(["stoi", "mel_dac7"])]
     ['stoi', 'mel_dac7']
     """
-    chosen = [
-        item if isinstance(item, Metric) else _find(item)
-        for item in (STANDARD if wanted is None else wanted)
-    ]
+    named: list[str | Metric] = []
+    for item in ("standard",) if wanted is None else wanted:
+        named += SETS.get(item, (item,)) if isinstance(item, str) else [item]
+    chosen = [item if isinstance(item, Metric) else _find(item) for item in named]
     names = [metric.name for metric in chosen]
     for name in names:
         if names.count(name) > 1:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from evaluation.metrics.metric import Metric
 
-__all__ = ["DEFINED", "NEED_MODEL", "STANDARD"]
+__all__ = ["DEFINED", "NEED_MODEL", "PERCEPTION", "STANDARD"]
 
 _PERCEPTUAL = "evaluation.metrics.perceptual"
 _SPECTRAL = "evaluation.metrics.spectral"
@@ -18,6 +18,7 @@ _WAVEFORM = "evaluation.metrics.waveform"
 _VISQOL = "evaluation.metrics.visqol"
 _VOICING = "evaluation.metrics.voicing"
 _MODELS = "evaluation.metrics.models"
+_LISTENERS = "evaluation.metrics.listeners"
 _ALIGNED = (
     "The system's delay is taken out first: the most frequent lag of the "
     "cross-correlation's peak over all clips (at most 2048 samples), one number per "
@@ -254,7 +255,86 @@ DEFINED = (
         domain="speech",
         package="speechbrain",
     ),
+    Metric(
+        "dnsmos_ovrl",
+        f"{_LISTENERS}:dnsmos_ovrl",
+        "DNSMOS OVRL",
+        "Rating of the whole that P.835 listeners would give, 1 to 5. The clip at 16 kHz, doubled until it has 9.01 s, in windows of 9.01 s a second apart; mean over the windows. Looks at the output alone.",
+        "Reddy et al. 2022",
+        higher_is_better=True,
+        domain="speech",
+        package="speechmos",
+        decimals=2,
+        weights=("speechmos:dnsmos_models/sig_bak_ovr.onnx",),
+        intrusive=False,
+    ),
+    Metric(
+        "dnsmos_sig",
+        f"{_LISTENERS}:dnsmos_sig",
+        "DNSMOS SIG",
+        "Rating of the speech that P.835 listeners would give, 1 to 5. The clip at 16 kHz, doubled until it has 9.01 s, in windows of 9.01 s a second apart; mean over the windows. Looks at the output alone.",
+        "Reddy et al. 2022",
+        higher_is_better=True,
+        domain="speech",
+        package="speechmos",
+        decimals=2,
+        weights=("speechmos:dnsmos_models/sig_bak_ovr.onnx",),
+        intrusive=False,
+    ),
+    Metric(
+        "dnsmos_bak",
+        f"{_LISTENERS}:dnsmos_bak",
+        "DNSMOS BAK",
+        "Rating of the background that P.835 listeners would give, 1 to 5. The clip at 16 kHz, doubled until it has 9.01 s, in windows of 9.01 s a second apart; mean over the windows. Looks at the output alone.",
+        "Reddy et al. 2022",
+        higher_is_better=True,
+        domain="speech",
+        package="speechmos",
+        decimals=2,
+        weights=("speechmos:dnsmos_models/sig_bak_ovr.onnx",),
+        intrusive=False,
+    ),
+    Metric(
+        "dnsmos_p808",
+        f"{_LISTENERS}:dnsmos_p808",
+        "DNSMOS P.808",
+        "Rating that P.808 listeners would give, 1 to 5. The clip at 16 kHz, doubled until it has 9.01 s, in windows of 9.01 s a second apart; mean over the windows. Looks at the output alone.",
+        "Reddy et al. 2021",
+        higher_is_better=True,
+        domain="speech",
+        package="speechmos",
+        decimals=2,
+        weights=("speechmos:dnsmos_models/model_v8.onnx",),
+        intrusive=False,
+    ),
+    Metric(
+        "plcmos",
+        f"{_LISTENERS}:plcmos",
+        "PLCMOS",
+        "Rating after packet loss, 1 to 5 (PLCMOS v2), mean of 15 fixed raters. The clip at 16 kHz. Looks at the output alone.",
+        "Diener et al. 2023",
+        higher_is_better=True,
+        domain="speech",
+        package="speechmos",
+        decimals=2,
+        weights=("speechmos:plcmos_models/plcmos_v2.onnx",),
+        intrusive=False,
+    ),
+    Metric(
+        "distillmos",
+        f"{_LISTENERS}:distillmos",
+        "DistillMOS",
+        "Rating that listeners would give, 1 to 5 (variant 7). The clip at 16 kHz, its peak at full scale, zeros up to 7.68 s, or windows of 7.68 s at most 1 s apart. Looks at the output alone.",
+        "Stahl and Gamper 2025",
+        higher_is_better=True,
+        domain="speech",
+        package="distillmos",
+        decimals=2,
+        weights=("distillmos:weights/distill_mos_v7.pt",),
+        intrusive=False,
+    ),
 )
 
 STANDARD = tuple(metric.name for metric in DEFINED[:10])
+PERCEPTION = tuple(metric.name for metric in DEFINED if not metric.intrusive)
 NEED_MODEL = ("wer", "dwer", "speaker_similarity")

@@ -6,9 +6,13 @@ Authors
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
@@ -21,6 +25,7 @@ __all__ = [
     "Weighted",
     "import_package",
     "validate",
+    "weights_path",
 ]
 
 
@@ -69,6 +74,10 @@ class Metric:
         What the options stand for, as the name and hash of a model.
     wants_transcript : bool
         Whether the function takes ``transcript=`` too.
+    weights : tuple of str
+        Files of weights, as ``package:path``; their hash is part of the version.
+    intrusive : bool
+        Whether the reference is looked at; if not, the recording can be rated too.
 
     Example
     -------
@@ -92,6 +101,8 @@ class Metric:
     options: tuple[tuple[str, str], ...] = ()
     identity: str = ""
     wants_transcript: bool = False
+    weights: tuple[str, ...] = ()
+    intrusive: bool = True
 
     @property
     def version(self) -> str:
@@ -102,7 +113,10 @@ class Metric:
                 parts.insert(0, f"{self.package} {version(self.package)}")
             except PackageNotFoundError:
                 parts.insert(0, f"{self.package} not installed")
-        return ", ".join([*parts, self.identity] if self.identity else parts)
+        parts += [self.identity] if self.identity else []
+        if self.weights:
+            parts.append(f"weights {_digest(self.weights)}")
+        return ", ".join(parts)
 
     def weighted(
         self,
@@ -132,6 +146,36 @@ class Metric:
     ) -> float:
         """Score ``output`` against ``reference``, both [T], or raise a MetricError."""
         return self.weighted(reference, output, sample_rate).value
+
+
+def weights_path(weights: str) -> Path:
+    """Find a file of weights, ``package:path``, without importing the package.
+
+    Raises
+    ------
+    MissingPackage
+        If the package is not installed.
+    """
+    package, _, path = weights.partition(":")
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingPackage(
+            f"{package} is not installed. Install dac-lobe[perception]."
+        )
+    return Path(spec.submodule_search_locations[0]) / path
+
+
+@lru_cache(maxsize=32)
+def _digest(weights: tuple[str, ...]) -> str:
+    """Hash files of weights: 12 hexadecimal digits, or 'missing'."""
+    sha = hashlib.sha256()
+    for name in weights:
+        try:
+            with weights_path(name).open("rb") as file:
+                sha.update(hashlib.file_digest(file, "sha256").digest())
+        except (MissingPackage, OSError):
+            return "missing"
+    return sha.hexdigest()[:12]
 
 
 def import_package(name: str, distribution: str) -> ModuleType:

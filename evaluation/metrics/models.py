@@ -149,8 +149,8 @@ def speaker_similarity(
 
     encoder = _speaker_model(model)
     with torch.inference_mode():
-        embeddings = [
+        ours, theirs = [
             encoder.encode_batch(*_batch(wav, sample_rate, encoder)).flatten()
             for wav in (reference, output)
         ]
-    return float(torch.nn.functional.cosine_similarity(*embeddings, dim=0))
+    return float(torch.nn.functional.cosine_similarity(ours, theirs, dim=0))

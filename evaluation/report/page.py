@@ -106,7 +106,7 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
         domains=sorted({clip.domain for clip in run.clips}),
         seconds=_seconds(results),
     )
-    write_text(results.output / "report.html", text)
+    write_text(results.folder / "report.html", text)
 
 
 def _number(value: float | None, decimals: int = 2, sign: bool = False) -> str:

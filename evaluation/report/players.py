@@ -114,8 +114,10 @@ def _baseline(run: Run) -> tuple[System, Point] | None:
     target = _kbps(run, first, run.points[first.name][-1])
     for system in run.systems[1:]:
         rates = {p: _kbps(run, system, p) for p in run.points[system.name]}
-        if len(rates) > 1 and target and all(rates.values()):
-            return system, min(rates, key=lambda p: abs(np.log(rates[p] / target)))
+        known = {point: kbps for point, kbps in rates.items() if kbps}
+        if len(rates) > 1 and target and len(known) == len(rates):
+            distance = {p: abs(np.log(kbps / target)) for p, kbps in known.items()}
+            return system, min(distance, key=distance.__getitem__)
     if len(run.systems) > 1:
         return run.systems[1], run.points[run.systems[1].name][-1]
     return None
@@ -152,7 +154,7 @@ def render_cases(run: Run, cache: Cache) -> list[Case]:
     first = run.systems[0]
     *lower, top = run.points[first.name]
     baseline = _baseline(run)
-    cases = []
+    cases: list[Case] = []
     for title, clip in choose_cases(run):
         points = [top] if cases else [*lower, top]
         try:

@@ -86,7 +86,8 @@ def bd_rate(test: Curve, anchor: Curve) -> Bjontegaard:
             return Bjontegaard(None, reason="scores do not rise or fall with the rate")
         order = np.argsort(score)
         curves.append((score[order], np.log10(rate)[order]))
-    result = _between(*curves, what="scores")
+    ours, theirs = curves
+    result = _between(ours, theirs, what="scores")
     if result.value is None:
         return result
     return result._replace(value=(10**result.value - 1) * 100)
@@ -120,8 +121,9 @@ def bd_metric(test: Curve, anchor: Curve) -> Bjontegaard:
         if len(rate) < 2:
             return Bjontegaard(None, reason="fewer than two rates")
         curves.append((np.log10(rate), score))
-    result = _between(*curves, what="rates")
-    if result.value is None:
+    ours, theirs = curves
+    result = _between(ours, theirs, what="rates")
+    if result.low is None or result.high is None:
         return result
     return result._replace(low=10**result.low, high=10**result.high)
 

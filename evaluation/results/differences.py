@@ -6,6 +6,8 @@ Authors
 
 from __future__ import annotations
 
+from typing import Any
+
 from typing import TYPE_CHECKING
 
 from evaluation.results.curves import Curve, bd_metric, bd_rate
@@ -52,7 +54,7 @@ def paired_table(run: Run, seed: int = 0) -> pd.DataFrame:
                 found = scores(run, system, point, metric).values
                 label = f"{system.name} {point} - {reference.name} {metric.name}"
                 result = paired_difference(found, base, speakers, seed, label)
-                row = {
+                row: dict[str, Any] = {
                     "metric": metric.name,
                     "system": system.name,
                     "num_codebooks": point.num_codebooks,

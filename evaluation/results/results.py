@@ -63,6 +63,13 @@ class Results:
     output: Path | None = None
 
     @property
+    def folder(self) -> Path:
+        """The folder with the files; a ValueError if there is none."""
+        if self.output is None:
+            raise ValueError("these results have no folder. Evaluate with output=...")
+        return self.output
+
+    @property
     def failed_share(self) -> float:
         """Failed scores as a share of those that were to be computed."""
         states = [outcome.status for outcome in self.run.outcomes.values()]
@@ -74,7 +81,7 @@ class Results:
         """The reason that most failed scores share; empty if none failed."""
         outcomes = self.run.outcomes.values()
         reasons = Counter(one.reason for one in outcomes if one.status == "failed")
-        return max(sorted(reasons), key=reasons.get, default="")
+        return max(sorted(reasons), key=reasons.__getitem__, default="")
 
 
 def write(results: Results, command: str = "") -> None:
@@ -87,7 +94,7 @@ def write(results: Results, command: str = "") -> None:
     command : str
         How the run was started, for the record.
     """
-    output, run = results.output, results.run
+    output, run = results.folder, results.run
     for name in ("utterances", "summary", "codebooks", "paired", "bd", "worst"):
         table = getattr(results, name)
         if len(table):

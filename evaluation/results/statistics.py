@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 __all__ = ["Interval", "Paired", "holm", "interval", "paired_difference"]
 
@@ -78,9 +79,9 @@ def _per_cluster(
 
 
 def interval(
-    values: Sequence[float],
+    values: ArrayLike,
     clusters: Sequence[str],
-    weights: Sequence[float] | None = None,
+    weights: ArrayLike | None = None,
     seed: int = 0,
     label: str = "",
 ) -> Interval:
@@ -110,11 +111,11 @@ def interval(
     >>> result.mean, result.clusters, result.low <= 2.5 <= result.high
     (2.5, 3, True)
     """
-    values = np.asarray(values, dtype=float)
-    if values.size == 0:
+    array = np.asarray(values, dtype=float)
+    if array.size == 0:
         return Interval(math.nan, math.nan, math.nan, 0)
-    weights = np.ones_like(values) if weights is None else np.asarray(weights, float)
-    sums, counts = _per_cluster(values, clusters, weights)
+    weight = np.ones_like(array) if weights is None else np.asarray(weights, float)
+    sums, counts = _per_cluster(array, clusters, weight)
     mean = float(sums.sum() / counts.sum())
     if len(sums) < 2:
         return Interval(mean, math.nan, math.nan, len(sums))
@@ -147,8 +148,8 @@ def interval(
 
 
 def paired_difference(
-    first: Sequence[float],
-    second: Sequence[float],
+    first: ArrayLike,
+    second: ArrayLike,
     clusters: Sequence[str],
     seed: int = 0,
     label: str = "",
@@ -179,9 +180,9 @@ def paired_difference(
     >>> result.difference.mean, result.pairs, result.p
     (1.125, 4, 0.125)
     """
-    first, second = np.asarray(first, float), np.asarray(second, float)
-    both = np.isfinite(first) & np.isfinite(second)
-    delta = first[both] - second[both]
+    ours, theirs = np.asarray(first, float), np.asarray(second, float)
+    both = np.isfinite(ours) & np.isfinite(theirs)
+    delta = ours[both] - theirs[both]
     groups = [cluster for cluster, keep in zip(clusters, both, strict=True) if keep]
     result = interval(delta, groups, None, seed, label)
     if result.clusters < 2:
@@ -202,7 +203,7 @@ def paired_difference(
     return Paired(result, float(test.pvalue), int(both.sum()))
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: ArrayLike) -> list[float]:
     """Correct p-values for their number (Holm, 1979); NaN stays and does not count.
 
     Example

@@ -18,7 +18,7 @@ from evaluation.metrics import Metric
 from evaluation.results.rates import CodebookUse
 from evaluation.running.runner import Cell, Run
 from evaluation.results.statistics import interval
-from evaluation.systems import Point, System
+from evaluation.systems import CodebookSystem, Point, System
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -198,7 +198,7 @@ def summary_table(
             row["kbps_emitted"] = emitted
             row["kbps_entropy"] = (
                 system.entropy_kbps(point, [one.held_out_bits for one in use])
-                if use
+                if use and isinstance(system, CodebookSystem)
                 else None
             )
             row["kbps_file"] = _overall(facts, "file_bits")

@@ -69,7 +69,7 @@ class _Worker:
     def __init__(
         self,
         function: Callable[[Any], Iterator[Any]],
-        prepare: Callable[[], None],
+        prepare: Callable[[], object],
         start_timeout: float,
     ):
         context = multiprocessing.get_context("spawn")
@@ -126,7 +126,7 @@ class Pool:
         function: Callable[[Any], Iterator[Any]],
         workers: int,
         timeout: float,
-        prepare: Callable[[], None] = int,
+        prepare: Callable[[], object] = int,
     ):
         if workers < 1:
             raise ValueError(f"workers={workers}; a pool needs 1 or more.")
@@ -164,7 +164,7 @@ class Pool:
             }
             next_deadline = min(worker.deadline for worker in busy.values())
             ready = wait(list(busy), max(0.0, next_deadline - time.monotonic()))
-            for connection in ready:
+            for connection in [one for one in busy if one in ready]:
                 yield from self._receive(busy[connection])
             now = time.monotonic()
             for connection, worker in busy.items():
@@ -254,7 +254,7 @@ def _one_thread() -> Iterator[None]:
 
 def _serve(
     function: Callable[[Any], Iterator[Any]],
-    prepare: Callable[[], None],
+    prepare: Callable[[], object],
     connection: Connection,
 ) -> None:
     """Do tasks until the pipe closes; the body of a worker."""

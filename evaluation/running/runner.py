@@ -200,7 +200,7 @@ class _Computation:
                     metrics=tuple(self.run.metrics),
                     delay=delays[system.name],
                 )
-                work = []
+                work: list[tuple[Point, tuple[str, ...]]] = []
                 encode = not aligned_only and self._lost_codes(job)
                 for point in self.run.points[system.name]:
                     names = tuple(self._missing(job, point, aligned_only))

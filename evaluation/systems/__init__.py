@@ -13,6 +13,7 @@ Authors
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -60,7 +61,7 @@ def make_system(description: str | System, device: str = "cpu") -> System:
     if kind == "resample":
         from evaluation.systems.controls import Resample
 
-        return Resample(_number(description, argument, int) if argument else None)
+        return Resample(int(_number(description, argument, int)) if argument else None)
     if kind == "opus":
         from evaluation.systems.opus import Opus
 
@@ -69,7 +70,7 @@ def make_system(description: str | System, device: str = "cpu") -> System:
     if kind == "encodec":
         from evaluation.systems.encodec import EnCodecSystem
 
-        return EnCodecSystem(*([argument] if argument else []), device=device)
+        return EnCodecSystem(argument or "24khz", device=device)
     if kind == "folder":
         from evaluation.systems.folder import DecodedFolder
 
@@ -107,7 +108,7 @@ def _own(description: str, module: str, name: str) -> System:
     return system
 
 
-def _number(description: str, text: str, kind: type) -> float:
+def _number(description: str, text: str, kind: Callable[[str], float]) -> float:
     try:
         return kind(text)
     except ValueError as error:

@@ -17,7 +17,7 @@ import numpy as np
 from evaluation.systems.system import CodebookSystem, Point, Rate
 
 if TYPE_CHECKING:
-    from dac_lobe import DAC, Packed
+    from dac_lobe import Packed
 
 __all__ = ["DACSystem"]
 
@@ -56,7 +56,7 @@ class DACSystem(CodebookSystem):
         self.codec: Any = None
         self._packed: Packed | None = None
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         """Leave the weights behind: each process loads its own."""
         return {**vars(self), "codec": None, "_packed": None}
 
@@ -70,7 +70,7 @@ class DACSystem(CodebookSystem):
             self.num_codebooks = self.codec.num_codebooks
             self.codebook_size = self.codec.codebook_size
 
-    def _open(self) -> DAC:
+    def _open(self) -> Any:
         from dac_lobe import DAC
 
         return DAC.from_pretrained(self.source, device=self.device)
@@ -91,32 +91,34 @@ class DACSystem(CodebookSystem):
         digest.update(f"{self.sample_rate} {delay}".encode())
         return digest.hexdigest()[:16]
 
-    def encode(self, wav: np.ndarray, sample_rate: int) -> np.ndarray:
+    def encode(self, wav: np.ndarray, sample_rate: int) -> Any:
         """Encode samples [T] at the codec's rate into all codebooks [K, F]."""
         import torch
 
         audio = torch.from_numpy(np.ascontiguousarray(wav, np.float32))[None, None]
         audio = audio.to(self.device)
         with torch.inference_mode():
-            if wav.size <= WHOLE_SECONDS * self.sample_rate:
+            if wav.size <= WHOLE_SECONDS * self.codec.sample_rate:
                 codes = self.codec.encode(audio).codes
             else:
                 codes = self.codec.encode_chunked(audio)
-        return codes[0].cpu().numpy().astype(np.int32)
+        found: np.ndarray = codes[0].cpu().numpy().astype(np.int32)
+        return found
 
-    def decode(self, codes: np.ndarray, point: Point, length: int) -> np.ndarray:
+    def decode(self, codes: Any, point: Point, length: int) -> np.ndarray:
         """Decode the codebooks given into samples [T]."""
         import torch
 
-        codes = torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
+        batch = torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
         with torch.inference_mode():
-            if length <= WHOLE_SECONDS * self.sample_rate:
-                wav = self.codec.decode_codes(codes, length=length)
+            if length <= WHOLE_SECONDS * self.codec.sample_rate:
+                wav = self.codec.decode_codes(batch, length=length)
             else:
-                wav = self.codec.decode_chunked(codes, length=length)
-        return wav[0, 0].float().cpu().numpy()
+                wav = self.codec.decode_chunked(batch, length=length)
+        samples: np.ndarray = wav[0, 0].float().cpu().numpy()
+        return samples
 
-    def rate(self, coded: np.ndarray, point: Point, length: int) -> Rate:
+    def rate(self, coded: Any, point: Point, length: int) -> Rate:
         """Count the codes, and the bytes of the ``.dac`` file that holds them."""
         codes = coded[: point.num_codebooks]
         return replace(

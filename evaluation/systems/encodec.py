@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from evaluation.systems.scaled import ScaledCodes
 from evaluation.systems.system import CodebookSystem, Point, Rate
 
 if TYPE_CHECKING:
-    from dac_lobe.encodec import EnCodec
+    pass
 
 __all__ = ["EnCodecSystem"]
 
@@ -51,7 +51,7 @@ class EnCodecSystem(DACSystem):
             grid = self.codec.grid
             self.scale_rate = self.frame_rate / grid.chunk_frames if grid.stride else 0
 
-    def _open(self) -> EnCodec:
+    def _open(self) -> Any:
         from dac_lobe.encodec import EnCodec
 
         return EnCodec.from_pretrained(self.source, device=self.device, mono=True)
@@ -62,7 +62,7 @@ class EnCodecSystem(DACSystem):
         choices = f"{weights} {grid} {self.codec.config.normalize}"
         return hashlib.sha256(choices.encode()).hexdigest()[:16]
 
-    def encode(self, wav: np.ndarray, sample_rate: int) -> np.ndarray | ScaledCodes:
+    def encode(self, wav: np.ndarray, sample_rate: int) -> Any:
         """Encode samples [T] into all codebooks [K, F], with scales if there are any."""
         import torch
 
@@ -73,20 +73,19 @@ class EnCodecSystem(DACSystem):
             return codes
         return ScaledCodes(codes, coded.scales[0].float().cpu().numpy())
 
-    def decode(
-        self, coded: np.ndarray | ScaledCodes, point: Point, length: int
-    ) -> np.ndarray:
+    def decode(self, codes: Any, point: Point, length: int) -> np.ndarray:
         """Decode the codebooks given into samples [T]."""
         import torch
 
-        codes, scales = coded, None
-        if isinstance(coded, ScaledCodes):
-            codes, scales = coded.codes, torch.from_numpy(coded.scales)[None]
-        codes = torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
+        scales = None
+        if isinstance(codes, ScaledCodes):
+            codes, scales = codes.codes, torch.from_numpy(codes.scales)[None]
+        batch = torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
         with torch.inference_mode():
-            wav = self.codec.decode_codes(codes, length, scales=scales)
-        return wav[0, 0].float().cpu().numpy()
+            wav = self.codec.decode_codes(batch, length, scales=scales)
+        samples: np.ndarray = wav[0, 0].float().cpu().numpy()
+        return samples
 
-    def rate(self, coded: np.ndarray | ScaledCodes, point: Point, length: int) -> Rate:
+    def rate(self, coded: Any, point: Point, length: int) -> Rate:
         """Count codes and scales; their file is not of our making."""
         return CodebookSystem.rate(self, coded, point, length)

@@ -196,7 +196,8 @@ class CodebookSystem(System):
 
     def kbps(self, point: Point, sample_rate: int) -> float:
         """Nominal rate: frame_rate * K * log2(codebook_size) / 1000, and the scales."""
-        codes = self.frame_rate * point.num_codebooks * self._bits_per_code
+        used = point.num_codebooks or self.num_codebooks
+        codes = self.frame_rate * used * self._bits_per_code
         return (codes + self._scale_bits_per_second) / 1000
 
     def entropy_kbps(self, point: Point, bits: Sequence[float]) -> float:

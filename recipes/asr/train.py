@@ -29,7 +29,7 @@ from speechbrain.decoders import ctc_greedy_decode
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from dac_lobe.audio import read_audio
-from dac_lobe.nnet.listening import listen
+from dac_lobe.nnet.filterbank_pretraining import pretrain_on_filterbanks
 from dac_lobe.tokens import TokenStore
 
 logger = logging.getLogger(__name__)
@@ -230,10 +230,10 @@ def make_loader_options(dataset, hparams):
     return {"batch_sampler": sampler, "num_workers": hparams["num_workers"]}
 
 
-def listen_first(brain, dataset):
-    """Start the frontend from what the training tokens sound like."""
+def pretrain(brain, dataset):
+    """Pretrain the frontend: filterbanks of the training recordings from their tokens."""
     hparams = brain.hparams
-    if not hparams.listen_epochs:
+    if not hparams.pretrain_epochs:
         return
     options = make_loader_options(dataset, vars(hparams))  # with a sampler of its own
 
@@ -244,12 +244,12 @@ def listen_first(brain, dataset):
                 yield *batch.tokens, *batch.sig
 
     torch.manual_seed(hparams.seed)
-    listen(
+    pretrain_on_filterbanks(
         brain.modules.frontend,
         hparams.filterbanks,
         batches,
-        hparams.listen_epochs,
-        hparams.listen_lr,
+        hparams.pretrain_epochs,
+        hparams.pretrain_lr,
     )
 
 
@@ -275,11 +275,11 @@ if __name__ == "__main__":
     ranks = int(os.environ.get("WORLD_SIZE", 1))
     asr_brain.total_steps = batches // (ranks * asr_brain.grad_accumulation_factor)
     started = time.process_time()
-    # A run that goes on has listened before its first checkpoint.
+    # A run that goes on was pretrained before its first checkpoint.
     if hparams["input"] == "tokens" and not hparams["checkpointer"].list_checkpoints():
-        listen_first(asr_brain, datasets["train"])
-    if hparams["input"] == "tokens" and hparams["freeze_ears"]:
-        asr_brain.modules.frontend.freeze_ears()
+        pretrain(asr_brain, datasets["train"])
+    if hparams["input"] == "tokens" and hparams["freeze_predictor"]:
+        asr_brain.modules.frontend.freeze_predictor()
     asr_brain.batch_sampler = train_options["batch_sampler"]
     asr_brain.fit(
         asr_brain.hparams.epoch_counter,

@@ -199,7 +199,7 @@ class NativeKernel:
         self._keep: list[torch.Tensor] = []
         if isinstance(step, Residual):
             self._function = library.dac_lobe_residual
-            self._fields = self._residual(step, after)
+            self._fields: _ResidualUnit | _Convolution = self._residual(step, after)
         else:
             strided = self._strided(step)
             self._function = (

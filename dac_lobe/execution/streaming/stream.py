@@ -142,6 +142,7 @@ class Stream:
 
     def _advance(self, start: int) -> None:
         """Drop what no frame from ``start`` on depends on."""
+        assert self._buffer is not None
         first = max(start - self.context.left, 0)
         dropped = (first - self._first) * self._hop
         kept = self._buffer[..., dropped : self._filled].clone()

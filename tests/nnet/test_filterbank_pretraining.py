@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from dac_lobe.nnet.embedding import TokenEmbedding
+from dac_lobe.nnet.filterbank_pretraining import pretrain_on_filterbanks
 from dac_lobe.nnet.frontend import Filterbanks, TokenFrontend
-from dac_lobe.nnet.listening import listen
 
 FRAME = 320  # samples of a 50 Hz frame
 
@@ -33,7 +33,9 @@ def make_frontend() -> TokenFrontend:
 
 def test_tokens_explain_their_sound():
     batches = [make_batch(seed) for seed in range(4)]
-    explained = listen(make_frontend(), Filterbanks(16000), lambda: batches, 25, 0.02)
+    explained = pretrain_on_filterbanks(
+        make_frontend(), Filterbanks(16000), lambda: batches, 25, 0.02
+    )
     assert explained[-1] > 0.5 > explained[0]
 
 
@@ -44,7 +46,9 @@ def test_shuffled_tokens_explain_little():
         tokens, *rest = make_batch(seed)
         order = torch.randperm(50, generator=torch.Generator().manual_seed(seed))
         batches.append((tokens[:, order], *rest))
-    explained = listen(make_frontend(), Filterbanks(16000), lambda: batches, 25, 0.02)
+    explained = pretrain_on_filterbanks(
+        make_frontend(), Filterbanks(16000), lambda: batches, 25, 0.02
+    )
     assert explained[-1] < 0.35
 
 
@@ -52,7 +56,9 @@ def test_listening_repeats():
     frontends = make_frontend(), make_frontend()
     for frontend in frontends:
         torch.manual_seed(1)
-        listen(frontend, Filterbanks(16000), lambda: [make_batch(0)], 2)
+        pretrain_on_filterbanks(
+            frontend, Filterbanks(16000), lambda: [make_batch(0)], 2
+        )
     first, second = (frontend.state_dict() for frontend in frontends)
     assert all(torch.equal(first[key], second[key]) for key in first)
 
@@ -61,7 +67,9 @@ def test_listening_repeats():
 def test_another_number_of_bands(num_bands):
     frontend = TokenFrontend(TokenEmbedding(1, 4, emb_dim=16), num_bands=num_bands)
     with pytest.raises(ValueError, match=f"has {num_bands} bands"):
-        listen(frontend, Filterbanks(16000), lambda: [make_batch(0)], 1)
+        pretrain_on_filterbanks(
+            frontend, Filterbanks(16000), lambda: [make_batch(0)], 1
+        )
 
 
 def test_neighbours_in_a_batch_do_not_matter():

@@ -1,9 +1,9 @@
-"""Teach a frontend what tokens sound like, before it is asked what they say.
+"""Token-to-filterbank pretraining of a frontend.
 
-CTC starts by saying nothing at all: until some character is heard above chance,
-its gradient says little about sounds. How the filterbanks of a recording look,
-given its tokens, is a question about every frame and every filter; a frontend
-answers it in seconds, and starts to recognise from there.
+CTC learns nothing until it sees some character above chance, which takes hundreds of
+updates from random weights. Predicting the filterbanks of a recording from its tokens
+has a gradient in every frame and every filter; a frontend learns it in seconds, and
+CTC starts from there.
 
 Recordings are needed once, at the start of training; the codec is not.
 
@@ -23,20 +23,20 @@ from dac_lobe.nnet.frontend import Filterbanks, TokenFrontend, valid_mask
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["Heard", "listen"]
+__all__ = ["Batch", "pretrain_on_filterbanks"]
 
 # Tokens [B, F, K], their lengths, waveforms [B, T], their lengths.
-Heard = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def listen(
+def pretrain_on_filterbanks(
     frontend: TokenFrontend,
     filterbanks: Filterbanks,
-    batches: Callable[[], Iterable[Heard]],
+    batches: Callable[[], Iterable[Batch]],
     epochs: int,
     lr: float = 0.003,
 ) -> list[float]:
-    """Train a frontend to tell filterbanks from tokens.
+    """Train a frontend to predict filterbanks from tokens.
 
     Arguments
     ---------
@@ -67,11 +67,15 @@ def listen(
     >>> frontend = TokenFrontend(TokenEmbedding(2, 16, emb_dim=8), num_bands=80)
     >>> tokens, wavs = torch.randint(16, (2, 25, 2)), torch.randn(2, 8000)
     >>> batch = (tokens, torch.ones(2), wavs, torch.ones(2))
-    >>> len(listen(frontend, Filterbanks(16000), lambda: [batch], epochs=3))
+    >>> len(
+    ...     pretrain_on_filterbanks(
+    ...         frontend, Filterbanks(16000), lambda: [batch], epochs=3
+    ...     )
+    ... )
     3
     """
-    if frontend.bands is None or frontend.bands.out_features != filterbanks.size:
-        bands = getattr(frontend.bands, "out_features", 0)
+    bands = 0 if frontend.bands is None else frontend.bands.out_features
+    if frontend.bands is None or bands != filterbanks.size:
         raise ValueError(
             f"the frontend has {bands} bands, the filterbanks {filterbanks.size}. Make "
             "the frontend with as many bands."
@@ -92,7 +96,7 @@ def listen(
             target = F.interpolate(target.transpose(1, 2), tokens.shape[1])
             target = target.transpose(1, 2)
             valid = valid_mask(tokens.shape[1], lengths)[..., None]
-            error = (frontend.hear(tokens, lengths) - target).square() * valid
+            error = (frontend.predict_bands(tokens, lengths) - target).square() * valid
             loss = error.sum() / valid.sum() / filterbanks.size
             optimizer.zero_grad()
             loss.backward()
@@ -100,5 +104,9 @@ def listen(
             left += float(error.detach().sum())
             total += float((target.square() * valid).sum())
         explained.append(1 - left / total)
-        logger.info("listening, epoch %d: %.3f explained", epoch + 1, explained[-1])
+        logger.info(
+            "filterbank pretraining, epoch %d: %.3f of the variance explained",
+            epoch + 1,
+            explained[-1],
+        )
     return explained

@@ -1,0 +1,187 @@
+"""Models of listeners: what people would say of a recording, without its reference.
+
+    DNSMOS       https://arxiv.org/abs/2110.01763, P.808 and P.835 ratings
+    PLCMOS       https://arxiv.org/abs/2305.15127, after packet loss
+    DistillMOS   https://arxiv.org/abs/2502.05356, distilled from a wav2vec 2.0 predictor
+
+The packages ``speechmos`` and ``distillmos`` carry the weights. Of speechmos only the
+weights are used: its code imports librosa for one mel spectrogram, which is computed
+here. All three rate 16 kHz speech from 1 to 5, and none looks at the reference: the
+recordings themselves are rated as the system `identity`.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import redirect_stdout
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from evaluation.errors import MetricError
+from evaluation.metrics.metric import import_package, weights_path
+from evaluation.recordings.clips import resample
+
+__all__ = [
+    "distillmos",
+    "dnsmos_bak",
+    "dnsmos_ovrl",
+    "dnsmos_p808",
+    "dnsmos_sig",
+    "plcmos",
+]
+
+SAMPLE_RATE = 16000
+WINDOW = int(9.01 * SAMPLE_RATE)
+SILENCE_DB = -70.0
+# From raw outputs to ratings, highest power first (speechmos 0.0.1.1, dnsmos.py).
+_SIG = (-0.08397278, 1.22083953, 0.0052439)
+_BAK = (-0.13166888, 1.60915514, -0.39604546)
+_OVRL = (-0.06766283, 1.11546468, 0.04602535)
+
+
+def _speech(wav: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Bring a clip to 16 kHz, within [-1, 1]; silence has no rating."""
+    wav = resample(wav.astype(np.float32), sample_rate, SAMPLE_RATE)
+    if 10 * np.log10(np.mean(np.square(wav, dtype=np.float64)) + 1e-20) < SILENCE_DB:
+        raise MetricError("the output is silent")
+    return wav.clip(-1.0, 1.0)
+
+
+@lru_cache(maxsize=4)
+def _session(weights: str) -> Any:
+    """Load an ONNX model of speechmos, on one thread as every worker has one."""
+    runtime = import_package("onnxruntime", "onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return runtime.InferenceSession(str(weights_path(weights)), options)
+
+
+def _windows(wav: np.ndarray) -> list[np.ndarray]:
+    """Cut windows of 9.01 s, a second apart; a shorter clip is doubled until it fits."""
+    while len(wav) < WINDOW:
+        wav = np.concatenate([wav, wav])
+    hops = int(np.floor(len(wav) / SAMPLE_RATE) - 9.01) + 1
+    starts = range(0, hops * SAMPLE_RATE, SAMPLE_RATE)
+    cut = [wav[start : start + WINDOW] for start in starts]
+    return [window for window in cut if len(window) == WINDOW]
+
+
+def _p835(output: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Raw signal, background and overall outputs, shape [windows, 3]."""
+    return _p835_of(_speech(output, sample_rate).tobytes())
+
+
+@lru_cache(maxsize=1)
+def _p835_of(samples: bytes) -> np.ndarray:
+    """Run the model once for its three ratings, which are asked for in turn."""
+    session = _session("speechmos:dnsmos_models/sig_bak_ovr.onnx")
+    found = [
+        session.run(None, {"input_1": window[None]})[0][0]
+        for window in _windows(np.frombuffer(samples, np.float32))
+    ]
+    return np.stack(found)
+
+
+def dnsmos_sig(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> float:
+    """Rate the speech signal alone (P.835 SIG); the reference is not used."""
+    return float(np.polyval(_SIG, _p835(output, sample_rate)[:, 0]).mean())
+
+
+def dnsmos_bak(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> float:
+    """Rate the background alone (P.835 BAK); the reference is not used."""
+    return float(np.polyval(_BAK, _p835(output, sample_rate)[:, 1]).mean())
+
+
+def dnsmos_ovrl(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> float:
+    """Rate speech and background together (P.835 OVRL); the reference is not used."""
+    return float(np.polyval(_OVRL, _p835(output, sample_rate)[:, 2]).mean())
+
+
+def dnsmos_p808(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> float:
+    """Rate the whole as P.808 listeners do; the reference is not used."""
+    session = _session("speechmos:dnsmos_models/model_v8.onnx")
+    found = [
+        session.run(None, {"input_1": _log_mel(window[:-160])[None]})[0][0][0]
+        for window in _windows(_speech(output, sample_rate))
+    ]
+    return float(np.mean(found))
+
+
+@lru_cache(maxsize=1)
+def _mel_filters() -> np.ndarray:
+    """120 Slaney triangles of unit area over the 161 bins of a 321-point transform."""
+    step = np.log(6.4) / 27.0
+    top = 15 + np.log(SAMPLE_RATE / 2 / 1000) / step
+    mels = np.linspace(0.0, top, 122)
+    edges = np.where(mels < 15, mels * 200 / 3, 1000 * np.exp(step * (mels - 15)))
+    bins = np.fft.rfftfreq(321, 1 / SAMPLE_RATE)
+    low, centre, high = (edges[i : i + 120, None] for i in range(3))
+    rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
+    return np.maximum(0.0, np.minimum(rising, falling)) * 2.0 / (high - low)
+
+
+def _log_mel(wav: np.ndarray) -> np.ndarray:
+    """Mel spectrogram as DNSMOS wants it, in (dB below the peak + 40) / 40."""
+    size, hop = 321, 160
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    padded = np.pad(wav.astype(np.float64), size // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
+    power = np.abs(np.fft.rfft(frames * window)) ** 2 @ _mel_filters().T
+    decibels = 10 * np.log10(np.maximum(power, 1e-10))
+    decibels -= decibels.max()
+    return ((np.maximum(decibels, -80.0) + 40) / 40).astype(np.float32)
+
+
+def plcmos(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> float:
+    """Rate speech after packet loss (PLCMOS v2); the reference is not used.
+
+    The model rates as a rater whom 64 numbers describe. The package draws 15 raters
+    anew for every clip; here the same 15 rate all, so that scores repeat.
+    """
+    session = _session("speechmos:plcmos_models/plcmos_v2.onnx")
+    features = _log_power(_speech(output, sample_rate))[None, None]
+    raters = np.random.default_rng(0).normal(size=(15, 1, 64)).astype(np.float32)
+    found = [
+        session.run(None, {"degraded_audio": features, "rater_embed": rater})[0]
+        for rater in raters
+    ]
+    return float(np.mean(found))
+
+
+def _log_power(wav: np.ndarray) -> np.ndarray:
+    """Log spectrum of 512 points as PLCMOS wants it: half-overlapping Hamming windows.
+
+    What the package calls a power is the magnitude, squared; zeros are 120 dB below
+    the least that is not.
+    """
+    size, hop = 512, 256
+    window = np.hamming(size + 1)[:-1]
+    frames = -(-(len(wav) + size - hop) // hop)
+    padded = np.zeros((frames - 1) * hop + size)
+    padded[size - hop : size - hop + len(wav)] = wav
+    cut = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
+    power = np.abs(np.fft.rfft(cut * window)) ** 2
+    least = power[power > 0].min()
+    logs = np.log(np.where(power > 0, power, least)) - (power == 0) * 12 * np.log(10)
+    return (logs / 20).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _distilled() -> Any:
+    package = import_package("distillmos", "distillmos")
+    with redirect_stdout(io.StringIO()):  # it prints where its weights lie
+        return package.ConvTransformerSQAModel().eval()
+
+
+def distillmos(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> float:
+    """Rate the whole on a scale of 1 to 5; the reference is not used."""
+    import torch
+
+    wav = torch.from_numpy(_speech(output, sample_rate))[None]
+    with torch.inference_mode():
+        return float(_distilled()(wav))
