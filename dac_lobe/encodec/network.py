@@ -19,7 +19,6 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import nn
 from transformers import EncodecConfig, EncodecModel
 
 from dac_lobe.encodec.checks import check_scales, check_waveforms
@@ -27,6 +26,7 @@ from dac_lobe.encodec.clips import decode_clips, encode_clips
 from dac_lobe.encodec.codebooks import Codebooks
 from dac_lobe.encodec.grid import Grid
 from dac_lobe.network.lengths import sample_lengths, wanted_lengths
+from dac_lobe.network.pickling import Portable
 
 __all__ = ["EnCodecEncoded", "EnCodecNetwork"]
 
@@ -50,7 +50,7 @@ class EnCodecEncoded(NamedTuple):
     frame_lengths: torch.Tensor
 
 
-class EnCodecNetwork(nn.Module):
+class EnCodecNetwork(Portable):
     """EnCodec without weights and files of its own; arguments as there."""
 
     delay = 0

@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -30,6 +31,8 @@ from dac_lobe.network.executor import Network
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
 from dac_lobe.network.quantizer import ResidualVectorQuantize
 from dac_lobe.network.receptive_field import output_length
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["Engine"]
 
@@ -115,8 +118,11 @@ class Engine:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the options."""
+        """Restore the options; without the kernel here, torch does its work."""
         self.__dict__.update(state)
+        if self.backend == "native" and find_native().library is None:
+            logger.warning("no native kernel here (%s): torch", find_native().reason)
+            self.backend = "torch"
         self._start_empty()
 
     def __repr__(self) -> str:

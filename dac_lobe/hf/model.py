@@ -24,6 +24,7 @@ from transformers.models.dac.modeling_dac import (
 from dac_lobe.hf.config import DacConfig
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.layers import MaskedSequential, fold_weight_norm
+from dac_lobe.network.pickling import picklable
 from dac_lobe.network.receptive_field import convolutions
 from dac_lobe.weights import layouts
 from dac_lobe.weights.pretrained import transformers_config
@@ -67,7 +68,7 @@ class DacModel(transformers.DacModel):
         """Split each convolution's weight into gain and direction, for training."""
         for layer in convolutions(self):
             if not parametrize.is_parametrized(layer, "weight"):
-                weight_norm(layer)
+                picklable(weight_norm(layer))
 
     def remove_weight_norm(self) -> None:
         """Fold weight norm into plain weights; where there is none, do nothing."""

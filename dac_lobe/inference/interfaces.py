@@ -23,6 +23,7 @@ from speechbrain.inference.interfaces import Pretrained
 
 from dac_lobe.audio import read_audio, write_audio
 from dac_lobe.data.text import normalise, to_ids
+from dac_lobe.network.pickling import Portable
 from dac_lobe.weights.fingerprint import fingerprint
 
 __all__ = ["Synthesis", "TokenASR", "TokenTTS"]
@@ -46,7 +47,7 @@ class Synthesis(NamedTuple):
     stopped: list[bool]
 
 
-class TokenASR(Pretrained):
+class TokenASR(Portable, Pretrained):
     """A recogniser trained by recipes/asr, on tokens or on waveforms.
 
     Arguments
@@ -162,7 +163,7 @@ class TokenASR(Pretrained):
         return ["".join(self.hparams.labels[i] for i in path) for path in paths]
 
 
-class TokenTTS(Pretrained):
+class TokenTTS(Portable, Pretrained):
     """A speaker trained by recipes/tts, with the codec that makes its tokens sound.
 
     Arguments

@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
+from dac_lobe.network.pickling import picklable
 from dac_lobe.network.receptive_field import output_length
 
 __all__ = [
@@ -55,7 +56,7 @@ def WNConv1d(*args: Any, **kwargs: Any) -> nn.Conv1d:
     torch.Size([2, 4, 10])
     """
     layer: nn.Conv1d = weight_norm(nn.Conv1d(*args, **kwargs))
-    return layer
+    return picklable(layer)
 
 
 def WNConvTranspose1d(*args: Any, **kwargs: Any) -> nn.ConvTranspose1d:
@@ -79,7 +80,7 @@ def WNConvTranspose1d(*args: Any, **kwargs: Any) -> nn.ConvTranspose1d:
     torch.Size([1, 2, 10])
     """
     layer: nn.ConvTranspose1d = weight_norm(nn.ConvTranspose1d(*args, **kwargs))
-    return layer
+    return picklable(layer)
 
 
 def init_weights(m: nn.Module) -> None:

@@ -22,12 +22,13 @@ from dac_lobe.network.decoder import Decoder
 from dac_lobe.network.encoder import Encoder
 from dac_lobe.network.executor import Executor
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
+from dac_lobe.network.pickling import Portable
 from dac_lobe.network.quantizer import ResidualVectorQuantize
 
 __all__ = ["Parts"]
 
 
-class Parts(nn.Module):
+class Parts(Portable):
     """Encoder, residual quantizer and decoder.
 
     Arguments

@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from dac_lobe.network.pickling import picklable
+
 __all__ = ["Discriminator", "MultiBandSTFT", "Period"]
 
 BANDS = ((0.0, 0.1), (0.1, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0))
@@ -38,6 +40,7 @@ def _conv(
     layer: nn.Conv2d = weight_norm(
         nn.Conv2d(inputs, outputs, kernel, stride, padding=padding)
     )
+    layer = picklable(layer)
     return nn.Sequential(layer, nn.LeakyReLU(SLOPE)) if activate else layer
 
 

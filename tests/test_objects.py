@@ -1,0 +1,273 @@
+"""Law 8: an object that was pickled, copied, saved or sent to a worker is the same."""
+
+from __future__ import annotations
+
+import copy
+import io
+import multiprocessing
+import pickle
+
+import pytest
+import speechbrain  # noqa: F401  (as recipes do, before workers start)
+import torch
+from speechbrain.dataio.dataset import DynamicItemDataset
+from torch.utils.data import DataLoader, Dataset
+
+from dac_lobe import DAC, DACTokenizer, fold_weight_norm
+from dac_lobe.execution import attach
+from dac_lobe.network.pickling import FORMAT
+
+METHODS = multiprocessing.get_all_start_methods()
+SIG = torch.randn(2, 100, generator=torch.Generator().manual_seed(5)).clamp(-1, 1)
+
+
+class Named(DAC):
+    """A user's codec: another class, an attribute, a module beside the three."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.name = "unnamed"
+        self.head = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(3, 2))
+
+
+def saved(module):
+    """Through torch.save and back."""
+    file = io.BytesIO()
+    torch.save(module, file)
+    return torch.load(io.BytesIO(file.getvalue()), weights_only=False)
+
+
+def pickled(thing):
+    return pickle.loads(pickle.dumps(thing))  # noqa: S301
+
+
+WAYS = {
+    "pickle": pickled,
+    "torch.save": saved,
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.fixture(params=WAYS)
+def travel(request):
+    """One of the ways that an object takes inside a process."""
+    return WAYS[request.param]
+
+
+def codes_of(thing):
+    """Codes of `SIG` by anything that makes some, or what a store holds."""
+    if isinstance(thing, torch.nn.Module):
+        codec = getattr(thing, "codec", thing)
+        return codec.encode(SIG).codes
+    return thing[thing.ids[0]]
+
+
+def seen_by(things):
+    """What a worker makes of things, one after the other."""
+    return [codes_of(thing) for thing in things], torch.get_num_threads()
+
+
+class Seen(Dataset):
+    """Things that are looked at in the workers."""
+
+    def __init__(self, things):
+        self.things = things
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return seen_by(self.things)
+
+
+class Tokens:
+    """A pipeline's step, as a class: a spawned worker finds no local function."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+
+    def __call__(self, sig):
+        return self.tokenizer.sig_to_tokens(sig[None])[0]
+
+
+@pytest.mark.parametrize("backend", ["modules", "torch", "native", "auto"])
+@pytest.mark.parametrize("folded", [False, True])
+def test_codecs_travel(make_dac, travel, backend, folded):
+    codec = make_dac().requires_grad_(False)
+    codec.source = "somewhere"
+    if folded:
+        fold_weight_norm(codec)
+    if backend != "modules":
+        attach(codec, backend)
+    codec.decoder.train()
+    again = travel(codec)
+    assert torch.equal(codes_of(again), codes_of(codec))
+    assert (again.backend, again.source) == (codec.backend, "somewhere")
+    assert not again.training
+    assert again.decoder.training
+    assert not any(parameter.requires_grad for parameter in again.parameters())
+    assert list(again.state_dict()) == list(codec.state_dict())
+    # Weight norm is as alive as it was.
+    fold_weight_norm(again)
+    assert torch.allclose(
+        again.encoder.block[0].weight, codec.encoder.block[0].weight, atol=1e-7
+    )
+    if travel is not copy.copy:  # a shallow copy shares its modules, as torch has it
+        assert again.encoder is not codec.encoder
+
+
+def test_subclasses_travel_with_what_they_have(make_dac, travel):
+    codec = Named(**make_dac().config).eval()
+    codec.name = "mine"
+    again = travel(codec)
+    assert type(again) is Named
+    assert again.name == "mine"
+    assert torch.equal(again.head.weight, codec.head.weight)
+
+
+def test_parts_travel_alone(tiny_dac, travel):
+    for part in (tiny_dac.encoder, tiny_dac.decoder, tiny_dac.quantizer):
+        again = travel(part)
+        assert all(
+            map(torch.equal, again.state_dict().values(), part.state_dict().values())
+        )
+
+
+def test_tokenizers_travel(make_dac, travel):
+    tokenizer = DACTokenizer(make_dac(), num_codebooks=2)
+    again = travel(tokenizer)
+    assert torch.equal(again(SIG), tokenizer(SIG))
+    assert again(SIG).shape[-1] == 2
+    assert not list(again.parameters())
+
+
+def test_training_goes_on_after_the_way(make_dac, travel):
+    codec = make_dac().train()
+    again = travel(codec)
+    losses = []
+    for one in (codec, again):
+        torch.manual_seed(3)
+        loss = one(SIG[:, None], reconstruct=True).audio.square().mean()
+        loss.backward()
+        losses.append([p.grad.clone() for p in one.parameters() if p.grad is not None])
+        one.zero_grad()
+    assert all(map(torch.allclose, *losses))
+
+
+def test_old_checkpoints_load_into_what_was_pickled(tiny_dac):
+    """Weight norm's own hook, which translates weight_g and weight_v, is there again."""
+    state = {
+        key.replace("parametrizations.weight.original0", "weight_g").replace(
+            "parametrizations.weight.original1", "weight_v"
+        ): value
+        for key, value in tiny_dac.state_dict().items()
+    }
+    pickled(tiny_dac).load_state_dict(state, strict=True)
+
+
+def test_a_pickle_is_about_as_large_as_its_weights():
+    codec = DAC.from_pretrained("16khz-small")
+    weights = sum(p.nbytes for p in codec.parameters())
+    codec.encode(torch.zeros(1, 1, 3200))  # with its tables and kernels made
+    assert len(pickle.dumps(codec)) < 1.05 * weights + 200_000
+
+
+def test_a_pickle_of_another_version_says_so(tiny_dac):
+    state = tiny_dac.__getstate__()
+    state["format"] = FORMAT + 1
+    with pytest.raises(ValueError, match="format 2; this version reads 1.*save()"):
+        DAC.__new__(DAC).__setstate__(state)
+
+
+def test_hooks_travel_if_they_can_be_found(make_dac):
+    codec = make_dac()
+    codec.encoder.register_forward_hook(seen)
+    assert list(pickled(codec).encoder._forward_hooks.values()) == [seen]
+    codec.encoder.register_forward_hook(lambda *_: None)
+    with pytest.raises(
+        (AttributeError, pickle.PicklingError), match="local object|lambda"
+    ):
+        pickle.dumps(codec)
+
+
+def seen(*_):
+    """A hook of a module."""
+
+
+def test_without_the_kernel_torch_does_its_work(make_dac, monkeypatch, caplog):
+    from dac_lobe.execution import engine
+    from dac_lobe.execution.native.library import Native, find_native
+
+    if find_native().library is None:
+        pytest.skip("the native kernel is not built here")
+    codec = attach(make_dac(), "native")
+    sent, codes = pickle.dumps(codec), codes_of(codec)
+    monkeypatch.setattr(engine, "find_native", lambda: Native(None, "", "not built"))
+    again = pickle.loads(sent)  # noqa: S301
+    assert again.backend == "torch"
+    assert "not built" in caplog.text
+    assert torch.equal(codes_of(again), codes)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_workers_of_every_start_method(method, make_dac, tmp_path):
+    """All that there is, through one DataLoader: two workers would cost twice."""
+    codec, folded = attach(make_dac(), "auto"), fold_weight_norm(make_dac())
+    bundled = DAC.from_pretrained("16khz-small")  # more tensors than a forkserver takes
+    things = [codec, folded, bundled, DACTokenizer(codec), Named(**codec.config).eval()]
+    things += [_store(codec, tmp_path), *_encodec()]
+    expected = [codes_of(thing) for thing in things]
+    loader = DataLoader(
+        Seen(things), None, num_workers=1, multiprocessing_context=method
+    )
+    for found, threads in loader:
+        assert threads == 1
+        assert all(map(torch.equal, found, expected))
+    if method != "fork":
+        assert not any(p.is_shared() for p in codec.parameters())
+
+
+@pytest.mark.parametrize("method", sorted({"fork", "spawn"} & set(METHODS)))
+def test_a_tokenizer_in_a_speechbrain_pipeline(method, make_dac):
+    tokenizer = DACTokenizer(make_dac())
+    dataset = DynamicItemDataset({str(n): {"sig": SIG[n]} for n in range(2)})
+    dataset.add_dynamic_item(Tokens(tokenizer), takes="sig", provides="tokens")
+    dataset.set_output_keys(["tokens"])
+    loader = DataLoader(dataset, None, num_workers=1, multiprocessing_context=method)
+    for item, sig in zip(loader, SIG, strict=True):
+        assert torch.equal(item["tokens"], tokenizer(sig[None])[0])
+
+
+def _store(codec, folder):
+    """A store of the two signals."""
+    from dac_lobe.audio import write_audio
+    from dac_lobe.tokens import TokenStore, extract
+
+    for number, sig in enumerate(SIG):
+        write_audio(folder / f"wav/{number}.wav", sig[None].numpy(), 16000)
+    model = codec.save(folder / "tiny.safetensors")
+    extract(folder / "wav", folder / "store", model)
+    return TokenStore(folder / "store")
+
+
+def _encodec():
+    """An EnCodec, where transformers is installed."""
+    try:
+        import transformers
+    except ModuleNotFoundError:
+        return []
+    from dac_lobe.encodec import EnCodec
+
+    config = transformers.EncodecConfig(
+        num_filters=4, hidden_size=8, codebook_size=16, upsampling_ratios=[4, 2]
+    )
+    return [EnCodec(transformers.EncodecModel(config))]
+
+
+def test_encodec_travels(travel):
+    pytest.importorskip("transformers")
+    codec = _encodec()[0]
+    again = travel(codec)
+    assert torch.equal(codes_of(again), codes_of(codec))
+    assert torch.equal(again.quantizer.vectors[0], codec.quantizer.vectors[0])
