@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from dac_lobe import moved as _moved  # noqa: F401
 
 if TYPE_CHECKING:
+    from dac_lobe.audio import load_audio as load_audio
     from dac_lobe.container import Packed as Packed
     from dac_lobe.dac import DAC as DAC
     from dac_lobe.network.decoder import Decoder as Decoder
@@ -68,6 +69,7 @@ _HOME = {
     "download": "dac_lobe.weights.fetch",
     "fold_weight_norm": "dac_lobe.network.layers",
     "init_weights": "dac_lobe.network.layers",
+    "load_audio": "dac_lobe.audio",
     "snake": "dac_lobe.network.layers",
 }
 

@@ -25,6 +25,7 @@ from dac_lobe.network.layers import init_weights
 from dac_lobe.network.outputs import Encoded, Forwarded
 
 if TYPE_CHECKING:
+    from dac_lobe.audio import Source
     from dac_lobe.container import Packed
     from dac_lobe.execution.streaming import StreamingDecoder, StreamingEncoder
     from dac_lobe.weights.checkpoint import Checkpoint
@@ -264,13 +265,13 @@ class DAC(Autoencoder):
 
     def encode_file(
         self,
-        path: str | os.PathLike[str] | BinaryIO,
+        path: Source,
         *,
         num_codebooks: int | None = None,
         normalize_db: float | None = None,
         progress: Callable[[float, float], object] | None = None,
     ) -> Packed:
-        """Encode an audio file of any rate and channel count into a `Packed`.
+        """Encode audio of any rate and channel count into a `Packed`.
 
         See `dac_lobe.files.encode_file`.
         """

@@ -4,7 +4,15 @@ Authors
  * The dac-lobe developers 2026
 """
 
-from dac_lobe.audio.reader import BLOCK_SAMPLES, AudioError, AudioReader, read_audio
+from dac_lobe.audio.loading import load_audio
+from dac_lobe.audio.reader import (
+    BLOCK_SAMPLES,
+    AudioError,
+    AudioReader,
+    Segment,
+    Source,
+    read_audio,
+)
 from dac_lobe.audio.writer import AudioWriter, write_audio
 
 __all__ = [
@@ -12,6 +20,9 @@ __all__ = [
     "AudioError",
     "AudioReader",
     "AudioWriter",
+    "Segment",
+    "Source",
+    "load_audio",
     "read_audio",
     "write_audio",
 ]

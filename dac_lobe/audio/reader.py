@@ -9,18 +9,18 @@ Authors
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any, BinaryIO
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
 
+from dac_lobe.audio.promise import promised_samples
 from dac_lobe.audio.resampling import Resampler
-from dac_lobe.disk.inputs import open_input
+from dac_lobe.audio.sources import AudioError, Source, digest_of, name_of, open_sound
+from dac_lobe.network.checks import check_level
 
 logger = logging.getLogger(__name__)
 
@@ -28,26 +28,73 @@ __all__ = [
     "BLOCK_SAMPLES",
     "AudioError",
     "AudioReader",
+    "Segment",
+    "Source",
     "read_audio",
 ]
 
 BLOCK_SAMPLES = 65536
 
 # Their decoders promise a length that is only an estimate.
-_ESTIMATED_LENGTH = {"MP3"}
+_ESTIMATED_LENGTH = {"MP3", "MEDIA"}
+# Ends that are given in seconds are rounded; so much past the end is the end.
+_ROUNDING = 0.05
 
 
-class AudioError(ValueError):
-    """Audio that cannot be read, or holds what no codec can code."""
+class Segment(NamedTuple):
+    """A part of a recording.
+
+    Attributes
+    ----------
+    start : float
+        Where it begins: samples at the file's own rate, or seconds.
+    stop : float or None
+        Where it ends, not included; None for the end of the file.
+    seconds : bool
+        Whether these are seconds.
+    """
+
+    start: float
+    stop: float | None
+    seconds: bool = False
+
+    def samples(self, rate: int, length: int) -> tuple[int, int]:
+        """Return first and last sample of a file, or raise a ValueError.
+
+        Example
+        -------
+        >>> Segment(0.5, 1.0, seconds=True).samples(rate=8000, length=9000)
+        (4000, 8000)
+        >>> Segment(100, None).samples(rate=8000, length=9000)
+        (100, 9000)
+        """
+        scale = rate if self.seconds else 1
+        start = round(self.start * scale)
+        stop = length if self.stop is None else round(self.stop * scale)
+        if self.seconds and length < stop <= length + _ROUNDING * rate:
+            stop = length
+        if not 0 <= start < stop <= length:
+            unit = "s" if self.seconds else "samples"
+            raise ValueError(
+                f"the segment [{self.start:g}, {self.stop}] {unit} is not in its "
+                f"{length} samples ({length / rate:.3f} s)"
+            )
+        return start, stop
 
 
 class AudioReader:
-    """An audio file, opened for reading block by block.
+    """Audio of any source, opened for reading block by block.
 
     Arguments
     ---------
-    source : str, Path or binary file
-        A path, or an open file that the operating system knows (has a ``fileno``).
+    source : Source
+        A path, an open binary file, bytes, or samples with their rate; see
+        `dac_lobe.audio.sources`.
+    segment : Segment, optional
+        The part to read; all by default.
+    strict : bool
+        Whether to refuse a file whose header promises more than it holds, which
+        is otherwise a warning.
 
     Attributes
     ----------
@@ -56,68 +103,63 @@ class AudioReader:
     channels : int
         Number of channels.
     num_samples : int
-        Length in samples, per channel; an estimate for MP3.
+        Length in samples, per channel; an estimate for MP3 and other containers.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     AudioError
-        If it is not audio, or holds no samples.
+        If it is not audio, holds no samples, or not the segment.
 
     Example
     -------
-    >>> from tempfile import TemporaryDirectory
-    >>> with TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "a.wav"
-    ...     soundfile.write(path, np.zeros((100, 2)), 8000)
-    ...     with AudioReader(path) as reader:
-    ...         reader.sample_rate, reader.channels, reader.num_samples
+    >>> with AudioReader((np.zeros((100, 2)), 8000)) as reader:
+    ...     reader.sample_rate, reader.channels, reader.num_samples
     (8000, 2, 100)
     """
 
-    def __init__(self, source: str | os.PathLike[str] | BinaryIO):
+    def __init__(
+        self, source: Source, segment: Segment | None = None, *, strict: bool = False
+    ):
         self._closing = ExitStack()
-        if isinstance(source, (str, os.PathLike)):
-            self.name = str(source)
-            source = self._closing.enter_context(open_input(source))
-        else:
-            self.name = "the audio on the input"
+        self.name = name_of(source)
         with ExitStack() as undo:
             undo.push(self._closing)
-            self._file = source
-            self._sound = self._open(source)
-            self._closing.enter_context(self._sound)
+            self._sound, self._file = open_sound(source, self._closing)
             self.sample_rate = int(self._sound.samplerate)
             self.channels = int(self._sound.channels)
             self.num_samples = int(self._sound.frames)
             if self.num_samples == 0:
                 raise AudioError(f"{self.name} holds no samples; 1 or more are needed.")
+            self._compare_promise(strict)
+            self._start = 0
+            if segment is not None:
+                try:
+                    self._start, stop = segment.samples(
+                        self.sample_rate, self.num_samples
+                    )
+                except ValueError as error:
+                    raise AudioError(f"{self.name}: {error}.") from error
+                self.num_samples = stop - self._start
+            self._whole = segment is None
             undo.pop_all()
 
-    def _open(self, source: BinaryIO) -> soundfile.SoundFile:
-        if source.seek(0, 2) == 0:
-            raise AudioError(f"{self.name} is an empty file (0 bytes), not audio.")
-        source.seek(0)
-        try:
-            # By descriptor: libsndfile then looks at the content, whatever the
-            # name ends in (a name in '.raw' would be taken for headerless).
-            return soundfile.SoundFile(source.fileno(), closefd=False)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(
-                f"{self.name} is not audio that can be read "
-                f"({error.error_string.rstrip('.')}). Give wav, flac, ogg, mp3 or aiff."
-            ) from error
+    def _compare_promise(self, strict: bool) -> None:
+        """Say if the header promises more samples than there are."""
+        promised = None if self._file is None else promised_samples(self._file)
+        if promised is not None and promised > self.num_samples:
+            message = (
+                f"{self.name} promises {promised} samples and holds "
+                f"{self.num_samples}: it was cut off"
+            )
+            if strict:
+                raise AudioError(f"{message}. Fetch it again, or leave strict out.")
+            logger.warning("%s", message)
 
     def digest(self) -> str:
-        """Compute the identity of the file: 32 hex digits of its SHA-256."""
-        position = self._file.tell()
-        self._file.seek(0)
-        digest = hashlib.sha256()
-        while block := self._file.read(1 << 18):
-            digest.update(block)
-        self._file.seek(position)
-        return digest.hexdigest()[:32]
+        """Compute the identity of the source: 32 hex digits of its SHA-256."""
+        return digest_of(self._sound, self._file)
 
     def blocks(self, size: int = BLOCK_SAMPLES) -> Iterator[np.ndarray]:
         """Yield the samples from the start, at most ``size`` at a time, as [C, n].
@@ -125,27 +167,34 @@ class AudioReader:
         Raises
         ------
         AudioError
-            If the file is damaged, ends early, or holds NaN or infinite samples.
+            If the file is damaged, ends early, or holds samples that are NaN,
+            infinite, or beyond all scale.
         """
-        self._sound.seek(0)
+        self._sound.seek(self._start)
         done = 0
-        while True:
+        while self._whole or done < self.num_samples:
+            most = size if self._whole else min(size, self.num_samples - done)
             try:
-                block = self._sound.read(size, dtype="float32", always_2d=True).T
-            except soundfile.LibsndfileError as error:
+                block = self._sound.read(most, dtype="float32", always_2d=True).T
+            except (soundfile.LibsndfileError, ValueError) as error:
+                reason = getattr(error, "error_string", str(error)).rstrip(".")
                 raise AudioError(
-                    f"{self.name} is damaged after sample {done} "
-                    f"({error.error_string.rstrip('.')})."
+                    f"{self.name} is damaged after sample {done} ({reason})."
                 ) from error
             if block.shape[1] == 0:
                 break
-            finite = np.isfinite(block).all(axis=0)
-            if not finite.all():
+            peak = float(np.abs(block).max())
+            if not np.isfinite(peak):
+                finite = np.isfinite(block).all(axis=0)
                 raise AudioError(
                     f"{self.name} holds a NaN or infinite sample at "
                     f"{done + int(finite.argmin())}. Clean the file first, for "
                     "example with numpy.nan_to_num."
                 )
+            try:
+                check_level(peak, self.name)
+            except ValueError as error:
+                raise AudioError(str(error)) from error
             done += block.shape[1]
             yield block
         if done < self.num_samples:
@@ -155,7 +204,7 @@ class AudioReader:
             logger.warning("%s", message)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close what was opened."""
         self._closing.close()
 
     def __enter__(self) -> AudioReader:
@@ -166,16 +215,18 @@ class AudioReader:
 
 
 def read_audio(
-    source: str | os.PathLike[str] | BinaryIO, sample_rate: int | None = None
+    source: Source, sample_rate: int | None = None, segment: Segment | None = None
 ) -> np.ndarray:
-    """Read a whole audio file.
+    """Read whole audio, or a segment of it.
 
     Arguments
     ---------
-    source : str, Path or binary file
-        What to read.
+    source : Source
+        What to read; see `AudioReader`.
     sample_rate : int, optional
-        Rate to resample to; the file's own by default.
+        Rate to resample to; the source's own by default.
+    segment : Segment, optional
+        The part to read; all by default.
 
     Returns
     -------
@@ -185,9 +236,9 @@ def read_audio(
     Raises
     ------
     AudioError
-        If the file cannot be read, is empty, or holds NaN or infinite samples.
+        If it cannot be read, is empty, or holds NaN or infinite samples.
     """
-    with AudioReader(source) as reader:
+    with AudioReader(source, segment) as reader:
         rate = reader.sample_rate
         resampler = Resampler(rate, sample_rate or rate, reader.channels)
         blocks = [resampler.push(block) for block in reader.blocks()]

@@ -11,6 +11,7 @@ from typing import Self
 
 import torch
 
+from dac_lobe.audio import Source
 from dac_lobe.encodec.network import EnCodecNetwork
 from dac_lobe.encodec.packed import EnCodecPacked, decode_file, encode_file
 from dac_lobe.encodec.source import load_encodec
@@ -109,9 +110,9 @@ class EnCodec(EnCodecNetwork):
         return self.decode_codes(codes, length)
 
     def encode_file(
-        self, path: str | Path, *, num_codebooks: int | None = None
+        self, path: Source, *, num_codebooks: int | None = None
     ) -> EnCodecPacked:
-        """Encode an audio file of any rate and channel count into an `EnCodecPacked`."""
+        """Encode audio of any rate and channel count into an `EnCodecPacked`."""
         return encode_file(self, path, num_codebooks=num_codebooks)
 
     def decode_file(

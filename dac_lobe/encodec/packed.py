@@ -21,7 +21,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_safetensors
 
-from dac_lobe.audio import AudioReader, read_audio, write_audio
+from dac_lobe.audio import AudioReader, Source, write_audio
 from dac_lobe.audio.resampling import Resampler, resampled_length
 from dac_lobe.container.bits import bits_per_code, pack_bits, packed_size, unpack_bits
 from dac_lobe.disk.atomic import replacing
@@ -149,10 +149,7 @@ class EnCodecPacked:
 
 
 def encode_file(
-    codec: EnCodecNetwork,
-    path: str | os.PathLike[str],
-    *,
-    num_codebooks: int | None = None,
+    codec: EnCodecNetwork, path: Source, *, num_codebooks: int | None = None
 ) -> EnCodecPacked:
     """Encode an audio file of any rate and channel count.
 
@@ -181,7 +178,7 @@ def encode_file(
     """
     with AudioReader(path) as reader:
         rate = reader.sample_rate
-    samples = read_audio(path)
+        samples = np.concatenate(list(reader.blocks()), axis=1)
     num_samples = samples.shape[1]
     wav = torch.from_numpy(_resampled(samples, rate, codec.sample_rate))
     together = wav.shape[0] == codec.channels > 1

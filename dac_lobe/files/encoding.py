@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 import torch
 
-from dac_lobe.audio import AudioReader
+from dac_lobe.audio import AudioReader, Source
 from dac_lobe.audio.loudness import gain_to, measure_loudness
 from dac_lobe.audio.resampling import Resampler
 from dac_lobe.container import ContainerError, Header, Packed, PackedWriter
@@ -28,6 +28,7 @@ from dac_lobe.weights.fingerprint import fingerprint
 
 __all__ = [
     "AudioCodes",
+    "Output",
     "Progress",
     "Source",
     "check_model",
@@ -39,7 +40,7 @@ __all__ = [
 
 # Called with the seconds done and the seconds in all.
 Progress = Callable[[float, float], object]
-Source = str | os.PathLike[str] | BinaryIO
+Output = str | os.PathLike[str] | BinaryIO
 
 
 def model_name(codec: Autoencoder) -> str:
@@ -171,8 +172,9 @@ def encode_file(
     ---------
     codec : Autoencoder
         The codec.
-    path : str, Path or binary file
-        The audio.
+    path : Source
+        The audio: a path, an open binary file, bytes, or (samples, rate); see
+        `dac_lobe.audio.sources`.
     num_codebooks : int, optional
         Codebooks to use; all by default.
     normalize_db : float, optional
@@ -205,7 +207,7 @@ def encode_file(
 def encode_file_to(
     codec: Autoencoder,
     path: Source,
-    output: Source,
+    output: Output,
     *,
     num_codebooks: int | None = None,
     normalize_db: float | None = None,
@@ -221,8 +223,9 @@ def encode_file_to(
     ---------
     codec : Autoencoder
         The codec.
-    path : str, Path or binary file
-        The audio.
+    path : Source
+        The audio: a path, an open binary file, bytes, or (samples, rate); see
+        `dac_lobe.audio.sources`.
     output : str, Path or binary file
         Where to write. Files appear when they are complete; what an
         interrupted run has done waits beside them, under a hidden name.

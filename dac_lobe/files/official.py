@@ -23,7 +23,7 @@ from dac_lobe.audio.resampling import Resampler, resampled_length
 from dac_lobe.container import ContainerError
 from dac_lobe.container.official import LegacyFile
 from dac_lobe.execution.chunked import decode_chunked
-from dac_lobe.files.encoding import Progress, Source, encode_file
+from dac_lobe.files.encoding import Output, Progress, Source, encode_file
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.receptive_field import convolutions, output_length
 
@@ -53,8 +53,8 @@ def encode_legacy(
     ---------
     codec : Autoencoder
         The codec.
-    path : str, Path or binary file
-        The audio.
+    path : Source
+        The audio; see `dac_lobe.audio.sources`.
     output : str or Path
         Where to write.
     num_codebooks : int, optional
@@ -85,7 +85,7 @@ def encode_legacy(
 
 def decode_legacy(
     codec: Autoencoder,
-    source: Source,
+    source: Output,
     output: str | os.PathLike[str],
     *,
     num_codebooks: int | None = None,

@@ -9,13 +9,19 @@ Authors
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
-__all__ = ["check_audio", "check_config", "reconcile"]
+logger = logging.getLogger(__name__)
+
+__all__ = ["check_audio", "check_config", "check_level", "reconcile"]
+
+BEYOND, OVERSHOOT = 8.0, 1.2
+_warned: list[str] = []
 
 # How a model behaves, not what shape its weights have: what a caller says here
 # wins over what a checkpoint says.
@@ -180,12 +186,50 @@ def check_audio(
         )
     if audio.shape[-1] == 0:
         raise ValueError("audio is empty; at least 1 sample is needed.")
-    if finite and not bool(torch.isfinite(audio).all()):
-        raise ValueError(
-            "audio holds NaN or infinite samples. Clean it before encoding, "
-            "for example by torch.nan_to_num."
-        )
+    if finite:
+        peak = float(audio.detach().abs().amax())
+        if not math.isfinite(peak):
+            raise ValueError(
+                "audio holds NaN or infinite samples. Clean it before encoding, "
+                "for example by torch.nan_to_num."
+            )
+        check_level(peak, "audio")
     return audio.to(dtype)
+
+
+def check_level(peak: float, name: str) -> None:
+    """Refuse samples beyond all scale; warn once a process of those out of [-1, 1].
+
+    Arguments
+    ---------
+    peak : float
+        The largest absolute sample.
+    name : str
+        Of the audio, for the message.
+
+    Raises
+    ------
+    ValueError
+        If it is beyond 8.
+
+    Example
+    -------
+    >>> check_level(32767.0, "audio")
+    Traceback (most recent call last):
+    ...
+    ValueError: audio has samples up to 32767; [-1, 1] is needed. Divide by 32768.
+    """
+    if peak > BEYOND:
+        raise ValueError(
+            f"{name} has samples up to {peak:.6g}; [-1, 1] is needed. Divide by 32768."
+        )
+    # Resamplers and lossy decoders swing over by a tenth and more: not a slip.
+    if peak > OVERSHOOT and not _warned:
+        _warned.append(name)
+        logger.warning(
+            "%s has samples up to %.3g; [-1, 1] is what the codec has learned. Scale "
+            "it down if that is no accident. This is said once.", name, peak,
+        )  # fmt: skip
 
 
 def _comparable(name: str, value: Any) -> Any:
