@@ -130,7 +130,9 @@ def _given(folder: Path, split: str) -> list[Utterance]:
             )
         wav = Path(item.wav).relative_to(folder).as_posix()
         text = normalise(item.fields["wrd"], punctuation=False)
-        utterances.append(Utterance(item.id, wav, item.fields["spk_id"], text))
+        utterances.append(
+            Utterance(item.id, wav, item.fields["spk_id"], text, item.segment)
+        )
     return utterances
 
 

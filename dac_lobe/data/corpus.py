@@ -14,9 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import soundfile
-
-from dac_lobe.data.manifest import read_duration, write_manifest
+from dac_lobe.audio import AudioError, AudioReader, Segment
+from dac_lobe.data.manifest import write_manifest
 from dac_lobe.disk.atomic import replacing
 
 logger = logging.getLogger(__name__)
@@ -39,12 +38,15 @@ class Utterance(NamedTuple):
         Who speaks; empty if unknown.
     text : str
         What is said, normalised.
+    segment : Segment, optional
+        The part of the recording; all by default.
     """
 
     id: str
     wav: str
     speaker: str
     text: str
+    segment: Segment | None = None
 
 
 class Split(NamedTuple):
@@ -230,24 +232,32 @@ def _recorded(record: Path) -> str | None:
 def _rows(folder: Path, utterances: Sequence[Utterance]) -> list[dict[str, Any]]:
     """Rows of a manifest; durations are read from the files' headers."""
 
-    def duration(utterance: Utterance) -> float:
+    def measure(utterance: Utterance) -> dict[str, Any]:
         try:
-            return read_duration(folder / utterance.wav)
-        except (OSError, soundfile.SoundFileError) as error:
+            with AudioReader(folder / utterance.wav, utterance.segment) as reader:
+                rate, length = reader.sample_rate, reader.num_samples
+        except (OSError, AudioError) as error:
             raise ValueError(
                 f"{utterance.id}: {folder / utterance.wav} cannot be read ({error}). "
                 "Fetch the corpus again, or remove the utterance from its lists."
             ) from error
+        first = 0
+        if utterance.segment is not None:
+            start = utterance.segment.start
+            first = round(start * rate) if utterance.segment.seconds else round(start)
+        cut = {"start": first, "stop": first + length} if segments else {}
+        return {"duration": round(length / rate, 4), **cut}
 
+    segments = any(utterance.segment is not None for utterance in utterances)
     with ThreadPoolExecutor() as pool:
-        durations = list(pool.map(duration, utterances))
+        measured = list(pool.map(measure, utterances))
     return [
         {
             "ID": utterance.id,
-            "duration": seconds,
             "wav": f"$data_root/{utterance.wav}",
             "spk_id": utterance.speaker,
             "wrd": utterance.text,
+            **found,
         }
-        for utterance, seconds in zip(utterances, durations, strict=True)
+        for utterance, found in zip(utterances, measured, strict=True)
     ]

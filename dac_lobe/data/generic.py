@@ -98,4 +98,4 @@ def _utterance(folder, path, item, text, speaker, punctuation) -> Utterance:
     # Recordings outside the corpus folder are reached from it.
     wav = Path(os.path.relpath(item.wav, folder)).as_posix()
     words = normalise(item.fields[text], punctuation)
-    return Utterance(item.id, wav, item.fields.get(speaker, ""), words)
+    return Utterance(item.id, wav, item.fields.get(speaker, ""), words, item.segment)

@@ -1,10 +1,15 @@
-"""Manifests: which recordings there are, in the three ways users have them.
+"""Manifests: which recordings there are, in the ways users have them.
 
 * CSV as SpeechBrain reads it: columns ``ID``, ``duration`` (seconds), ``wav``,
   and any others; ``$data_root`` stands for the corpus folder;
 * JSON as SpeechBrain reads it: ``{id: {"wav": ..., "duration": ...}}`` with
   ``{data_root}``;
-* a folder: every audio file below it, named by its path without the suffix.
+* a folder: every audio file below it, named by its path without the suffix;
+* a folder of Kaldi, with ``wav.scp``; cuts of Lhotse, ``.jsonl`` or ``.jsonl.gz``.
+
+Segments are ``start`` and ``stop`` (columns, or ``{"file", "start", "stop"}`` in JSON)
+in samples at the file's own rate, or ``start_s`` and ``stop_s`` in seconds. A relative
+path is relative to its manifest.
 
 Authors
  * The dac-lobe developers 2026
@@ -14,21 +19,27 @@ from __future__ import annotations
 
 import csv
 import io
-import json
+import logging
+import os
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-import soundfile
-
+from dac_lobe.audio import AudioError, AudioReader, Segment
+from dac_lobe.audio.media import MEDIA_SUFFIXES, has_decoder
+from dac_lobe.data import cuts, kaldi
+from dac_lobe.data.tables import REQUIRED, Row, rows_of_csv, rows_of_json
 from dac_lobe.disk.atomic import replacing
-from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, is_hidden
+from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, is_hidden, left_out
 
-__all__ = ["Item", "read_duration", "read_manifest", "write_manifest"]
+__all__ = ["Item", "far_off", "read_duration", "read_manifest", "write_manifest"]
 
-REQUIRED = ("ID", "duration", "wav")
+logger = logging.getLogger(__name__)
+
+SECONDS = ("_s", "_sec", "_seconds")
 
 
 @dataclass(frozen=True)
@@ -45,23 +56,29 @@ class Item:
         Seconds; 0.0 where a folder's file could not be read.
     fields : dict
         The other columns, as text.
+    segment : Segment, optional
+        The part of the file that it is; all of it by default.
+    where : str
+        File and line of the manifest, for messages.
     """
 
     id: str
     wav: str
     duration: float
     fields: Mapping[str, str] = field(default_factory=dict)
+    segment: Segment | None = None
+    where: str = ""
 
 
 def read_manifest(
     source: str | Path | Sequence[str | Path], data_root: str | Path | None = None
 ) -> list[Item]:
-    """Read a manifest: a SpeechBrain CSV or JSON file, or a folder of audio.
+    """Read a manifest: SpeechBrain's CSV or JSON, Kaldi's, Lhotse's, or a folder.
 
     Arguments
     ---------
     source : str, Path, or sequence of them
-        The file or folder; several are joined.
+        The file or folder; several are joined. See the module for the forms.
     data_root : str or Path, optional
         What ``$data_root`` (CSV) or ``{data_root}`` (JSON) stands for; the
         manifest's own folder by default.
@@ -88,34 +105,38 @@ def read_manifest(
     >>> item.id, item.wav, item.fields["wrd"]
     ('b', 'corpus/b.wav', 'HELLO')
     """
-    paths = [source] if isinstance(source, (str, Path)) else source
+    paths = [source] if isinstance(source, (str, os.PathLike)) else source
     items = [item for path in paths for item in _read(Path(path), data_root)]
     items.sort(key=lambda item: item.id)
     for first, second in pairwise(items):
         if first.id == second.id:
             raise ValueError(
-                f"manifest {source} has the id {first.id!r} twice ({first.wav} and "
-                f"{second.wav}). Ids name the items of a token store: make them unique."
+                f"the id {first.id!r} is there twice: {first.where or first.wav}, and "
+                f"{second.where or second.wav}. Ids name the items of a token store: "
+                "make them unique."
             )
     return items
 
 
 def _read(path: Path, data_root: str | Path | None) -> list[Item]:
     """Read one file or folder."""
+    path = path.expanduser()
     if not path.exists():
         raise FileNotFoundError(
             f"no manifest {path}. Give a CSV with the columns {', '.join(REQUIRED)}, "
             "a JSON file, or a folder of audio files."
         )
+    folder = path if path.is_dir() else path.parent
+    root = str(folder if data_root is None else Path(data_root).expanduser())
     if path.is_dir():
-        items = _from_folder(path)
+        kaldis = kaldi.is_kaldi(path)
+        items = _from_kaldi(path, root) if kaldis else _from_folder(path)
+    elif cuts.is_cuts(path):
+        items = _from_cuts(path, root)
     else:
-        root = str(path.parent if data_root is None else data_root)
-        if path.suffix.lower() == ".json":
-            rows = _rows_of_json(path, root)
-        else:
-            rows = _rows_of_csv(path, root)
-        items = [_item(path, number, row) for number, row in enumerate(rows, start=1)]
+        json = path.suffix.lower() == ".json"
+        rows = rows_of_json(path) if json else rows_of_csv(path)
+        items = [_item(row, folder, root) for row in rows]
     if not items:
         kind = "holds no audio file" if path.is_dir() else "is empty"
         raise ValueError(
@@ -179,104 +200,133 @@ def read_duration(path: str | Path) -> float:
     Arguments
     ---------
     path : str or Path
-        An audio file that libsndfile reads.
+        An audio file.
 
     Returns
     -------
     float
         Seconds, rounded to a tenth of a millisecond.
     """
-    info = soundfile.info(str(path))
-    return round(info.frames / info.samplerate, 4)
+    with AudioReader(path) as reader:
+        return round(reader.num_samples / reader.sample_rate, 4)
 
 
-def _rows_of_csv(path: Path, root: str) -> list[dict[str, str]]:
-    """Rows of a CSV file, its header checked."""
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            found = reader.fieldnames or []
-            missing = [name for name in REQUIRED if name not in found]
-            if missing:
-                raise ValueError(
-                    f"manifest {path} lacks {', '.join(missing)}: it has the columns "
-                    f"{', '.join(found) or 'none'}; needed are {', '.join(REQUIRED)}."
-                )
-            rows = []
-            for row in reader:
-                if None in row or None in row.values():
-                    raise ValueError(
-                        f"manifest {path}, line {reader.line_num}: the number of values "
-                        f"is not that of the {len(found)} columns. Quote what has commas."
-                    )
-                row["wav"] = row["wav"].replace("$data_root", root)
-                rows.append(row)
-        return rows
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(
-            f"manifest {path} is not CSV in UTF-8: {error}. Give a SpeechBrain CSV or "
-            "JSON, or a folder of audio files."
-        ) from error
-
-
-def _rows_of_json(path: Path, root: str) -> list[dict[str, str]]:
-    """Rows of a JSON file, in the columns of a CSV."""
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"manifest {path} is not JSON: {error}") from error
-    if not isinstance(entries, dict) or not all(
-        isinstance(entry, dict) for entry in entries.values()
-    ):
-        raise ValueError(
-            f"manifest {path} is not an object of objects; needed is "
-            '{"id": {"wav": ..., "duration": ...}, ...}.'
-        )
-    rows = []
-    for name, entry in entries.items():
-        row = {key: str(value) for key, value in entry.items()}
-        # SpeechBrain's own preparers say "length" in JSON and "duration" in CSV.
-        row.setdefault("duration", row.get("length", ""))
-        if "wav" not in row or not row["duration"]:
-            raise ValueError(
-                f"manifest {path}, entry {name!r} has {sorted(entry)}; "
-                "'wav' and 'duration' are needed."
-            )
-        row["wav"] = row["wav"].replace("{data_root}", root)
-        rows.append({"ID": name, **row})
-    return rows
-
-
-def _item(path: Path, number: int, row: dict[str, str]) -> Item:
+def _item(row: Row, folder: Path, root: str) -> Item:
     """Make an Item of a row, or say what is wrong with it."""
-    name, wav = row["ID"], row["wav"]
+    where, values = row
+    name, wav = values["ID"], values["wav"]
     if not name or not wav or any(mark in name for mark in "\t\r\n"):
         raise ValueError(
-            f"manifest {path}, entry {number}: ID {name!r}, wav {wav!r}. Both are "
+            f"manifest {where}: ID {name!r}, wav {wav!r}. Both are "
             "needed, and an ID may hold neither tabs nor line breaks."
         )
     try:
-        duration = float(row["duration"])
+        duration = float(values["duration"])
     except ValueError:
         duration = -1.0
     if not 0 <= duration < float("inf"):
         raise ValueError(
-            f"manifest {path}, entry {name!r}: duration {row['duration']!r} is not a "
+            f"manifest {where}, {name!r}: duration {values['duration']!r} is not a "
             "number of seconds."
         )
-    others = {key: value for key, value in row.items() if key not in REQUIRED}
-    return Item(name, wav, duration, others)
+    segment, used = _segment(where, values)
+    others = {
+        key: value for key, value in values.items() if key not in {*REQUIRED, *used}
+    }
+    return Item(name, _located(wav, folder, root), duration, others, segment, where)
+
+
+def _segment(where: str, values: Mapping[str, str]) -> tuple[Segment | None, list[str]]:
+    """Read the segment of a row and say which columns hold it."""
+    for unit in ("", *SECONDS):
+        names = [f"start{unit}", f"stop{unit}"]
+        start, stop = (values.get(name, "").strip() for name in names)
+        if not start and not stop:
+            continue
+        number = float if unit else int
+        try:
+            segment = Segment(
+                number(start or 0), number(stop) if stop else None, bool(unit)
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"manifest {where}: start {start!r}, stop {stop!r}; needed are "
+                + ("seconds." if unit else "samples, whole numbers. Seconds go into")
+                + ("" if unit else " columns start_s and stop_s.")
+            ) from error
+        _check(segment, where)
+        return segment, names
+    return None, []
+
+
+def _check(segment: Segment, where: str) -> None:
+    """Raise a ValueError if a segment is none in any recording."""
+    start, stop, _ = segment
+    if not 0 <= start < (float("inf") if stop is None else stop):
+        raise ValueError(
+            f"manifest {where}: the segment starts at {start:g} and stops at {stop:g}; "
+            "needed is 0 <= start < stop."
+        )
+
+
+def _located(wav: str, folder: Path, root: str) -> str:
+    """Find a path: its placeholder, '~', the manifest's folder, letters with accents."""
+    filled = wav.replace("$data_root", root).replace("{data_root}", root)
+    path = Path(filled).expanduser()
+    if filled == wav and not path.is_absolute():
+        path = folder / path
+    found = str(path)
+    if not found.isascii() and not path.exists():
+        # One letter with an accent, or letter and accent: file systems differ.
+        for form in ("NFC", "NFD"):
+            if os.path.exists(other := unicodedata.normalize(form, found)):
+                return other
+    return found
+
+
+def _from_kaldi(folder: Path, root: str) -> list[Item]:
+    """Utterances of a folder of Kaldi."""
+    items = []
+    for row in kaldi.utterances(folder):
+        wav, segment = _located(row.wav, folder, root), None
+        if row.start is not None:
+            segment = Segment(row.start, row.stop, seconds=True)
+            _check(segment, row.where)
+        if segment is None or segment.stop is None:
+            duration = max(0.0, _duration_or_zero(Path(wav)) - (row.start or 0.0))
+        else:
+            duration = segment.stop - segment.start
+        items.append(Item(row.id, wav, duration, row.fields, segment, row.where))
+    return items
+
+
+def _from_cuts(path: Path, root: str) -> list[Item]:
+    """Cuts of Lhotse."""
+    items = []
+    for cut in cuts.cuts(path):
+        segment = Segment(cut.start, cut.start + cut.duration, seconds=True)
+        _check(segment, cut.where)
+        wav = _located(cut.wav, path.parent, root)
+        items.append(Item(cut.id, wav, cut.duration, cut.fields, segment, cut.where))
+    return items
+
+
+def far_off(stated: float, found: float) -> bool:
+    """Tell whether a stated duration is off by more than 2 % and 50 ms."""
+    return abs(stated - found) > max(0.02 * found, 0.05)
 
 
 def _from_folder(folder: Path) -> list[Item]:
-    """Every audio file below a folder, hidden ones left alone."""
-    files = sorted(
+    """Every audio file below a folder, hidden ones left alone, others counted."""
+    known = AUDIO_SUFFIXES | (MEDIA_SUFFIXES if has_decoder() else frozenset())
+    visible = [
         file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in AUDIO_SUFFIXES
-        and not is_hidden(file.relative_to(folder))
-        and file.is_file()
-    )
+        for file in sorted(folder.rglob("*"))
+        if not is_hidden(file.relative_to(folder)) and file.is_file()
+    ]
+    files = [file for file in visible if file.suffix.lower() in known]
+    if len(files) < len(visible):
+        logger.warning("%s: %s", folder, left_out(set(visible) - set(files)))
     with ThreadPoolExecutor() as pool:  # headers on a network disk take their time
         durations = list(pool.map(_duration_or_zero, files))
     return [
@@ -289,5 +339,5 @@ def _duration_or_zero(path: Path) -> float:
     """Duration in seconds, 0.0 for a file that extraction will list as unreadable."""
     try:
         return read_duration(path)
-    except (OSError, soundfile.SoundFileError):
+    except (OSError, AudioError):
         return 0.0

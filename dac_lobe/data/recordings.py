@@ -95,7 +95,7 @@ def prepare_recordings(
 
 def _listed(folder: Path, listing: Path) -> list[dict[str, Any]]:
     """Rows of a manifest.csv."""
-    with listing.open(newline="", encoding="utf-8") as file:
+    with listing.open(newline="", encoding="utf-8-sig") as file:
         given = list(csv.DictReader(file))
     if not given or "path" not in given[0]:
         found = ", ".join(given[0]) if given else "nothing"

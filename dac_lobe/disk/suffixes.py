@@ -6,9 +6,11 @@ Authors
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["AUDIO_SUFFIXES", "PACKED_SUFFIXES", "is_hidden"]
+__all__ = ["AUDIO_SUFFIXES", "PACKED_SUFFIXES", "is_hidden", "left_out"]
 
 # What libsndfile reads and people keep, wherever a folder is searched.
 AUDIO_SUFFIXES = frozenset(
@@ -20,3 +22,16 @@ PACKED_SUFFIXES = frozenset([".dac"])
 def is_hidden(path: Path) -> bool:
     """Say whether a path, below the folder that is searched, or a part is hidden."""
     return any(part.startswith(".") for part in path.parts)
+
+
+def left_out(files: Iterable[Path]) -> str:
+    """Count the files of a folder that are not read, by their endings.
+
+    Example
+    -------
+    >>> left_out([Path("a.m4a"), Path("b.txt"), Path("c.M4A")])
+    'left out: 3 (.m4a 2, .txt 1)'
+    """
+    counts = Counter(file.suffix.lower() or "no ending" for file in files)
+    named = ", ".join(f"{suffix} {count}" for suffix, count in counts.most_common(8))
+    return f"left out: {counts.total()} ({named})"

@@ -12,6 +12,7 @@ Authors
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -31,6 +32,8 @@ from dac_lobe.tokens.shards import (
 )
 from dac_lobe.tokens.worker import Job, ShardResult
 from dac_lobe.weights.fingerprint import fingerprint
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["ENGINES", "ExtractReport", "extract"]
 
@@ -90,7 +93,8 @@ def extract(
     Arguments
     ---------
     manifest : str, Path, or sequence of them
-        SpeechBrain CSV or JSON, or a folder of audio; see `read_manifest`.
+        SpeechBrain's CSV or JSON, a folder of audio or of Kaldi, or cuts of Lhotse;
+        see `dac_lobe.data.manifest`.
     store : str or Path
         Folder to make.
     model : str or Path
@@ -189,6 +193,13 @@ def extract(
         failure.id: failure.reason for result in results for failure in result.failures
     }
     items = sum(result.items for result in results)
+    odd = [item for result in results for item in result.odd]
+    if odd:
+        name, stated, found = odd[0]
+        logger.warning(
+            "the manifest's duration is far off in %d of %d items (%s: %.2f s stated, "
+            "%.2f s found); what was found is used", len(odd), items, name, stated, found
+        )  # fmt: skip
     if failures and not items and len(todo) == len(shards):
         name, reason = next(iter(failures.items()))
         raise ValueError(

@@ -23,6 +23,7 @@ import torch
 
 from dac_lobe.audio import AudioError, read_audio
 from dac_lobe.dac import DAC
+from dac_lobe.data.manifest import far_off
 from dac_lobe.tokens.meta import StoreMeta
 from dac_lobe.tokens.shards import EncodedItem, Failure, ShardSpec, write_shard
 from dac_lobe.weights.fingerprint import fingerprint
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 __all__ = [
     "Job",
     "LoadedShard",
+    "OddDuration",
     "ShardResult",
     "encode_shard",
     "extract_shard",
@@ -64,6 +66,22 @@ class Job:
     device: str = "cpu"
 
 
+class OddDuration(NamedTuple):
+    """An item whose manifest is far off.
+
+    Attributes
+    ----------
+    id : str
+        Its name.
+    stated, found : float
+        Seconds.
+    """
+
+    id: str
+    stated: float
+    found: float
+
+
 class LoadedShard(NamedTuple):
     """The decoded recordings of a shard.
 
@@ -77,12 +95,15 @@ class LoadedShard(NamedTuple):
         Their samples at the codec's rate, float32 of shape [T].
     failures : list of Failure
         Items that could not.
+    odd : list of OddDuration
+        Items whose duration is not the manifest's.
     """
 
     number: int
     ids: list[str]
     wavs: list[np.ndarray]
     failures: list[Failure]
+    odd: list[OddDuration]
 
 
 class ShardResult(NamedTuple):
@@ -98,12 +119,15 @@ class ShardResult(NamedTuple):
         Items that could not be read.
     audio_seconds : float
         Audio encoded.
+    odd : list of OddDuration
+        Items whose duration is not the manifest's.
     """
 
     number: int
     items: int
     failures: list[Failure]
     audio_seconds: float
+    odd: list[OddDuration]
 
 
 def load_codec(job: Job) -> Any:
@@ -155,10 +179,11 @@ def load_shard(spec: ShardSpec, sample_rate: int) -> LoadedShard:
     LoadedShard
         The waveforms, and what could not be read.
     """
-    loaded = LoadedShard(spec.number, [], [], [])
+    loaded = LoadedShard(spec.number, [], [], [], [])
     for item in spec.items:
         try:
-            wav = read_audio(item.wav, sample_rate).mean(axis=0, dtype=np.float32)
+            wav = read_audio(item.wav, sample_rate, item.segment)
+            wav = wav.mean(axis=0, dtype=np.float32)
         except FileNotFoundError:
             reason = "no such file"
         except AudioError as error:
@@ -169,6 +194,9 @@ def load_shard(spec: ShardSpec, sample_rate: int) -> LoadedShard:
         else:
             loaded.ids.append(item.id)
             loaded.wavs.append(wav)
+            seconds = len(wav) / sample_rate
+            if far_off(item.duration, seconds):
+                loaded.odd.append(OddDuration(item.id, item.duration, seconds))
             continue
         logger.warning("%s (%s) is left out: %s", item.id, item.wav, reason)
         loaded.failures.append(Failure(item.id, reason))
@@ -202,7 +230,11 @@ def encode_shard(job: Job, loaded: LoadedShard, codec: Any) -> ShardResult:
     write_shard(job.store, loaded.number, encoded, loaded.failures, meta.num_codebooks)
     samples = sum(item.samples for item in encoded)
     return ShardResult(
-        loaded.number, len(encoded), loaded.failures, samples / meta.sample_rate
+        loaded.number,
+        len(encoded),
+        loaded.failures,
+        samples / meta.sample_rate,
+        loaded.odd,
     )
 
 

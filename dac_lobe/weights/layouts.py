@@ -37,6 +37,8 @@ _PARAMETRIZED = {
     ".parametrizations.weight.original0": ".weight_g",
     ".parametrizations.weight.original1": ".weight_v",
 }
+# Filters between 2 ** -40 and 2 ** 40 have squares that float32 adds up.
+_SQUARES = 40
 _CACHED = 2**18  # numbers that fit the cache of a core
 _LEAVES = ("snake1", "conv1", "snake2", "conv2")
 
@@ -125,13 +127,16 @@ def folded(state: Mapping[str, torch.Tensor]) -> State:
 def normed(state: Mapping[str, torch.Tensor]) -> State:
     """Replace each folded convolution by (``weight_g``, ``weight_v``), v the weight.
 
-    Folding again gives the same bits.
+    Folding again gives the same bits. Filters that are all zero have no direction:
+    theirs is arbitrary, and the gain 0. Of those so small or large that float32 has
+    not their squares, v is a multiple by a power of two.
     """
     result = {}
     for key, tensor in state.items():
         if key.endswith(".weight") and tensor.dim() == 3:
-            result[f"{key}_g"] = _norm(tensor)
-            result[f"{key}_v"] = tensor
+            scaled, exponent = _in_range(tensor)
+            result[f"{key}_g"] = torch.ldexp(_norm(scaled), exponent)
+            result[f"{key}_v"] = scaled
         else:
             result[key] = tensor
     return result
@@ -220,6 +225,29 @@ def _count(state: Mapping[str, Any], template: str, start: int = 0) -> int:
     while any(key.startswith(template.format(number)) for key in state):
         number += 1
     return number - start
+
+
+def _in_range(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scale filters whose norm float32 cannot tell; ones for those that are zero.
+
+    Returns
+    -------
+    tuple of torch.Tensor
+        The filters, and the exponents [rows, 1, 1] of the powers of two that make
+        them what they were; minus infinity for zero.
+    """
+    peak = weight.abs().amax(dim=(1, 2), keepdim=True)
+    exponent = torch.frexp(peak).exponent
+    usual = exponent.abs() < _SQUARES
+    if bool(usual.logical_and(peak > 0).all()):
+        return weight, torch.zeros_like(peak)
+    exponent = torch.where(usual, 0, exponent)
+    # Twice half the exponent: 2 ** 148 alone is beyond float32.
+    half = exponent // 2
+    scaled = torch.ldexp(torch.ldexp(weight, -half), half - exponent)
+    zero = peak == 0
+    scaled = torch.where(zero, torch.ones_like(scaled), scaled)
+    return scaled, torch.where(zero, -torch.inf, exponent.to(peak.dtype))
 
 
 def _norm(weight: torch.Tensor) -> torch.Tensor:

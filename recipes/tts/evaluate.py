@@ -190,7 +190,8 @@ if __name__ == "__main__":
         )
     items = read_manifest(options.manifest, options.data_folder)[: options.limit]
     recordings = [
-        torch.from_numpy(read_audio(item.wav, rate).mean(0)) for item in items
+        torch.from_numpy(read_audio(item.wav, rate, item.segment).mean(0))
+        for item in items
     ]
     rows = make_rows(tts, items, recordings, options)
     results, details = {}, {}

@@ -137,7 +137,7 @@ def _load(row: dict[str, Any], sample_rate: int) -> dict[str, Any]:
     spec = pickle.loads(row["shard"])  # noqa: S301 (made by run, above)
     loaded = load_shard(spec, sample_rate)
     return {
-        "about": pickle.dumps((loaded.number, loaded.ids, loaded.failures)),
+        "about": pickle.dumps((loaded.number, loaded.ids, loaded.failures, loaded.odd)),
         "lengths": np.array([len(wav) for wav in loaded.wavs], dtype=np.int64),
         "samples": np.concatenate([np.empty(0, np.float32), *loaded.wavs]),
     }
@@ -152,8 +152,8 @@ class _Encoder:
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[bytes]]:
         """Encode the shard of a batch of one row, and write it."""
-        number, ids, failures = pickle.loads(batch["about"][0])  # noqa: S301
+        number, ids, failures, odd = pickle.loads(batch["about"][0])  # noqa: S301
         ends = np.cumsum(batch["lengths"][0])
         wavs = np.split(batch["samples"][0], ends[:-1]) if len(ends) else []
-        loaded = LoadedShard(number, ids, list(wavs), failures)
+        loaded = LoadedShard(number, ids, list(wavs), failures, odd)
         return {"result": [pickle.dumps(encode_shard(self.job, loaded, self.codec))]}

@@ -1,0 +1,95 @@
+"""Cut manifests of Lhotse, .jsonl and .jsonl.gz, read by Lhotse itself.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["Cut", "cuts", "is_cuts"]
+
+
+class Cut(NamedTuple):
+    """A stretch of a recording.
+
+    Attributes
+    ----------
+    where : str
+        File and cut.
+    id : str
+        Its name.
+    wav : str
+        Path of the recording.
+    start, duration : float
+        Seconds.
+    fields : dict
+        ``wrd`` and ``spk_id`` of its supervision, if it has one.
+    """
+
+    where: str
+    id: str
+    wav: str
+    start: float
+    duration: float
+    fields: dict[str, str]
+
+
+def is_cuts(path: Path) -> bool:
+    """Tell by its name whether a file holds cuts."""
+    return path.name.lower().endswith((".jsonl", ".jsonl.gz"))
+
+
+def cuts(path: Path) -> Iterator[Cut]:
+    """Yield the cuts of a manifest.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If Lhotse is not installed.
+    ValueError
+        If the file holds no cuts, or one has no recording in a file.
+    """
+    if importlib.util.find_spec("lhotse") is None:
+        raise ModuleNotFoundError(
+            f"{path} is a manifest of Lhotse: pip install 'dac-lobe[lhotse]', or give "
+            "a CSV with start and stop."
+        )
+    from lhotse import MonoCut
+    from lhotse.serialization import load_jsonl
+
+    try:
+        rows = list(load_jsonl(path))
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path} is not JSON lines: {error}") from error
+    for number, row in enumerate(rows, start=1):
+        where = f"{path}, line {number}"
+        if not isinstance(row, dict) or row.get("type") not in ("MonoCut", "MultiCut"):
+            kind = row.get("type") if isinstance(row, dict) else type(row).__name__
+            raise ValueError(
+                f"{where}: {kind!r} is no MonoCut. Give a manifest of cuts."
+            )
+        try:
+            cut = MonoCut.from_dict({k: v for k, v in row.items() if k != "type"})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{where} is no cut of Lhotse: {error!r}.") from error
+        sources = cut.recording.sources if cut.recording else []
+        if len(sources) != 1 or sources[0].type != "file":
+            raise ValueError(
+                f"{where}: the cut {cut.id!r} has no recording in one file. Save the "
+                "cuts with their recordings, as files."
+            )
+        said = cut.supervisions[0] if cut.supervisions else None
+        fields = {"wrd": said.text, "spk_id": said.speaker} if said else {}
+        yield Cut(
+            where,
+            cut.id,
+            str(sources[0].source),
+            float(cut.start),
+            float(cut.duration),
+            {key: value for key, value in fields.items() if value},
+        )
