@@ -13,7 +13,6 @@ Authors
 from __future__ import annotations
 
 import hashlib
-import numbers
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,7 +106,7 @@ def as_recording(source: Any) -> ArraySound | None:
     rate = found.rate
     if torch.is_tensor(rate) and rate.numel() == 1:
         rate = rate.item()
-    if isinstance(rate, bool) or not isinstance(rate, numbers.Real):
+    if isinstance(rate, bool) or not isinstance(rate, (int, float, np.number)):
         raise ValueError(
             f"{type(found.samples).__name__} and {type(rate).__name__} are no recording. "
             "Give (samples, rate), the rate in Hz."

@@ -40,10 +40,10 @@ class MediaSound:
     """
 
     format = "MEDIA"  # its length is an estimate
+    _container: Any = None
 
     def __init__(self, file: BinaryIO):
         self._file = file
-        self._container: Any = None
         self._open()
         stream = self._container.streams.audio[0]
         self.samplerate = int(stream.rate)

@@ -14,12 +14,12 @@ import hashlib
 import io
 import os
 from contextlib import ExitStack
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 import soundfile
 
-from dac_lobe.audio.arrays import as_recording
+from dac_lobe.audio.arrays import ArraySound, as_recording
 from dac_lobe.audio.media import MediaSound, has_decoder
 from dac_lobe.disk.inputs import open_input
 
@@ -61,12 +61,12 @@ def name_of(source: Source) -> str:
     return "the audio on the input"
 
 
-def open_sound(source: Source, closing: ExitStack) -> tuple[Sound, BinaryIO | None]:
+def open_sound(given: Source, closing: ExitStack) -> tuple[Sound, BinaryIO | None]:
     """Open whatever audio may come from.
 
     Arguments
     ---------
-    source : Source
+    given : Source
         See `Source`.
     closing : ExitStack
         Closes what was opened here.
@@ -83,7 +83,7 @@ def open_sound(source: Source, closing: ExitStack) -> tuple[Sound, BinaryIO | No
     AudioError
         If it is nothing that audio comes from.
     """
-    name = name_of(source)
+    name, source = name_of(given), cast(Any, given)
     if isinstance(source, dict) and "array" not in source:
         # datasets, not decoded: the content, or else where it is.
         source = source.get("bytes") or source.get("path") or source
@@ -93,15 +93,15 @@ def open_sound(source: Source, closing: ExitStack) -> tuple[Sound, BinaryIO | No
         source = closing.enter_context(open_input(source))
     if not hasattr(source, "read") or hasattr(source, "get_all_samples"):
         try:
-            sound = as_recording(source)
+            recording = as_recording(source)
         except ValueError as error:
             raise AudioError(str(error)) from error
-        if sound is None:
+        if recording is None:
             raise AudioError(
                 f"{type(source).__name__} is nothing that audio comes from. Give a path, "
                 "an open binary file, bytes, or (samples, rate)."
             )
-        return sound, None
+        return recording, None
     if isinstance(source, io.TextIOBase):
         raise AudioError(f"{name} is open as text. Open it in binary mode, 'rb'.")
     if not source.seekable():
@@ -112,7 +112,7 @@ def open_sound(source: Source, closing: ExitStack) -> tuple[Sound, BinaryIO | No
     try:
         # By descriptor where there is one: libsndfile then looks at the content,
         # whatever the name ends in (one in '.raw' would be taken for headerless).
-        sound = (
+        sound: Sound = (
             soundfile.SoundFile(source.fileno(), closefd=False)
             if _on_disk(source)
             else soundfile.SoundFile(_Nameless(source))
@@ -156,8 +156,8 @@ def _by_media(file: BinaryIO, name: str, error: soundfile.LibsndfileError) -> So
 
 def digest_of(sound: Sound, file: BinaryIO | None) -> str:
     """Compute the identity of the audio: 32 hex digits of a SHA-256."""
-    if file is None:
-        return sound.digest()[:32]
+    if isinstance(sound, ArraySound) or file is None:
+        return cast(ArraySound, sound).digest()[:32]
     position = file.tell()
     file.seek(0)
     digest = hashlib.sha256()

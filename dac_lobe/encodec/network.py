@@ -19,6 +19,7 @@ import math
 from typing import NamedTuple
 
 import torch
+from torch import nn
 from transformers import EncodecConfig, EncodecModel
 
 from dac_lobe.encodec.checks import check_scales, check_waveforms
@@ -50,7 +51,7 @@ class EnCodecEncoded(NamedTuple):
     frame_lengths: torch.Tensor
 
 
-class EnCodecNetwork(Portable):
+class EnCodecNetwork(Portable, nn.Module):
     """EnCodec without weights and files of its own; arguments as there."""
 
     delay = 0

@@ -23,7 +23,7 @@ from dac_lobe.audio.resampling import Resampler, resampled_length
 from dac_lobe.container import Packed, PackedReader
 from dac_lobe.container.official import is_legacy
 from dac_lobe.execution.streaming import StreamingDecoder
-from dac_lobe.files.encoding import Progress, Source, check_model
+from dac_lobe.files.encoding import Output, Progress, check_model
 from dac_lobe.files.official import decode_legacy
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.context import decoder_context
@@ -177,7 +177,7 @@ def _as_numpy(wav: torch.Tensor) -> np.ndarray:
 
 def decode_file(
     codec: Autoencoder,
-    source: Packed | Source,
+    source: Packed | Output,
     output: str | os.PathLike[str],
     *,
     num_codebooks: int | None = None,

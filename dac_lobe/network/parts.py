@@ -28,7 +28,7 @@ from dac_lobe.network.quantizer import ResidualVectorQuantize
 __all__ = ["Parts"]
 
 
-class Parts(Portable):
+class Parts(Portable, nn.Module):
     """Encoder, residual quantizer and decoder.
 
     Arguments

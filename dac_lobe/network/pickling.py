@@ -16,7 +16,7 @@ import pickle
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -30,8 +30,8 @@ FORMAT = 1
 Module = TypeVar("Module", bound=nn.Module)
 
 
-class Portable(nn.Module):
-    """A module that reaches any process, and says so if it comes from another version."""
+class Portable:
+    """A base of modules: it reaches any process, and says so if it comes from another version."""
 
     def __init_subclass__(cls, **options: Any):
         super().__init_subclass__(**options)
@@ -42,7 +42,9 @@ class Portable(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         """Name the format; all attributes travel, as those of any module."""
-        picklable(self)  # layers that a subclass has normed are among its modules
+        picklable(
+            cast(nn.Module, self)
+        )  # layers that a subclass has normed are among its modules
         return {**self.__dict__, "format": FORMAT}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -54,7 +56,8 @@ class Portable(nn.Module):
                 f"version reads {FORMAT}. Pickles are for processes of one version: "
                 "keep a model with save(), and load it by from_pretrained()."
             )
-        super().__setstate__({key: state[key] for key in state if key != "format"})
+        module = cast(Any, super())
+        module.__setstate__({key: state[key] for key in state if key != "format"})
 
 
 def _send(module: nn.Module) -> tuple[Callable[..., Any], tuple[bytes]]:
@@ -85,7 +88,8 @@ def picklable(module: Module) -> Module:
     """
     for layer in module.modules():
         if parametrize.is_parametrized(layer):
-            type(layer).__reduce_ex__ = _reduce
+            setattr(type(layer), "__reduce_ex__", _reduce)  # noqa: B010
+        held: Any
         for held in layer._load_state_dict_pre_hooks.values():
             # Weight norm's translation of old checkpoints is a local function.
             if getattr(held.hook, "__name__", "") == "_weight_norm_compat_hook":
@@ -108,7 +112,8 @@ def _translate_old_names(
 def _reduce(layer: nn.Module, protocol: Any) -> tuple[Callable[..., Any], Any, Any]:
     """Take a parametrized layer apart: how to make one like it, and its attributes."""
     base = parametrize.type_before_parametrizations(layer)
-    return _make, (base, tuple(layer.parametrizations)), dict(layer.__dict__)
+    names = tuple(cast(nn.ModuleDict, layer.parametrizations))
+    return _make, (base, names), dict(layer.__dict__)
 
 
 def _make(base: type[nn.Module], names: tuple[str, ...]) -> nn.Module:
