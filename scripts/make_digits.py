@@ -110,7 +110,7 @@ def speak(
     Example
     -------
     >>> speak(["SIX"], np.random.default_rng(0)).shape
-    (10400,)
+    (8640,)
     """
     formants, band, voicing, frication = _targets(words, speed)
     frames = len(voicing)
@@ -173,7 +173,7 @@ def make_digits(folder: str | Path, utterances: int = 120, seed: int = 0) -> Pat
     voices = np.stack([90 + 130 * size, 0.95 + 0.2 * size]) * rng.normal(
         1, 0.02, (2, 12)
     )
-    split = {speaker: "train" for speaker in range(12)}
+    split = dict.fromkeys(range(12), "train")
     split |= {2: "valid", 8: "valid", 4: "test", 9: "test"}
     rows: dict[str, list[dict[str, object]]] = {"train": [], "valid": [], "test": []}
     for number in range(utterances):

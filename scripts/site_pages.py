@@ -15,6 +15,8 @@ Authors
 from __future__ import annotations
 
 import ast
+import base64
+import json
 import os
 import posixpath
 import re
@@ -178,18 +180,27 @@ def _reference(package: str, title: str, shown: dict[str, str]) -> str:
 
 def _notebook(path: Path) -> tuple[str, dict[str, bytes]]:
     """Render a notebook with its stored outputs: Markdown, and pictures by name."""
-    from nbconvert import MarkdownExporter
-    from traitlets.config import Config
-
-    names = Config(
-        {
-            "ExtractOutputPreprocessor": {
-                "output_filename_template": f"{path.stem}_{{cell_index}}_{{index}}{{extension}}"
-            }
-        }
-    )
-    text, resources = MarkdownExporter(config=names).from_filename(str(path))
-    return text, resources["outputs"]
+    parts: list[str] = []
+    pictures: dict[str, bytes] = {}
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code":
+            parts.append(source)
+            continue
+        parts.append(f"```python\n{source}\n```")
+        for output in cell["outputs"]:
+            data = output.get("data", {"text/plain": output.get("text", "")})
+            if "image/png" in data:
+                name = f"{path.stem}_{len(pictures)}.png"
+                pictures[name] = base64.b64decode(data["image/png"])
+                parts.append(f"![What the cell above draws]({name})")
+            elif "text/html" in data:  # players
+                lines = "".join(data["text/html"]).splitlines()
+                parts.append(" ".join(line.strip() for line in lines))
+            else:
+                text = "".join(data["text/plain"]).rstrip()
+                parts.append(f'```text title="Output"\n{text}\n```')
+    return "\n\n".join(parts) + "\n", pictures
 
 
 def _fenced(path: Path) -> str:
