@@ -60,7 +60,7 @@ format: $(VENV)/.installed-all
 
 # Warnings are errors. Material's own notice about its successor is not about the site.
 docs: $(VENV)/.installed-all
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: $(VENV)/.installed-all
 	$(BIN)/python benchmarks/speed.py

@@ -24,13 +24,16 @@ pytestmark = pytest.mark.slow
 # Makes what only extras ask for look as if it were not installed.
 HIDE = """
 import sys
+from importlib.machinery import PathFinder
 
-class Hidden:
-    def find_spec(self, name, path=None, target=None):
+class Finder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
         if name.partition(".")[0] in {hidden!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}} (an extra)", name=name)
+            return None
+        return super().find_spec(name, path, target)
 
-sys.meta_path.insert(0, Hidden())
+sys.meta_path = [Finder if f is PathFinder else f for f in sys.meta_path]
 """
 
 
@@ -158,5 +161,5 @@ def test_extras_are_not_needed(environment, tmp_path):
     assert "16khz-small" in run(command, "info", packed, cwd=tmp_path)
     assert "12" in run(command, "info", "16khz-small", cwd=tmp_path)
     hidden = "import pystoi"
-    with pytest.raises(AssertionError, match="an extra"):
+    with pytest.raises(AssertionError, match="No module named 'pystoi'"):
         run(environment / "bin" / "python", "-c", hidden, cwd=tmp_path)
