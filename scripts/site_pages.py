@@ -30,7 +30,7 @@ from mkdocs.structure.pages import Page
 __all__ = ["on_files", "on_page_markdown", "public_names", "redirect_links"]
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("recipes", "benchmarks")
+FOLDERS = ("recipes", "benchmarks", "examples")
 PROJECT = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 PACKAGES = {
     "dac_lobe": "The codec",
