@@ -22,7 +22,7 @@ FOR_DEMO := $(if $(wildcard $(VENV)/.installed-all),$(VENV)/.installed-all,$(VEN
 # Two test processes on two cores: each gets one thread.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 -q -rs $(PYTEST_ARGS)
 
-.PHONY: help demo test test-all test-slow check format bench clean
+.PHONY: help demo test test-all test-slow check format docs bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make test      the test suite, every extra installed"
 	@echo "make test-all  the slow tests too"
 	@echo "make check     ruff, yamllint, codespell, mypy"
+	@echo "make docs      the site, into site/index.html"
 	@echo "make bench     speed against the other implementations"
 	@echo "make clean     remove .venv and everything built"
 
@@ -57,11 +58,15 @@ format: $(VENV)/.installed-all
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Warnings are errors. Material's own notice about its successor is not about the site.
+docs: $(VENV)/.installed-all
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 bench: $(VENV)/.installed-all
 	$(BIN)/python benchmarks/speed.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info demo/output dac_lobe/execution/native/*.so \
+	rm -rf $(VENV) build dist site *.egg-info demo/output dac_lobe/execution/native/*.so \
 		.pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

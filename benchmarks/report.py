@@ -56,7 +56,7 @@ def markdown(found: dict[str, Any]) -> str:
 
 
 def summary(found: dict[str, Any]) -> str:
-    """Make the short table of the README: real-time factors and ratios."""
+    """Make the short table: real-time factors and ratios."""
     where = found["environment"]
     rows = [["model", "", *(c for c in _names(found))]]
     for case in found["cases"]:

@@ -5,7 +5,7 @@
                                      |    asr/train (the judge)  --+--> tts/evaluate
                                      +--> tts/train              --+
 
-> python recipes/pipeline.py --data_folder ../shared/audio/asr_mini
+> python recipes/pipeline.py --data_folder /path/to/an4
 
 What follows from the same tokens runs side by side, a core each. Every command
 is one that could be typed in its recipe's folder; it is written down with its

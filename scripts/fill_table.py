@@ -8,8 +8,8 @@ A region is what stands between two comments:
 
 Fill it from the summary that `dac-lobe-evaluate` wrote, or from a Markdown file:
 
-    python scripts/fill_table.py README.md eval out/summary.csv
-    python scripts/fill_table.py README.md speed benchmarks/results/speed.md
+    python scripts/fill_table.py docs/16khz-small.md eval out/summary.csv
+    python scripts/fill_table.py docs/speed.md speed benchmarks/results/speed.md
 
 Authors
  * The dac-lobe developers 2026

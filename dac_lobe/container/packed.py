@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,7 +23,7 @@ from dac_lobe.container.writer import PackedWriter
 __all__ = ["Packed"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Packed:
     """An encoded recording in memory.
 
@@ -58,6 +59,8 @@ class Packed:
     ...     loaded = Packed.load(packed.save(Path(folder) / "second.dac"))
     >>> loaded.duration, loaded.bitrate, loaded.codes.shape
     (1.0, 1.0, (1, 2, 50))
+    >>> loaded
+    Packed(16khz, 1.00 s, codes [1, 2, 50], 1.00 kbps)
     """
 
     header: Header
@@ -72,6 +75,27 @@ class Packed:
                 f"num_samples={self.num_samples} at {self.header.source_rate} Hz are "
                 f"{frames} frames, but the codes have {self.codes.shape[-1]}."
             )
+
+    def __repr__(self) -> str:
+        model = self.header.model or "unnamed model"
+        shape = list(self.codes.shape)
+        rate = f"{self.bitrate:.2f} kbps"
+        return f"Packed({model}, {self.duration:.2f} s, codes {shape}, {rate})"
+
+    def _repr_html_(self) -> str:
+        """Show the facts as a table, in notebooks."""
+        header = self.header
+        facts = {
+            "model": header.model or "unnamed",
+            "duration": f"{self.duration:.2f} s",
+            "source": f"{header.channels} x {header.source_rate} Hz",
+            "codes": f"{header.num_codebooks} codebooks of {header.codebook_size}, "
+            f"{self.num_frames} frames",
+            "bitrate": f"{self.bitrate:.2f} kbps",
+            "weights": header.fingerprint[:12] or "unknown",
+        }
+        rows = (f"<tr><th>{k}</th><td>{escape(v)}</td></tr>" for k, v in facts.items())
+        return f"<table>{''.join(rows)}</table>"
 
     @property
     def duration(self) -> float:

@@ -67,6 +67,8 @@ class TokenStore:
     ...     store = TokenStore(folder)
     ...     store.ids, store["a"].shape  # [F, K]
     (['a'], torch.Size([4, 2]))
+    >>> store
+    TokenStore(1 item, 0.0 s, 2 codebooks of 16, 2000 Hz, codec ab12)
     """
 
     def __init__(
@@ -109,6 +111,17 @@ class TokenStore:
             self.failures.update(read_failures(path, number))
         self._open: OrderedDict[int, Any] = OrderedDict()
         self._owner = os.getpid()
+
+    def __repr__(self) -> str:
+        meta = self.meta
+        seconds = sum(p.samples for p in self._places.values()) / meta.sample_rate
+        items = f"{len(self)} item{'' if len(self) == 1 else 's'}"
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        return (
+            f"TokenStore({items}{failed}, {seconds:.1f} s, {self.num_codebooks} "
+            f"codebooks of {meta.codebook_size}, {meta.frame_rate:g} Hz, codec "
+            f"{meta.fingerprint[:12]})"
+        )
 
     @property
     def ids(self) -> list[str]:

@@ -60,25 +60,43 @@ def test_commands():
     assert set(re.findall(r"^dac-lobe (\w+)", shown, flags=re.MULTILINE)) <= known
 
 
-def test_model_table():
-    """The table of models is the table of variants."""
+def test_model_pages():
+    """Every official variant has a section, and its numbers are those of the table."""
     from dac_lobe.weights.variants import VARIANTS
 
-    rows = re.findall(
-        r"^\| `([\w-]+)` \|.*\| ([\d.]+) \| (\d+) x (\d+) \| ([\d.]+) \|$",
-        README,
-        flags=re.MULTILINE,
-    )
-    told = {name: tuple(map(float, numbers)) for name, *numbers in rows}
-    assert told == {
-        name: (
-            round(row.frame_rate, 2),
-            row.n_codebooks,
-            row.codebook_size,
-            round(row.kbps, 2),
-        )
-        for name, row in VARIANTS.items()
-    }
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.M))
+    official = {name: row for name, row in VARIANTS.items() if not row.bundled}
+    assert set(sections) == set(official)
+    for name, row in official.items():
+        about, rates = sections[name].split("| codebooks | 1 |")
+        facts = dict(re.findall(r"^\| ([^|]+?) \| (.+?) \|$", about, re.M))
+        rate, hop = f"{row.frame_rate:.2f}", row.hop_length
+        assert facts["frames per second"] == f"{rate} (hop {hop})"
+        assert facts["codebooks"].startswith(f"{row.n_codebooks} x {row.codebook_size}")
+        assert facts["parameters"] == f"{row.parameters:,}"
+        assert facts["released file"] == f"`{row.asset}`, release {row.tag}"
+        assert (row.hub_id or "none") in facts["copy on the hub"]
+        assert facts["delay of the raw output"].startswith(f"{row.delay} samples")
+        counts, _, kbps = rates.strip().splitlines()
+        counts = [1, *map(int, counts.strip(" |").split("|"))]
+        kbps = [float(cell) for cell in kbps.strip(" |").split("|")[1:]]
+        assert kbps == [
+            pytest.approx(row.kbps * count / row.n_codebooks, abs=0.006)
+            for count in counts
+        ]
+        assert counts[-1] == row.n_codebooks
+
+
+def test_nothing_needs_what_outsiders_lack():
+    """No page or script but tests and this sends anybody to recordings of ours."""
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")] + [
+        path
+        for folder in ("recipes", "benchmarks", "scripts", "examples", "notebooks")
+        for path in (ROOT / folder).rglob("*.*")
+        if path.suffix in (".md", ".py", ".yaml") and "output" not in path.parts
+    ]:
+        assert "shared/audio" not in path.read_text(encoding="utf-8"), path
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

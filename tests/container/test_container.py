@@ -461,3 +461,23 @@ def test_keys_of_later_versions_are_ignored():
     head += struct.pack("<I", zlib.crc32(head))
     with PackedReader(io.BytesIO(head), partial=True) as reader:
         assert reader.header == some_packed(90).header
+
+
+def test_repr_and_html_tell_the_facts(tiny_dac):
+    """Rates, codebooks, duration; what comes from a file cannot inject markup."""
+    header = Header(
+        model="<b>mine</b>",
+        fingerprint="0123456789abcdef",
+        sample_rate=16000,
+        hop_length=320,
+        codebook_size=1024,
+        num_codebooks=4,
+        channels=2,
+        source_rate=44100,
+    )
+    packed = Packed(header, np.zeros((2, 4, 50), np.uint16), num_samples=44100)
+    assert repr(packed) == "Packed(<b>mine</b>, 1.00 s, codes [2, 4, 50], 4.00 kbps)"
+    page = packed._repr_html_()
+    assert "<b>" not in page
+    for fact in ("1.00 s", "2 x 44100 Hz", "4 codebooks of 1024", "0123456789ab"):
+        assert fact in page
