@@ -25,8 +25,7 @@ from dac_lobe.weights.fingerprint import fingerprint
 __all__ = ["export_model"]
 
 HYPERPARAMS = "hyperparams.yaml"
-# What each kind of recipe hands over, and by which score its best checkpoint is.
-ASR_KEYS = ("input", "blank_index")
+# Kinds of recipes, by a module, and by which score the best checkpoint is.
 KINDS = {"frontend": "WER", "synthesizer": "CE"}
 
 
@@ -68,7 +67,9 @@ def export_model(
     parts = _clean({"modules": run["modules"], "model": run["model"]}, weights, {})
     content: dict[str, Any] = {}
     if kind == "frontend":
-        content.update({key: run[key] for key in ASR_KEYS})
+        # Tokens that a recipe made from recordings are what the model has learned.
+        content["input"] = "tokens" if "token_meta" in run else run["input"]
+        content["blank_index"] = run["blank_index"]
         content["labels"] = _read_labels(run_folder / "save" / "label_encoder.txt")
     else:
         content["speakers"] = _read_labels(run_folder / "save" / "speakers.txt")

@@ -21,11 +21,24 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from dac_lobe.tokens.codebooks import Codebook, load_codebooks
+from dac_lobe.dac import DAC
+from dac_lobe.tokens.codebooks import (
+    CODEBOOKS_FILE,
+    Codebook,
+    codebooks_of,
+    load_codebooks,
+)
 
 __all__ = ["POOLINGS", "TokenEmbedding", "draw_prefixes"]
 
 POOLINGS = ("sum", "attention", "concat")
+
+
+def _read_codebooks(source: str | Path) -> list[Codebook]:
+    """Read the codebooks of a store, or of a codec."""
+    if (Path(source) / CODEBOOKS_FILE).is_file():
+        return load_codebooks(source)
+    return codebooks_of(DAC.from_pretrained(source))
 
 
 def draw_prefixes(
@@ -75,7 +88,8 @@ class TokenEmbedding(nn.Module):
         'attention' (a learned weighting of the same summands), or 'concat' (the
         codebook rows side by side).
     init_from : str, Path or list of Codebook, optional
-        Token store to take the codebooks from; random if None.
+        Token store, or codec as for `DAC.from_pretrained`, to take the codebooks
+        from; random if None.
     codebook_dim : int
         Size of a row where it is random.
     latent_dim : int, optional
@@ -85,7 +99,7 @@ class TokenEmbedding(nn.Module):
     Raises
     ------
     ValueError
-        If an argument is not allowed, or the store's codebooks are others.
+        If an argument is not allowed, or the codebooks are others.
 
     Example
     -------
@@ -227,10 +241,10 @@ class TokenEmbedding(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Take the parameters from a codec."""
         if isinstance(source, (str, Path)):
-            source = load_codebooks(source)
+            source = _read_codebooks(source)
         if len(source) < self.num_codebooks:
             raise ValueError(
-                f"num_codebooks={self.num_codebooks} but the store's codec has "
+                f"num_codebooks={self.num_codebooks} but the codec has "
                 f"{len(source)}. Choose 1 to {len(source)}."
             )
         codebooks = source[: self.num_codebooks]

@@ -14,7 +14,7 @@ Authors
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -23,7 +23,13 @@ from safetensors.torch import load_file, save
 from dac_lobe.dac import DAC
 from dac_lobe.disk.atomic import replacing
 
-__all__ = ["CODEBOOKS_FILE", "Codebook", "load_codebooks", "save_codebooks"]
+__all__ = [
+    "CODEBOOKS_FILE",
+    "Codebook",
+    "codebooks_of",
+    "load_codebooks",
+    "save_codebooks",
+]
 
 CODEBOOKS_FILE = "codebooks.safetensors"
 
@@ -51,6 +57,18 @@ class Codebook(NamedTuple):
         return self.rows @ self.weight.T + self.bias
 
 
+def codebooks_of(codec: Any) -> list[Codebook]:
+    """Take the codebooks out of a codec, coarse to fine, in float32."""
+    return [
+        Codebook(
+            quantizer.codebook.weight.detach().float(),
+            quantizer.out_proj.weight.detach().float().squeeze(-1),
+            quantizer.out_proj.bias.detach().float(),
+        )
+        for quantizer in codec.quantizer.quantizers
+    ]
+
+
 def save_codebooks(codec: DAC, store: str | Path) -> None:
     """Write a codec's codebooks into a store's folder.
 
@@ -61,16 +79,10 @@ def save_codebooks(codec: DAC, store: str | Path) -> None:
     store : str or Path
         Folder of the store.
     """
-    tensors = {}
-    for number, quantizer in enumerate(codec.quantizer.quantizers):
-        projection = quantizer.out_proj
-        tensors[f"{number:02d}.rows"] = quantizer.codebook.weight
-        tensors[f"{number:02d}.weight"] = projection.weight.squeeze(-1)
-        assert projection.bias is not None
-        tensors[f"{number:02d}.bias"] = projection.bias
     tensors = {
-        name: value.detach().float().cpu().contiguous()
-        for name, value in tensors.items()
+        f"{number:02d}.{part}": value.cpu().contiguous()
+        for number, codebook in enumerate(codebooks_of(codec))
+        for part, value in codebook._asdict().items()
     }
     with replacing(Path(store) / CODEBOOKS_FILE) as file:
         file.write(save(tensors))

@@ -7,6 +7,9 @@ the same for all of them. Tokens come from a store that was extracted once:
 > python ../tokens/extract.py ../tokens/hparams/an4.yaml --data_folder /path/to/an4
 > python train.py hparams/an4_tiny.yaml --data_folder /path/to/an4 --token_folder ...
 
+or from the codec inside, which can hear augmented recordings:
+> python train.py hparams/an4_tiny.yaml --data_folder ... --input sig --augment True
+
 With several GPUs:
 > torchrun --standalone --nproc_per_node=2 train.py hparams/x.yaml ...
 
@@ -14,9 +17,10 @@ Authors
  * The dac-lobe developers 2026
 """
 
+import csv
 import json
 import logging
-import os
+import random
 import sys
 import time
 from itertools import pairwise
@@ -26,87 +30,81 @@ import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.decoders import ctc_greedy_decode
+from speechbrain.decoders.ctc import CTCBeamSearcher
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from dac_lobe.audio import read_audio
 from dac_lobe.nnet.filterbank_pretraining import pretrain_on_filterbanks
-from dac_lobe.tokens import TokenStore
+from dac_lobe.nnet.token_input import tokenise
+from dac_lobe.nnet.training import (
+    RecipeBrain,
+    add_tokens,
+    make_loader_options,
+    read_datasets,
+)
 
 logger = logging.getLogger(__name__)
 
 
-class ASR(sb.Brain):
+class ASR(RecipeBrain):
     """Frontend, encoder, and a linear layer trained with CTC."""
 
+    score = "WER"
     num_codebooks = None  # look at this prefix of the codebooks when testing
+    searcher = word_lm = None  # beside greedy decoding, when testing
+    tokenizer = None  # the codec inside, for `input: sig` of a model on tokens
+
+    def read_inputs(self, inputs, lengths, augment):
+        """Augment recordings if asked to, and make tokens where the model has them."""
+        if augment:
+            inputs, lengths = self.hparams.wav_augment(inputs, lengths)
+        if self.tokenizer is not None:
+            return tokenise(self.tokenizer, inputs, lengths)
+        return inputs, lengths
 
     def compute_forward(self, batch, stage):
         batch = batch.to(self.device)
-        inputs, lengths = batch[self.hparams.input]
+        augment = self.hparams.augment and stage == sb.Stage.TRAIN
+        inputs, lengths = self.read_inputs(*batch[self.hparams.input], augment)
         features = self.modules.frontend(inputs, lengths, self.num_codebooks)
         encoded = self.modules.encoder(features, lengths)
-        return self.modules.output(encoded).log_softmax(-1)
+        return self.modules.output(encoded).log_softmax(-1), lengths
 
     def compute_objectives(self, predictions, batch, stage):
-        lengths = batch[self.hparams.input][1]
+        predictions, lengths = predictions
         chars, char_lengths = batch.char_encoded
+        if self.hparams.augment and stage == sb.Stage.TRAIN:
+            augmenter = self.hparams.wav_augment
+            chars, char_lengths = augmenter.replicate_multiple_labels(
+                chars, char_lengths
+            )
         loss = self.hparams.ctc_cost(predictions, chars, lengths, char_lengths)
         if stage != sb.Stage.TRAIN:
             blank = self.hparams.blank_index
             hypotheses = ctc_greedy_decode(predictions, lengths, blank)
             heard = ["".join(self.label_encoder.decode_ndim(h)) for h in hypotheses]
             self.words.append(batch.id, [h.split() for h in heard], batch.words)
+            if stage == sb.Stage.TEST and self.searcher is not None:
+                beams = self.searcher(predictions, lengths)
+                found = [self.word_lm.best(beam).split() for beam in beams]
+                self.beam_words.append(batch.id, found, batch.words)
             self.chars.append(batch.id, [list(h) for h in heard], batch.char_list)
         return loss
 
-    def init_optimizers(self):
-        super().init_optimizers()
-        self.scheduler = self.hparams.lr_scheduler(
-            self.optimizer, total_steps=self.total_steps
-        )
-        if self.checkpointer is not None:
-            self.checkpointer.add_recoverable("scheduler", self.scheduler)
+    def start_scores(self):
+        self.words = self.hparams.error_rate_computer()
+        self.chars = self.hparams.error_rate_computer()
+        self.beam_words = self.hparams.error_rate_computer()
 
-    def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        # The number of batches differs a little from epoch to epoch.
-        if should_step and self.scheduler.last_epoch + 1 < self.total_steps:
-            self.scheduler.step()
-
-    def on_stage_start(self, stage, epoch=None):
-        if stage == sb.Stage.TRAIN:
-            # Every epoch starts from its own seed: a run that was killed and
-            # resumed draws the same batches, masks and prefixes as one that was not.
-            self.batch_sampler.set_epoch(epoch)
-            torch.manual_seed(self.hparams.seed + 1000 * epoch + self.rank_or_zero())
-        else:
-            self.words = self.hparams.error_rate_computer()
-            self.chars = self.hparams.error_rate_computer()
-
-    def rank_or_zero(self):
-        return getattr(self, "rank", None) or 0
-
-    def on_stage_end(self, stage, stage_loss, epoch=None):
-        if stage == sb.Stage.TRAIN:
-            self.train_stats = {"loss": stage_loss}
-            return
+    def finish_scores(self, stage_loss):
         stats = {
             "loss": stage_loss,
             "WER": self.words.summarize("error_rate"),
             "CER": self.chars.summarize("error_rate"),
         }
-        if stage == sb.Stage.VALID:
-            self.hparams.train_logger.log_stats(
-                {"epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"]},
-                train_stats=self.train_stats,
-                valid_stats=stats,
-            )
-            self.checkpointer.save_and_keep_only(
-                meta={"WER": stats["WER"], "epoch": epoch},
-                min_keys=["WER"],
-                keep_recent=True,
-            )
-        else:
-            self.test_stats = stats
+        if self.beam_words.scores:
+            stats["beam WER"] = self.beam_words.summarize("error_rate")
+        return stats
 
     def test(self, name, dataset, num_codebooks=None):
         """Evaluate the best checkpoint, on a prefix of the codebooks if asked to."""
@@ -122,19 +120,30 @@ class ASR(sb.Brain):
             path = Path(self.hparams.output_folder) / f"wer_{stem}.txt"
             with open(path, "w", encoding="utf-8") as file:
                 self.words.write_stats(file)
+            write_utterances(path.with_name(f"utterances_{stem}.csv"), self, dataset)
         return self.test_stats
+
+
+def write_utterances(path, brain, dataset):
+    """Write the errors of each utterance: recipes/run_seeds.py compares runs by them."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["ID", "spk_id", "word_errors", "words", "char_errors", "chars"]
+        )
+        for words, chars in zip(brain.words.scores, brain.chars.scores, strict=True):
+            speaker = dataset.data[words["key"]]["spk_id"]
+            counts = [words["num_edits"], words["num_ref_tokens"]]
+            counts += [chars["num_edits"], chars["num_ref_tokens"]]
+            writer.writerow([words["key"], speaker, *counts])
 
 
 def dataio_prepare(hparams):
     """Prepare the datasets, their pipelines, and the alphabet."""
     # 1. Datasets
-    data_root = {"data_root": hparams["data_folder"]}
     paths = {"train": hparams["train_csv"], "valid": hparams["valid_csv"]}
     paths.update({Path(path).stem: path for path in hparams["test_csv"]})
-    datasets = {
-        name: sb.dataio.dataset.DynamicItemDataset.from_csv(path, data_root)
-        for name, path in paths.items()
-    }
+    datasets = read_datasets(paths, hparams["data_folder"])
     everything = list(datasets.values())
 
     # 2. Input: the waveform, and tokens of a store
@@ -144,22 +153,19 @@ def dataio_prepare(hparams):
         return torch.from_numpy(read_audio(wav, hparams["sample_rate"]).mean(0))
 
     sb.dataio.dataset.add_dynamic_item(everything, audio_pipeline)
-
     if hparams["input"] == "tokens":
-        store = TokenStore(hparams["token_folder"], None, hparams["num_codebooks"])
-        for dataset in everything:
-            store.require(dataset.data_ids)
-
-        @sb.utils.data_pipeline.takes("id")
-        @sb.utils.data_pipeline.provides("tokens")
-        def token_pipeline(name):
-            tokens = store[name]
-            if hparams["shuffle_tokens"]:  # the control: the same frames, no order
-                order = torch.Generator().manual_seed(len(tokens))
-                tokens = tokens[torch.randperm(len(tokens), generator=order)]
-            return tokens
-
-        sb.dataio.dataset.add_dynamic_item(everything, token_pipeline)
+        if hparams["augment"]:
+            raise ValueError(
+                "augment: True needs recordings: set --input sig, or draw among the "
+                "store's --variants."
+            )
+        add_tokens(
+            datasets,
+            hparams["token_folder"],
+            hparams["num_codebooks"],
+            hparams["shuffle_tokens"],
+            hparams["variants"],
+        )
 
     # 3. Text
     label_encoder = sb.dataio.encoder.CTCTextEncoder()
@@ -217,32 +223,28 @@ def check_lengths(dataset, hparams, label_encoder):
             )
 
 
-def make_loader_options(dataset, hparams):
-    """Batches of similar lengths, by seconds of audio."""
-    sampler = sb.dataio.sampler.DynamicBatchSampler(
-        dataset,
-        max_batch_length=hparams["batch_seconds"],
-        num_buckets=hparams["num_buckets"],
-        length_func=lambda item: item["duration"],
-        max_batch_ex=hparams["max_batch_items"],
-        seed=hparams["seed"],
-    )
-    return {"batch_sampler": sampler, "num_workers": hparams["num_workers"]}
-
-
 def pretrain(brain, dataset):
     """Pretrain the frontend: filterbanks of the training recordings from their tokens."""
     hparams = brain.hparams
     if not hparams.pretrain_epochs:
         return
     options = make_loader_options(dataset, vars(hparams))  # with a sampler of its own
+    keys = ["sig"] if hparams.input == "sig" else ["tokens", "sig"]
 
     def batches():
         loader = sb.dataio.dataloader.make_dataloader(dataset, **options)
-        with dataset.output_keys_as(["tokens", "sig"]):
+        with dataset.output_keys_as(keys):
             for batch in loader:
-                yield *batch.tokens, *batch.sig
+                sig, lengths = batch.to(brain.device).sig
+                if hparams.augment:
+                    sig, lengths = hparams.wav_augment(sig, lengths)
+                if hparams.input == "sig":
+                    tokens = brain.read_inputs(sig, lengths, augment=False)
+                else:
+                    tokens = batch.tokens
+                yield *tokens, sig, lengths
 
+    random.seed(hparams.seed)
     torch.manual_seed(hparams.seed)
     pretrain_on_filterbanks(
         brain.modules.frontend,
@@ -270,23 +272,26 @@ if __name__ == "__main__":
         checkpointer=hparams["checkpointer"],
     )
     asr_brain.label_encoder = label_encoder
-    train_options = make_loader_options(datasets["train"], hparams)
-    batches = len(train_options["batch_sampler"]) * hparams["number_of_epochs"]
-    ranks = int(os.environ.get("WORLD_SIZE", 1))
-    asr_brain.total_steps = batches // (ranks * asr_brain.grad_accumulation_factor)
+    if hparams["test_beam_search"]:
+        labels = [label_encoder.ind2lab[i] for i in range(len(label_encoder))]
+        asr_brain.searcher = CTCBeamSearcher(
+            **hparams["test_beam_search"], vocab_list=labels
+        )
+        texts = [row["wrd"] for row in datasets["train"].data.values()]
+        asr_brain.word_lm = hparams["word_lm"](texts)
+    on_tokens = "token_meta" in hparams
+    if on_tokens and hparams["input"] == "sig":
+        asr_brain.tokenizer = hparams["tokenizer"]().to(asr_brain.device)
     started = time.process_time()
     # A run that goes on was pretrained before its first checkpoint.
-    if hparams["input"] == "tokens" and not hparams["checkpointer"].list_checkpoints():
+    if on_tokens and not hparams["checkpointer"].list_checkpoints():
         pretrain(asr_brain, datasets["train"])
-    if hparams["input"] == "tokens" and hparams["freeze_predictor"]:
+    if on_tokens and hparams["freeze_predictor"]:
         asr_brain.modules.frontend.freeze_predictor()
-    asr_brain.batch_sampler = train_options["batch_sampler"]
-    asr_brain.fit(
-        asr_brain.hparams.epoch_counter,
+    asr_brain.train_on(
         datasets["train"],
         datasets["valid"],
-        train_loader_kwargs=train_options,
-        valid_loader_kwargs=hparams["test_loader"],
+        make_loader_options(datasets["train"], hparams),
     )
 
     parameters = asr_brain.modules.parameters()

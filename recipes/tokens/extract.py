@@ -19,6 +19,7 @@ import sys
 import speechbrain as sb
 from hyperpyyaml import load_hyperpyyaml
 
+from dac_lobe.data.variants import write_variants
 from dac_lobe.tokens import extract
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,17 @@ if __name__ == "__main__":
         hparams = load_hyperpyyaml(fin, overrides)
     sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
     hparams["prepare"]()
+    if hparams["variants"]:
+        # Changed copies of the training recordings, in the same store.
+        copies = write_variants(
+            hparams["manifests"][0],
+            hparams["variant_folder"],
+            hparams["wav_augment"],
+            hparams["variants"],
+            hparams["sample_rate"],
+            data_root=hparams["data_folder"],
+        )
+        hparams["manifests"].append(str(copies))
 
     def log_progress(result, done, total):
         """Say how far it is, in the log."""

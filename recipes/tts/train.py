@@ -15,7 +15,6 @@ Authors
 
 import json
 import logging
-import os
 import sys
 from pathlib import Path
 
@@ -26,13 +25,20 @@ from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
 from dac_lobe.data.text import to_ids
-from dac_lobe.tokens import TokenStore
+from dac_lobe.nnet.training import (
+    RecipeBrain,
+    add_tokens,
+    make_loader_options,
+    read_datasets,
+)
 
 logger = logging.getLogger(__name__)
 
 
-class TTS(sb.Brain):
+class TTS(RecipeBrain):
     """Next-token prediction under the delay pattern, an alignment, and durations."""
+
+    score = "CE"
 
     def compute_forward(self, batch, stage):
         batch = batch.to(self.device)
@@ -67,37 +73,14 @@ class TTS(sb.Brain):
             + self.hparams.alignment_weight * alignment_loss
         )
 
-    def init_optimizers(self):
-        super().init_optimizers()
-        self.scheduler = self.hparams.lr_scheduler(
-            self.optimizer, total_steps=self.total_steps
-        )
-        if self.checkpointer is not None:
-            self.checkpointer.add_recoverable("scheduler", self.scheduler)
+    def start_scores(self):
+        self.sums = torch.zeros(2, self.hparams.num_codebooks)
+        self.losses = torch.zeros(self.hparams.num_codebooks)
+        self.lengths, self.alignment = [], []
 
-    def on_fit_batch_end(self, batch, outputs, loss, should_step):
-        # The number of batches differs a little from epoch to epoch.
-        if should_step and self.scheduler.last_epoch + 1 < self.total_steps:
-            self.scheduler.step()
-
-    def on_stage_start(self, stage, epoch=None):
-        if stage == sb.Stage.TRAIN:
-            # Every epoch starts from its own seed: a run that was killed and
-            # resumed draws the same batches and masks as one that was not.
-            rank = getattr(self, "rank", None) or 0
-            self.batch_sampler.set_epoch(epoch)
-            torch.manual_seed(self.hparams.seed + 1000 * epoch + rank)
-        else:
-            self.sums = torch.zeros(2, self.hparams.num_codebooks)
-            self.losses = torch.zeros(self.hparams.num_codebooks)
-            self.lengths, self.alignment = [], []
-
-    def on_stage_end(self, stage, stage_loss, epoch=None):
-        if stage == sb.Stage.TRAIN:
-            self.train_stats = {"loss": stage_loss}
-            return
+    def finish_scores(self, stage_loss):
         right, asked = self.sums
-        stats = {
+        return {
             "loss": stage_loss,
             "CE": float((self.losses / asked).mean()),
             "CE0": float(self.losses[0] / asked[0]),
@@ -105,47 +88,21 @@ class TTS(sb.Brain):
             "length": sum(self.lengths) / len(self.lengths),  # predicted / true
             "alignment": sum(self.alignment) / len(self.alignment),
         }
-        if stage == sb.Stage.VALID:
-            self.hparams.train_logger.log_stats(
-                {"epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"]},
-                train_stats=self.train_stats,
-                valid_stats=stats,
-            )
-            self.checkpointer.save_and_keep_only(
-                meta={"CE": stats["CE"], "epoch": epoch},
-                min_keys=["CE"],
-                keep_recent=True,
-            )
-        else:
-            self.hparams.train_logger.log_stats({"test": "test"}, test_stats=stats)
-            self.test_stats = stats
 
 
 def dataio_prepare(hparams):
     """Prepare the datasets and their pipelines."""
     # 1. Datasets
-    data_root = {"data_root": hparams["data_folder"]}
-    datasets = {
-        name: sb.dataio.dataset.DynamicItemDataset.from_csv(path, data_root)
-        for name, path in (
-            ("train", hparams["train_csv"]),
-            ("valid", hparams["valid_csv"]),
-            ("test", hparams["test_csv"]),
-        )
+    paths = {
+        "train": hparams["train_csv"],
+        "valid": hparams["valid_csv"],
+        "test": hparams["test_csv"],
     }
+    datasets = read_datasets(paths, hparams["data_folder"])
     everything = list(datasets.values())
 
     # 2. Tokens of a store
-    store = TokenStore(hparams["token_folder"], None, hparams["num_codebooks"])
-    for dataset in everything:
-        store.require(dataset.data_ids)
-
-    @sb.utils.data_pipeline.takes("id")
-    @sb.utils.data_pipeline.provides("tokens")
-    def token_pipeline(name):
-        return store[name]
-
-    sb.dataio.dataset.add_dynamic_item(everything, token_pipeline)
+    add_tokens(datasets, hparams["token_folder"], hparams["num_codebooks"])
 
     # 3. Text and speaker
     for dataset in everything:
@@ -183,19 +140,6 @@ def dataio_prepare(hparams):
     return datasets
 
 
-def make_loader_options(dataset, hparams):
-    """Batches of similar lengths, by seconds of audio."""
-    sampler = sb.dataio.sampler.DynamicBatchSampler(
-        dataset,
-        max_batch_length=hparams["batch_seconds"],
-        num_buckets=hparams["num_buckets"],
-        length_func=lambda item: item["duration"],
-        max_batch_ex=hparams["max_batch_items"],
-        seed=hparams["seed"],
-    )
-    return {"batch_sampler": sampler, "num_workers": hparams["num_workers"]}
-
-
 if __name__ == "__main__":
     hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
     sb.utils.distributed.ddp_init_group(run_opts)
@@ -212,20 +156,16 @@ if __name__ == "__main__":
         run_opts=run_opts,
         checkpointer=hparams["checkpointer"],
     )
-    train_options = make_loader_options(datasets["train"], hparams)
-    batches = len(train_options["batch_sampler"]) * hparams["number_of_epochs"]
-    ranks = int(os.environ.get("WORLD_SIZE", 1))
-    tts_brain.total_steps = batches // (ranks * tts_brain.grad_accumulation_factor)
-    tts_brain.batch_sampler = train_options["batch_sampler"]
-    tts_brain.fit(
-        tts_brain.hparams.epoch_counter,
+    tts_brain.train_on(
         datasets["train"],
         datasets["valid"],
-        train_loader_kwargs=train_options,
-        valid_loader_kwargs=hparams["test_loader"],
+        make_loader_options(datasets["train"], hparams),
     )
     tts_brain.evaluate(
         datasets["test"], min_key="CE", test_loader_kwargs=hparams["test_loader"]
+    )
+    tts_brain.hparams.train_logger.log_stats(
+        {"test": "test"}, test_stats=tts_brain.test_stats
     )
     if if_main_process():
         path = Path(hparams["output_folder"]) / "results.json"

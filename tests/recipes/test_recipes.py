@@ -7,72 +7,29 @@ the small corpora of `conftest.samples`.
 
 from __future__ import annotations
 
-import csv
-import os
 import re
-import shlex
-import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
-ROOT = Path(__file__).resolve().parents[2]
-HERE = Path(__file__).parent
-COLUMNS = [
-    *("Task", "Dataset", "Script_file", "Hparam_file", "Data_prep_file"),
-    *("Readme_file", "Result_url", "HF_repo", "test_debug_flags", "test_debug_checks"),
-]
+from tests.recipes.running import (
+    KEEPER,
+    KILLER,
+    ROOT,
+    ROWS,
+    flags_of,
+    last_weights,
+    run,
+)
+
 # One of each task in every test run, the others with the slow ones.
 ALWAYS = {"asr/hparams/an4_tiny", "tokens/hparams/an4", "tts/hparams/an4_tiny"}
 OF_SPEECHBRAIN = {"precision", "max_grad_norm"}
 EARLY = re.compile(r"^(\w+):", re.MULTILINE)
-
-
-def rows() -> list[dict[str, str]]:
-    """All rows of all CSV files."""
-    found = []
-    for path in sorted(HERE.glob("*.csv")):
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
-            assert reader.fieldnames == COLUMNS, path
-            found += list(reader)
-    return found
-
-
-ROWS = {row["Hparam_file"][8:-5]: row for row in rows()}
 RUN = [name for name in ROWS if not name.startswith("codec/")]  # they have their own
-
-
-class Done(NamedTuple):
-    """A recipe that has run."""
-
-    output: Path
-    text: str
-
-
-def flags_of(row, samples) -> list[str]:
-    """Debug flags of a row, with the samples in place."""
-    flags = row["test_debug_flags"].replace("tests/tmp", str(samples))
-    return shlex.split(flags)
-
-
-def run(row, flags, output, launcher=(), **environment) -> subprocess.CompletedProcess:
-    """Run a row's recipe in a process of its own."""
-    script, hparams = ROOT / row["Script_file"], ROOT / row["Hparam_file"]
-    command = [*(launcher or [sys.executable]), str(script), str(hparams)]
-    variables = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.run(
-        [*command, f"--output_folder={output}", "--device=cpu", *flags],
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        cwd=output.parent,
-        timeout=300,
-    )
 
 
 def check(row, output) -> None:
@@ -124,10 +81,11 @@ def test_yaml_resolves(name, samples, tmp_path):
 
 @pytest.mark.parametrize("name", RUN)
 def test_every_key_is_used(name):
-    """By the script, or by another key."""
+    """By the script or what the scripts share, or by another key."""
     row = ROWS[name]
     text = (ROOT / row["Hparam_file"]).read_text()
     script = (ROOT / row["Script_file"]).read_text()
+    script += (ROOT / "dac_lobe/nnet/training.py").read_text()
     for key in EARLY.findall(text):
         read = re.search(rf'hparams\.{key}\b|"{key}"', script)
         used = read or f"<{key}" in text or key in OF_SPEECHBRAIN or key[:2] == "__"
@@ -146,29 +104,6 @@ def test_debug_run(name, samples, tmp_path):
     done = run(row, flags_of(row, samples), tmp_path / "run")
     assert done.returncode == 0, done.stderr[-3000:]
     check(row, tmp_path / "run")
-
-
-# Kills the process in the second step after the first checkpoint, in the middle of an
-# epoch, as a scheduler would.
-KILLER = """
-import os, pathlib, runpy, signal, sys, torch
-step, steps = torch.optim.AdamW.step, []
-def fatal(self, *arguments, **options):
-    if any(pathlib.Path(os.environ["SAVES"]).glob("CKPT*")):
-        steps.append(1)
-    if len(steps) == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return step(self, *arguments, **options)
-torch.optim.AdamW.step = fatal
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-def last_weights(output) -> dict[str, torch.Tensor]:
-    """Weights of the newest checkpoint."""
-    newest = sorted((output / "save").glob("CKPT*"))[-1]
-    return torch.load(newest / "model.ckpt")
 
 
 @pytest.mark.slow
@@ -190,17 +125,6 @@ def test_killed_run_ends_as_an_undisturbed_one(name, samples, tmp_path):
     expected, found = (last_weights(tmp_path / run) for run in ("straight", "killed"))
     assert expected.keys() == found.keys()
     assert all(torch.equal(found[key], expected[key]) for key in expected)
-
-
-# Runs a recipe and keeps the weights of each rank.
-KEEPER = """
-import os, runpy, sys, torch
-sys.argv = sys.argv[1:]
-done = runpy.run_path(sys.argv[0], run_name="__main__")
-brain = next(value for name, value in done.items() if name.endswith("_brain"))
-rank = os.environ["RANK"]
-torch.save(brain.modules.state_dict(), os.environ["KEEP"] + f"/rank{rank}.pt")
-"""
 
 
 @pytest.mark.slow

@@ -1,0 +1,193 @@
+"""What the recipes' training scripts share: datasets, batches, and a Brain.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import speechbrain as sb
+import torch
+from speechbrain.dataio.dataset import DynamicItemDataset
+from speechbrain.dataio.sampler import DynamicBatchSampler
+
+from dac_lobe.data.variants import variant_id
+from dac_lobe.tokens import TokenStore
+
+__all__ = ["RecipeBrain", "add_tokens", "make_loader_options", "read_datasets"]
+
+
+class RecipeBrain(sb.Brain):
+    """A Brain whose learning rate follows the steps, and whose runs can be resumed.
+
+    Every epoch starts from its own seed: a run that was killed and goes on draws
+    the same batches, masks and augmentations as one that was not.
+
+    A recipe gives ``lr_scheduler`` (called with the optimizer and
+    ``total_steps``), ``seed``, ``number_of_epochs`` and ``test_loader`` in its
+    hparams, and overrides `compute_forward`, `compute_objectives`,
+    `start_scores` and `finish_scores`.
+    """
+
+    total_steps: int
+    batch_sampler: Any
+    train_stats: dict[str, float]
+    test_stats: dict[str, float]
+    score: str  # the lowest one is the best checkpoint's
+
+    def start_scores(self) -> None:
+        """Begin to count, before a validation or a test."""
+        raise NotImplementedError
+
+    def finish_scores(self, stage_loss: float) -> dict[str, float]:
+        """Return what was counted, by name; one of them is ``score``."""
+        raise NotImplementedError
+
+    def train_on(
+        self, train: DynamicItemDataset, valid: DynamicItemDataset, options: dict
+    ) -> None:
+        """Fit, with the batches of `make_loader_options`."""
+        self.batch_sampler = options["batch_sampler"]
+        batches = len(self.batch_sampler) * self.hparams.number_of_epochs
+        ranks = int(os.environ.get("WORLD_SIZE", 1))
+        self.total_steps = batches // (ranks * self.grad_accumulation_factor)
+        self.fit(
+            self.hparams.epoch_counter,
+            train,
+            valid,
+            train_loader_kwargs=options,
+            # A copy: SpeechBrain adds to it.
+            valid_loader_kwargs=dict(self.hparams.test_loader),
+        )
+
+    def init_optimizers(self) -> None:
+        """Make the optimizer, and a scheduler that checkpoints hold too."""
+        super().init_optimizers()
+        self.scheduler = self.hparams.lr_scheduler(
+            self.optimizer, total_steps=self.total_steps
+        )
+        if self.checkpointer is not None:
+            self.checkpointer.add_recoverable("scheduler", self.scheduler)
+
+    def on_fit_batch_end(self, batch, outputs, loss, should_step) -> None:
+        """Move the learning rate on."""
+        # The number of batches differs a little from epoch to epoch.
+        if should_step and self.scheduler.last_epoch + 1 < self.total_steps:
+            self.scheduler.step()
+
+    def on_stage_start(self, stage, epoch=None) -> None:
+        """Seed an epoch, or begin to count."""
+        if stage != sb.Stage.TRAIN:
+            self.start_scores()
+            return
+        rank = getattr(self, "rank", None) or 0
+        seed = self.hparams.seed + 1000 * epoch + rank
+        self.batch_sampler.set_epoch(epoch)
+        random.seed(seed)  # SpeechBrain's augmentations draw from both
+        torch.manual_seed(seed)
+
+    def on_stage_end(self, stage, stage_loss, epoch=None) -> None:
+        """Log, and keep the newest and the best checkpoint."""
+        if stage == sb.Stage.TRAIN:
+            self.train_stats = {"loss": stage_loss}
+            return
+        stats = self.finish_scores(stage_loss)
+        if stage == sb.Stage.TEST:
+            self.test_stats = stats
+            return
+        self.hparams.train_logger.log_stats(
+            {"epoch": epoch, "lr": self.optimizer.param_groups[0]["lr"]},
+            train_stats=self.train_stats,
+            valid_stats=stats,
+        )
+        self.checkpointer.save_and_keep_only(
+            meta={self.score: stats[self.score], "epoch": epoch},
+            min_keys=[self.score],
+            keep_recent=True,
+        )
+
+
+def read_datasets(
+    paths: Mapping[str, str | Path], data_folder: str | Path
+) -> dict[str, DynamicItemDataset]:
+    """Read manifests by name, with ``$data_root`` put in."""
+    return {
+        name: DynamicItemDataset.from_csv(path, {"data_root": data_folder})
+        for name, path in paths.items()
+    }
+
+
+def add_tokens(
+    datasets: Mapping[str, DynamicItemDataset],
+    token_folder: str | Path,
+    num_codebooks: int,
+    shuffled: bool = False,
+    variants: int = 0,
+) -> None:
+    """Give every item of datasets its ``tokens`` [F, K], from a store.
+
+    Arguments
+    ---------
+    datasets : mapping
+        Datasets by name; 'train' is the one that has variants.
+    token_folder : str or Path
+        Folder of the store.
+    num_codebooks : int
+        Codebooks K to read.
+    shuffled : bool
+        The control: the frames of each item in another order, the same one each
+        time.
+    variants : int
+        Augmented copies of a training item in the store. If not 0, each reading
+        draws among them and the original.
+
+    Raises
+    ------
+    ValueError
+        If the store lacks an item or a variant.
+    """
+    store = TokenStore(token_folder, None, num_codebooks)
+
+    def read(name: str) -> torch.Tensor:
+        tokens = store[name]
+        if shuffled:
+            order = torch.Generator().manual_seed(len(tokens))
+            tokens = tokens[torch.randperm(len(tokens), generator=order)]
+        return tokens
+
+    def read_variant(name: str) -> torch.Tensor:
+        drawn = int(torch.randint(variants + 1, ()))
+        return read(variant_id(name, drawn))
+
+    for label, dataset in datasets.items():
+        store.require(dataset.data_ids)
+        drawing = variants and label == "train"
+        if drawing:
+            store.require(
+                variant_id(name, number)
+                for name in dataset.data_ids
+                for number in range(1, variants + 1)
+            )
+        pipeline = read_variant if drawing else read
+        dataset.add_dynamic_item(pipeline, takes="id", provides="tokens")
+
+
+def make_loader_options(
+    dataset: DynamicItemDataset, hparams: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Make options of a loader: batches of similar lengths, by seconds of audio."""
+    sampler = DynamicBatchSampler(
+        dataset,
+        max_batch_length=hparams["batch_seconds"],
+        num_buckets=hparams["num_buckets"],
+        length_func=lambda item: item["duration"],
+        max_batch_ex=hparams["max_batch_items"],
+        seed=hparams["seed"],
+    )
+    return {"batch_sampler": sampler, "num_workers": hparams["num_workers"]}
