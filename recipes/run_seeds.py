@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+r"""Train rows of a table with several seeds each, and write the table.
+
+    results/seeds/<row>/<seed>/      a run's output folder
+                 /<row>/<seed>.txt   its log
+                 /<row>/<seed>.json  CPU minutes of every start
+                 /seeds.md           the table
+
+A row is a name and a recipe's command, without seed and output folder. Run in a
+recipe's folder:
+
+> python ../run_seeds.py --seeds 1986 1987 1988 \
+>     tokens="train.py hparams/an4_tiny.yaml --data_folder D --token_folder S" \
+>     filterbanks="train.py hparams/an4_fbank.yaml --data_folder D"
+
+Finished runs are kept, so the same command goes on after an interruption, and
+adds a seed or a row. The first seed of every row comes before the second. The
+table has what has finished, and says how many seeds that is.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+import argparse
+import csv
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from evaluation.results.statistics import interval  # noqa: E402
+
+LABELS = ("WER", "CER", "beam WER", "accuracy", "CE")
+
+
+def parse_arguments():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("rows", nargs="+", metavar="NAME=COMMAND")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1986, 1987, 1988])
+    parser.add_argument("--output_folder", type=Path, default=Path("results/seeds"))
+    parser.add_argument("--reference", help="row to compare with; the first by default")
+    parser.add_argument("--table_only", action="store_true", help="train nothing")
+    options = parser.parse_args()
+    for row in options.rows:
+        if not all(row.partition("=")[::2]):
+            parser.error(
+                f"row {row!r}; give NAME=COMMAND, such as tokens='train.py ...'"
+            )
+    options.rows = dict(row.split("=", 1) for row in options.rows)
+    options.reference = options.reference or next(iter(options.rows))
+    if options.reference not in options.rows:
+        parser.error(
+            f"--reference {options.reference}; rows: {', '.join(options.rows)}"
+        )
+    return options
+
+
+def train(command, folder, seed):
+    """Run or resume one training; return whether it finished."""
+    log, cost = folder.with_suffix(".txt"), folder.with_suffix(".json")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, *shlex.split(command), "--seed", str(seed)]
+    command += ["--output_folder", str(folder), "--noprogressbar"]
+    search = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    before = children_seconds()
+    with log.open("a", encoding="utf-8") as file:  # what earlier starts said stays
+        file.write(f"# {shlex.join(command[1:])}\n")
+        file.flush()
+        done = subprocess.run(
+            command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": search},
+        )
+    spent = json.loads(cost.read_text()) if cost.exists() else []
+    cost.write_text(json.dumps([*spent, (children_seconds() - before) / 60]) + "\n")
+    if done.returncode:
+        last = log.read_text(encoding="utf-8").strip().splitlines()[-1]
+        print(f"{folder}: ended with {done.returncode}: {last} (see {log})")
+    return done.returncode == 0
+
+
+def children_seconds():
+    """CPU seconds of the processes that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def read_runs(output, rows, seeds):
+    """Results of what has finished: row, then seed, then test, then metric."""
+    found = {}
+    for row in rows:
+        found[row] = {}
+        for seed in seeds:
+            path = output / row / str(seed) / "results.json"
+            if path.is_file():
+                results = json.loads(path.read_text())
+                nested = isinstance(next(iter(results.values())), dict)
+                found[row][seed] = results if nested else {"test": results}
+    return found
+
+
+def read_utterances(folder, test):
+    """Word errors, words and speaker of each utterance of a test, by id."""
+    stem = test.replace(", ", "_").replace(" ", "_")
+    path = folder / f"utterances_{stem}.csv"
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["ID"]: row for row in csv.DictReader(file)}
+
+
+def compare(output, row, reference, seeds, test):
+    """Difference of word error rates in points, with its interval over speakers.
+
+    Errors of an utterance are averaged over the seeds that both have; then whole
+    speakers are drawn, with all their utterances in both rows.
+    """
+    deltas, words, speakers = {}, {}, {}
+    for seed in seeds:
+        first = read_utterances(output / row / str(seed), test)
+        second = read_utterances(output / reference / str(seed), test)
+        if not first or first.keys() != second.keys():
+            return None
+        for name, cells in first.items():
+            delta = int(cells["word_errors"]) - int(second[name]["word_errors"])
+            deltas[name] = deltas.get(name, 0) + delta / len(seeds)
+            words[name] = int(cells["words"])
+            speakers[name] = cells["spk_id"]
+    names = sorted(deltas)
+    rates = [100 * deltas[name] / words[name] for name in names]
+    clusters = [speakers[name] for name in names]
+    weights = [words[name] for name in names]
+    return interval(rates, clusters, weights, label=f"{row} {reference} {test}")
+
+
+def minutes(output, row, seeds):
+    """CPU minutes of a row's runs, all starts counted."""
+    costs = [output / row / f"{seed}.json" for seed in seeds]
+    return [sum(json.loads(path.read_text())) for path in costs if path.exists()]
+
+
+def spread(values, form="{:.1f}"):
+    """Mean, and lowest to highest."""
+    shown = [
+        form.format(value) for value in (np.mean(values), min(values), max(values))
+    ]
+    return shown[0] if len(values) == 1 else f"{shown[0]} ({shown[1]} to {shown[2]})"
+
+
+def make_table(output, rows, seeds, reference):
+    """Write a row for each row and each of its tests."""
+    found = read_runs(output, rows, seeds)
+    tests = [
+        run for row in found.values() for results in row.values() for run in results
+    ]
+    results = [
+        values
+        for row in found.values()
+        for run in row.values()
+        for test, values in run.items()
+        if test != "training"
+    ]
+    metrics = [name for name in LABELS if any(name in values for values in results)]
+    lines = [
+        f"| row | seeds | CPU min | test | {' | '.join(metrics)} | WER - {reference} |",
+        "|---" * (5 + len(metrics)) + "|",
+    ]
+    for test in dict.fromkeys(name for name in tests if name != "training"):
+        for row, runs in found.items():
+            have = {seed: run[test] for seed, run in runs.items() if test in run}
+            if not have:
+                continue
+            cost = minutes(output, row, have)
+            cells = [row, str(len(have)), spread(cost) if cost else "-", test]
+            for metric in metrics:
+                values = [run[metric] for run in have.values() if metric in run]
+                cells.append(spread(values) if values else "-")
+            both = [seed for seed in have if test in found[reference].get(seed, {})]
+            gap = None
+            if row != reference and both:
+                gap = compare(output, row, reference, both, test)
+            cells.append(
+                f"{gap.mean:+.1f} [{gap.low:+.1f}, {gap.high:+.1f}]" if gap else "-"
+            )
+            lines.append(f"| {' | '.join(cells)} |")
+    lines += [
+        "",
+        "Percent: mean (lowest to highest) over seeds. Difference in points, with its "
+        "95 % interval from drawing speakers; errors averaged over seeds first.",
+    ]
+    return "\n".join(lines)
+
+
+def main():
+    """Train what is missing, write the table; return an error or None."""
+    options = parse_arguments()
+    output = options.output_folder.resolve()
+    failed = []
+    for seed in options.seeds if not options.table_only else ():
+        for row, command in options.rows.items():
+            folder = output / row / str(seed)
+            if (folder / "results.json").is_file():
+                continue
+            print(f"{row}, seed {seed} ...", flush=True)
+            if not train(command, folder, seed):
+                failed.append(f"{row}, seed {seed}")
+    table = make_table(output, options.rows, options.seeds, options.reference)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "seeds.md").write_text(table + "\n", encoding="utf-8")
+    print(table)
+    return f"not finished: {'; '.join(failed)}" if failed else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

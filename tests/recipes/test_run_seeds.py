@@ -1,0 +1,118 @@
+"""Rows of several seeds: what is run, what is kept, and what the table says."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A recipe as far as run_seeds knows: an output folder with results of a seed.
+RECIPE = """
+import argparse, json, pathlib
+parser = argparse.ArgumentParser()
+parser.add_argument("--worse", type=int, default=0)
+parser.add_argument("--seed", type=int)
+parser.add_argument("--output_folder", type=pathlib.Path)
+parser.add_argument("--noprogressbar", action="store_true")
+options = parser.parse_args()
+options.output_folder.mkdir(parents=True, exist_ok=True)
+print("seed", options.seed)
+if pathlib.Path("broken").exists() and options.seed == 2:
+    raise SystemExit("out of memory")
+errors = [options.worse + (options.seed + item) % 2 for item in range(4)]
+lines = ["ID,spk_id,word_errors,words,char_errors,chars"]
+lines += [f"u{i},s{i // 2},{e},5,{e},20" for i, e in enumerate(errors)]
+(options.output_folder / "utterances_test.csv").write_text("\\n".join(lines) + "\\n")
+wer = 100 * sum(errors) / 20 + options.seed
+results = {"training": {}, "test": {"WER": wer, "CER": wer / 2}}
+(options.output_folder / "results.json").write_text(json.dumps(results))
+"""
+
+
+@pytest.fixture
+def run_seeds(tmp_path):
+    """Run the script on rows of the small recipe."""
+    (tmp_path / "train.py").write_text(RECIPE)
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, str(ROOT / "recipes/run_seeds.py"), *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+
+    return run
+
+
+ROWS = ["good=train.py", "bad=train.py --worse 1", "--seeds", "1", "2", "4"]
+
+
+def test_table(run_seeds, tmp_path):
+    done = run_seeds(*ROWS)
+    assert done.returncode == 0, done.stderr
+    table = (tmp_path / "results/seeds/seeds.md").read_text()
+    good, bad = (
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in table.splitlines()[2:4]
+    )
+    # Ten errors of a hundred words, and the seed; one error more in five words.
+    assert good[0:2] == ["good", "3"]
+    assert good[4] == "12.3 (11.0 to 14.0)"
+    assert good[-1] == "-"
+    assert bad[4] == "32.3 (31.0 to 34.0)"
+    assert bad[-1] == "+20.0 [+20.0, +20.0]"
+
+
+def test_goes_on_and_keeps_logs(run_seeds, tmp_path):
+    (tmp_path / "broken").touch()
+    stopped = run_seeds(*ROWS)
+    assert stopped.returncode == 1
+    assert "not finished: good, seed 2; bad, seed 2" in stopped.stderr
+    assert "out of memory" in stopped.stdout
+    table = (tmp_path / "results/seeds/seeds.md").read_text()
+    assert "| good | 2 |" in table
+    folder = tmp_path / "results/seeds/good"
+    kept = (folder / "1/results.json").stat().st_mtime_ns
+    (tmp_path / "broken").unlink()
+    done = run_seeds(*ROWS)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "1/results.json").stat().st_mtime_ns == kept
+    log = (folder / "2.txt").read_text()
+    assert log.count("seed 2\n") == 2
+    assert "out of memory" in log
+    assert len(json.loads((folder / "2.json").read_text())) == 2
+    assert len(json.loads((folder / "1.json").read_text())) == 1
+
+
+def test_rows_that_are_none(run_seeds):
+    for wrong, said in (
+        (["tokens"], "give NAME=COMMAND"),
+        (["a=train.py", "--reference", "b"], "rows: a"),
+    ):
+        done = run_seeds(*wrong)
+        assert done.returncode == 2
+        assert said in done.stderr
+
+
+def test_utterances_of_a_run_add_up(samples, tmp_path):
+    """The recogniser's per-utterance errors make its word error rate."""
+    from tests.recipes.running import ROWS as RECIPES
+    from tests.recipes.running import flags_of, run
+
+    row = RECIPES["asr/hparams/an4_fbank"]
+    done = run(row, flags_of(row, samples), tmp_path / "run")
+    assert done.returncode == 0, done.stderr[-3000:]
+    with (tmp_path / "run/utterances_test.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert {line["spk_id"] for line in table} == {"g", "h"}
+    rate = sum(int(line["word_errors"]) for line in table)
+    rate *= 100 / sum(int(line["words"]) for line in table)
+    results = json.loads((tmp_path / "run/results.json").read_text())
+    assert results["test"]["WER"] == pytest.approx(rate)
