@@ -9,7 +9,9 @@
 
 What follows from the same tokens runs side by side, a core each. Every command
 is one that could be typed in its recipe's folder; it is written down with its
-log. Started again, it goes on where it was.
+log. While a step runs, its own progress is printed, with the share of the whole
+that is done and about how long the rest takes. Started again, it goes on where
+it was.
 
 Authors
  * The dac-lobe developers 2026
@@ -18,6 +20,7 @@ Authors
 import argparse
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -29,6 +32,21 @@ from typing import NamedTuple
 
 RECIPES = Path(__file__).resolve().parent
 SEED = 1986
+# Minutes of each step when the README's table was made: their shares of the whole.
+MINUTES = {
+    "codec": 3.2,
+    "tokens": 1.1,
+    "judge": 4.6,
+    "asr": 4.4,
+    "export_asr": 0.1,
+    "export_judge": 0.1,
+    "tts": 7.5,
+    "export_tts": 0.1,
+    "evaluation": 0.9,
+}
+POLL_SECONDS = 2
+EPOCH = re.compile(r"\bepoch: (\d+)")
+COUNT = re.compile(r": (\d+) of (\d+)\s*$", re.MULTILINE)
 
 
 class Step(NamedTuple):
@@ -119,7 +137,62 @@ def make_steps(options):
     return first, lanes, [Step("evaluation", "tts", judge)]
 
 
-def run(step, output, threads, minutes):
+class Progress:
+    """How far each step is, in print."""
+
+    def __init__(self, names):
+        self.total = sum(MINUTES.get(name, 1.0) for name in names)
+        self.done = dict.fromkeys(names, 0.0)
+        self.started = time.perf_counter()
+        self.lock = threading.Lock()
+        self.last = {}
+
+    def share(self):
+        """Share of the whole that is done, from 0 to 1."""
+        done = sum(MINUTES.get(name, 1.0) * part for name, part in self.done.items())
+        return done / self.total
+
+    def tell(self, name, said, part):
+        """Print what a step says, if it is news."""
+        with self.lock:
+            if self.last.get(name) == said:
+                return
+            self.last[name], self.done[name] = said, part
+            share = self.share()
+            line = f"{name}: {said} | {100 * share:.0f} % of all"
+            if 0 < share < 1:
+                spent = (time.perf_counter() - self.started) / 60
+                line += f", about {spent * (1 - share) / share:.1f} min left"
+            print(line, flush=True)
+
+
+def read_progress(log, step):
+    """Read what a step's log says last, and the part of the step that it means."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    counts = COUNT.findall(text)
+    if counts:
+        done, total = map(int, counts[-1])
+        return f"{done} of {total}", done / total
+    epochs, total = EPOCH.findall(text), count_epochs(step)
+    if epochs and total:
+        done = int(epochs[-1])
+        return f"epoch {done} of {total}", min(done / total, 1.0)
+    return None
+
+
+def count_epochs(step):
+    """Epochs of a training: of its command, or of its YAML."""
+    if "--number_of_epochs" in step.command:
+        return int(step.command[step.command.index("--number_of_epochs") + 1])
+    for word in step.command:
+        if word.startswith("hparams/"):
+            text = (RECIPES / step.folder / word).read_text(encoding="utf-8")
+            found = re.search(r"^number_of_epochs: (\d+)", text, re.MULTILINE)
+            return int(found[1]) if found else None
+    return None
+
+
+def run(step, output, threads, minutes, progress):
     """Run a command; keep what it says, and how long it took."""
     log = output / "logs" / f"{step.name}.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -130,27 +203,38 @@ def run(step, output, threads, minutes):
         "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
     }
     started = time.perf_counter()
-    print(f"{step.name} ...", flush=True)
+    progress.tell(step.name, "started", 0.0)
     with log.open("w", encoding="utf-8") as file:
         file.write(f"# in recipes/{step.folder}: {shlex.join(step.command)}\n")
         file.flush()
-        done = subprocess.run(
+        process = subprocess.Popen(
             step.command,
             cwd=RECIPES / step.folder,
             env=variables,
             stdout=file,
             stderr=subprocess.STDOUT,
         )
+        try:
+            while process.poll() is None:
+                try:
+                    process.wait(POLL_SECONDS)
+                except subprocess.TimeoutExpired:
+                    said = read_progress(log, step)
+                    if said:
+                        progress.tell(step.name, *said)
+        finally:
+            process.terminate()  # if we were interrupted; one that ended ignores it
+            process.wait()
     minutes[step.name] = (time.perf_counter() - started) / 60
-    if done.returncode:
+    if process.returncode:
         last = log.read_text(encoding="utf-8").strip().splitlines()[-1]
         raise StepFailed(
-            f"{step.name} ended with {done.returncode}: {last} (see {log})"
+            f"{step.name} ended with {process.returncode}: {last} (see {log})"
         )
-    print(f"{step.name}: {minutes[step.name]:.1f} min", flush=True)
+    progress.tell(step.name, f"done in {minutes[step.name]:.1f} min", 1.0)
 
 
-def run_lanes(lanes, output, minutes):
+def run_lanes(lanes, output, minutes, progress):
     """Run lanes side by side; the first error stops what has not begun."""
     failed = threading.Event()
 
@@ -159,7 +243,7 @@ def run_lanes(lanes, output, minutes):
             if failed.is_set():
                 return
             try:
-                run(step, output, 1, minutes)
+                run(step, output, 1, minutes, progress)
             except StepFailed:
                 failed.set()
                 raise
@@ -191,12 +275,14 @@ def main():
     output = Path(options.output_folder).resolve()
     first, lanes, last = make_steps(options)
     minutes, started = {}, time.perf_counter()
+    steps = [*first, *(step for lane in lanes for step in lane), *last]
+    progress = Progress([step.name for step in steps])
     try:
         for step in first:
-            run(step, output, options.workers, minutes)
-        run_lanes(lanes, output, minutes)
+            run(step, output, options.workers, minutes, progress)
+        run_lanes(lanes, output, minutes, progress)
         for step in last:
-            run(step, output, options.workers, minutes)
+            run(step, output, options.workers, minutes, progress)
     except StepFailed as error:
         return str(error)
     print(report(output, minutes, (time.perf_counter() - started) / 60))

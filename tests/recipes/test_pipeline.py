@@ -77,7 +77,7 @@ def test_a_failing_step_is_named_with_its_log(pipeline, tmp_path):
     with pytest.raises(
         pipeline.StepFailed, match=r"sums ended with 1: Zero.*sums\.txt"
     ):
-        pipeline.run(step, tmp_path, 1, {})
+        pipeline.run(step, tmp_path, 1, {}, pipeline.Progress(["sums"]))
     assert "print(1 / 0)" in (tmp_path / "logs/sums.txt").read_text().splitlines()[0]
 
 
@@ -90,6 +90,48 @@ def test_a_failing_lane_stops_the_others(pipeline, tmp_path):
             pipeline.Step("never", ".", [sys.executable, "-c", "pass"]),
         ],
     ]
+    progress = pipeline.Progress(["bad", "slow", "never"])
     with pytest.raises(pipeline.StepFailed, match="bad ended with 3"):
-        pipeline.run_lanes(lanes, tmp_path, {})
+        pipeline.run_lanes(lanes, tmp_path, {}, progress)
     assert not (tmp_path / "logs/never.txt").exists()
+
+
+def test_every_step_has_a_share(pipeline, options):
+    names = [step.name for step in all_steps(pipeline.make_steps(options))]
+    assert set(names) == set(pipeline.MINUTES)
+    progress = pipeline.Progress(names)
+    for name in names:
+        assert progress.share() < 1
+        progress.tell(name, "done", 1.0)
+    assert progress.share() == pytest.approx(1.0)
+
+
+def test_progress_of_a_training_and_of_an_extraction(pipeline, options, tmp_path):
+    steps = {step.name: step for step in all_steps(pipeline.make_steps(options))}
+    log = tmp_path / "log.txt"
+    log.write_text("# train.py --number_of_epochs 2\n")
+    assert pipeline.read_progress(log, steps["asr"]) is None
+    log.write_text("INFO - epoch: 1, lr: 3.0e-03 - train loss: 2.5\n")
+    assert pipeline.read_progress(log, steps["asr"]) == ("epoch 1 of 2", 0.5)
+    assert pipeline.read_progress(log, steps["tts"])[0] == "epoch 1 of 12"
+    log.write_text("INFO - shard 0: 1 of 8\nINFO - shard 3: 2 of 8\n")
+    assert pipeline.read_progress(log, steps["tokens"]) == ("2 of 8", 0.25)
+
+
+def test_what_is_printed_while_a_step_runs(pipeline, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(pipeline, "POLL_SECONDS", 0.05)
+    work = (
+        "import time\n"
+        "for done in range(3):\n"
+        "    print(f'shard {done}: {done + 1} of 4', flush=True)\n"
+        "    time.sleep(0.5)\n"
+    )
+    step = pipeline.Step("tokens", ".", [sys.executable, "-c", work])
+    pipeline.run(step, tmp_path, 1, {}, pipeline.Progress(["tokens", "evaluation"]))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "tokens: started | 0 % of all"
+    assert [line.split(" |")[0] for line in lines[1:-1]] == [
+        f"tokens: {done} of 4" for done in (1, 2, 3)
+    ]
+    assert all("min left" in line for line in lines[1:])
+    assert lines[-1].startswith("tokens: done in 0.0 min | 55 % of all")
