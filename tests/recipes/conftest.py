@@ -50,24 +50,25 @@ def make_an4(folder: Path, words: tuple[str, ...] = WORDS) -> None:
         write_manifest(folder / f"{split}.csv", rows)
 
 
-def make_librispeech(folder: Path) -> None:
-    """Two recordings in every official split."""
+def make_librispeech(folder: Path, items: int = 2) -> None:
+    """Every official split, with a chapter of some recordings."""
     for number, split in enumerate(
         ["train-clean-100", "train-clean-360", "train-other-500"]
         + ["dev-clean", "dev-other", "test-clean", "test-other"]
     ):
         chapter = folder / split / str(10 + number) / "1"
-        names = [f"{10 + number}-1-{line:04d}" for line in range(2)]
-        for name, text in zip(names, WORDS, strict=False):
-            speak(chapter / f"{name}.flac", text)
+        names = [f"{10 + number}-1-{line:04d}" for line in range(items)]
         lines = [f"{name} {text}" for name, text in zip(names, WORDS, strict=False)]
+        for line in lines:
+            name, _, text = line.partition(" ")
+            speak(chapter / f"{name}.flac", text)
         (chapter / f"{10 + number}-1.trans.txt").write_text("\n".join(lines) + "\n")
 
 
-def make_ljspeech(folder: Path) -> None:
-    """Ten sentences."""
+def make_ljspeech(folder: Path, items: int = 10) -> None:
+    """Some sentences of the first book."""
     lines = []
-    for number in range(10):
+    for number in range(items):
         text = f"{WORDS[number % len(WORDS)].capitalize()}, he said."
         speak(folder / "wavs" / f"LJ001-{number:04d}.wav", text, 22050)
         lines.append(f"LJ001-{number:04d}|{text}|{text}")
@@ -84,6 +85,17 @@ def samples(tmp_path_factory) -> Path:
         ("ljspeech", make_ljspeech),
     ):
         make(folder / name)
+        extract(_by_stem(folder / name), folder / f"{name}_store")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def miniatures(tmp_path_factory) -> Path:
+    """LibriSpeech and LJSpeech in their real layouts, some forty items each."""
+    folder = tmp_path_factory.mktemp("miniatures")
+    make_librispeech(folder / "librispeech", items=6)  # in each of seven splits
+    make_ljspeech(folder / "ljspeech", items=40)
+    for name in ("librispeech", "ljspeech"):
         extract(_by_stem(folder / name), folder / f"{name}_store")
     return folder
 
