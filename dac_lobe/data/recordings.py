@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dac_lobe.data.manifest import read_duration, read_manifest, write_manifest
 
@@ -25,6 +26,7 @@ def prepare_recordings(
     valid_share: float = 0.04,
     min_valid_seconds: float = 2.0,
     skip_prep: bool = False,
+    more_folders: Sequence[str | Path] = (),
 ) -> dict[str, Path]:
     """Write train.csv and valid.csv of a folder of recordings.
 
@@ -46,6 +48,9 @@ def prepare_recordings(
         Shorter recordings of those speakers are left out of validation.
     skip_prep : bool
         Do nothing.
+    more_folders : sequence of str or Path
+        Further recordings, split in the same way; the manifests name them by their
+        full paths.
 
     Returns
     -------
@@ -61,7 +66,34 @@ def prepare_recordings(
     """
     if skip_prep:
         return {}
-    folder = Path(data_folder)
+    train, valid, held = _split(Path(data_folder), valid_share, min_valid_seconds)
+    for folder in map(Path, more_folders):
+        more = _split(folder, valid_share, min_valid_seconds)
+        for row in [*more.train, *more.valid]:
+            row["wav"] = str(row["wav"]).replace("$data_root", str(folder.resolve()))
+            row["ID"] = f"{folder.name}/{row['ID']}"
+        train, valid = train + more.train, valid + more.valid
+        held += more.held
+    logger.info(
+        "%d recordings to train on, %d of %d held-out speakers to validate on",
+        len(train), len(valid), held,
+    )  # fmt: skip
+    return {
+        "train": write_manifest(Path(save_folder) / "train.csv", train),
+        "valid": write_manifest(Path(save_folder) / "valid.csv", valid),
+    }
+
+
+class _Split(NamedTuple):
+    """Rows of one folder, and how many speakers were held out."""
+
+    train: list[dict[str, Any]]
+    valid: list[dict[str, Any]]
+    held: int
+
+
+def _split(folder: Path, valid_share: float, min_valid_seconds: float) -> _Split:
+    """Split the recordings of one folder by speaker."""
     if not folder.is_dir():
         raise FileNotFoundError(
             f"no folder {folder}. Give --data_folder the recordings, with or "
@@ -83,14 +115,7 @@ def prepare_recordings(
     long = [row for row in valid if row["duration"] >= min_valid_seconds] or valid
     chosen = {id(row) for row in valid}
     train = [row for row in rows if id(row) not in chosen]
-    logger.info(
-        "%d recordings to train on, %d of %d held-out speakers to validate on",
-        len(train), len(long), len(held),
-    )  # fmt: skip
-    return {
-        "train": write_manifest(Path(save_folder) / "train.csv", train),
-        "valid": write_manifest(Path(save_folder) / "valid.csv", long),
-    }
+    return _Split(train, long, len(held))
 
 
 def _listed(folder: Path, listing: Path) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from dac_lobe.network.pickling import picklable
 __all__ = ["Discriminator", "MultiBandSTFT", "Period"]
 
 BANDS = ((0.0, 0.1), (0.1, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0))
+PERIOD_CHANNELS = (32, 128, 512, 1024, 1024)
 SLOPE = 0.1
 
 
@@ -51,6 +52,8 @@ class Period(nn.Module):
     ---------
     period : int
         Samples per row.
+    channels : sequence of int
+        Of the layers; the paper's by default.
 
     Example
     -------
@@ -59,16 +62,16 @@ class Period(nn.Module):
     (6, 1)
     """
 
-    def __init__(self, period: int):
+    def __init__(self, period: int, channels: Sequence[int] = PERIOD_CHANNELS):
         super().__init__()
         self.period = period
-        channels = (1, 32, 128, 512, 1024, 1024)
-        strides = ((3, 1),) * 4 + ((1, 1),)
+        widths = (1, *channels)
+        strides = ((3, 1),) * (len(channels) - 1) + ((1, 1),)
         self.convs = nn.ModuleList(
             _conv(i, o, (5, 1), stride, padding=(2, 0))
-            for i, o, stride in zip(channels, channels[1:], strides, strict=False)
+            for i, o, stride in zip(widths, widths[1:], strides, strict=False)
         )
-        self.conv_post = _conv(1024, 1, (3, 1), padding=(1, 0), activate=False)
+        self.conv_post = _conv(widths[-1], 1, (3, 1), padding=(1, 0), activate=False)
 
     def forward(self, wav: torch.Tensor) -> list[torch.Tensor]:
         """Return all feature maps of ``wav`` [B, 1, T]; the last holds the scores."""
@@ -96,6 +99,8 @@ class MultiBandSTFT(nn.Module):
         Kept for upstream's signature; bands are relative to it.
     bands : sequence of (float, float)
         Band edges as shares of the spectrum.
+    channels : int
+        Of every layer; the paper's by default.
 
     Example
     -------
@@ -110,6 +115,7 @@ class MultiBandSTFT(nn.Module):
         hop_factor: float = 0.25,
         sample_rate: int = 44100,
         bands: Sequence[tuple[float, float]] = BANDS,
+        channels: int = 32,
     ):
         super().__init__()
         self.window_length = window_length
@@ -120,16 +126,16 @@ class MultiBandSTFT(nn.Module):
         self.band_convs = nn.ModuleList(
             nn.ModuleList(
                 [
-                    _conv(2, 32, (3, 9), (1, 1), padding=(1, 4)),
-                    _conv(32, 32, (3, 9), (1, 2), padding=(1, 4)),
-                    _conv(32, 32, (3, 9), (1, 2), padding=(1, 4)),
-                    _conv(32, 32, (3, 9), (1, 2), padding=(1, 4)),
-                    _conv(32, 32, (3, 3), (1, 1), padding=(1, 1)),
+                    _conv(2, channels, (3, 9), (1, 1), padding=(1, 4)),
+                    _conv(channels, channels, (3, 9), (1, 2), padding=(1, 4)),
+                    _conv(channels, channels, (3, 9), (1, 2), padding=(1, 4)),
+                    _conv(channels, channels, (3, 9), (1, 2), padding=(1, 4)),
+                    _conv(channels, channels, (3, 3), (1, 1), padding=(1, 1)),
                 ]
             )
             for _ in self.bands
         )
-        self.conv_post = _conv(32, 1, (3, 3), (1, 1), padding=(1, 1), activate=False)
+        self.conv_post = _conv(channels, 1, (3, 3), padding=(1, 1), activate=False)
 
     def spectrogram(self, wav: torch.Tensor) -> torch.Tensor:
         """Complex spectrogram of [B, 1, T] as [B, 2, frames, bins], frames = T / hop.
@@ -182,6 +188,8 @@ class Discriminator(nn.Module):
         In Hz.
     bands : sequence of (float, float)
         Bands of the latter.
+    period_channels, stft_channels : sequence of int, int
+        Their widths; the paper's by default.
 
     Example
     -------
@@ -197,6 +205,8 @@ class Discriminator(nn.Module):
         fft_sizes: Sequence[int] = (2048, 1024, 512),
         sample_rate: int = 44100,
         bands: Sequence[tuple[float, float]] = BANDS,
+        period_channels: Sequence[int] = PERIOD_CHANNELS,
+        stft_channels: int = 32,
     ):
         super().__init__()
         if rates:
@@ -206,9 +216,14 @@ class Discriminator(nn.Module):
             )
         self.discriminators = nn.ModuleList(
             [
-                *(Period(period) for period in periods),
+                *(Period(period, period_channels) for period in periods),
                 *(
-                    MultiBandSTFT(size, sample_rate=sample_rate, bands=bands)
+                    MultiBandSTFT(
+                        size,
+                        sample_rate=sample_rate,
+                        bands=bands,
+                        channels=stft_channels,
+                    )
                     for size in fft_sizes
                 ),
             ]

@@ -106,6 +106,18 @@ class CodecBrain(sb.Brain):
             and self.optimizer_step >= self.hparams.adversarial_start
         )
 
+    @property
+    def judged(self):
+        """Whether the codec hears of the discriminators, which have a head start."""
+        lead = self.hparams.adversarial_start + self.hparams.discriminator_lead
+        return self.adversarial and self.optimizer_step >= lead
+
+    def judge(self, module, wav):
+        """Feature maps of the discriminators, in full precision."""
+        with self.mixed_precision():
+            maps = module(wav)
+        return [[feature_map.float() for feature_map in stack] for stack in maps]
+
     def init_optimizers(self):
         """Make both optimizers and their schedules, and have them checkpointed."""
         codec = self.codec
@@ -195,23 +207,26 @@ class CodecBrain(sb.Brain):
             self.hparams.skeleton_weights if self.in_skeleton else self.hparams.weights
         )
         losses = self.compute_objectives(predictions, batch, sb.Stage.TRAIN)
-        if self.adversarial:
-            wav = batch.sig.data.to(self.device)[:, None]
-            judge = unwrap(self.modules.discriminator)
-            judge.requires_grad_(False)
-            fake = judge(predictions.audio.float())
+        if self.judged:
+            heard = slice(self.hparams.adversarial_items)
+            wav = batch.sig.data.to(self.device)[heard, None]
+            discriminator = unwrap(self.modules.discriminator)
+            discriminator.requires_grad_(False)
+            fake = self.judge(discriminator, predictions.audio[heard].float())
             with torch.no_grad():
-                real = judge(wav)
-            judge.requires_grad_(True)
+                real = self.judge(discriminator, wav)
+            discriminator.requires_grad_(True)
             adversarial, matching = GANLoss().generator(fake, real)
             losses["adversarial"], losses["feature_matching"] = adversarial, matching
         return sum(weights[name] * value for name, value in losses.items()), losses
 
     def step_discriminator(self, audio, batch, should_step):
         """Train the discriminators on the detached reconstruction."""
-        wav = batch.sig.data.to(self.device)[:, None]
+        heard = slice(self.hparams.adversarial_items)
+        wav = batch.sig.data.to(self.device)[heard, None]
         # One forward for both halves: two would break DDP's buffers.
-        maps = self.modules.discriminator(torch.cat([audio.detach(), wav]))
+        both = torch.cat([audio[heard].detach(), wav])
+        maps = self.judge(self.modules.discriminator, both)
         fake = [[m.chunk(2)[0] for m in stack] for stack in maps]
         real = [[m.chunk(2)[1] for m in stack] for stack in maps]
         loss = GANLoss().discriminator(fake, real)

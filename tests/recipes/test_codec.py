@@ -23,7 +23,10 @@ FULL = [name for name in YAMLS if name.startswith("dac_")]
 LIGHT = [name for name in YAMLS if name not in FULL]
 
 # What a person has to say beside where the data are.
-REQUIRED = {"small_16khz_continued": {"source": "16khz-small"}}
+REQUIRED = {
+    "small_16khz_adversarial": {"source": "16khz-small"},
+    "small_16khz_continued": {"source": "16khz-small"},
+}
 
 # Kills the process in the middle of the step that is named, as a scheduler would.
 KILLER = """
