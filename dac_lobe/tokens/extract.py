@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from dac_lobe.dac import DAC
 from dac_lobe.data.manifest import read_manifest
-from dac_lobe.tokens.codebooks import save_codebooks
+from dac_lobe.tokens.codebooks import CODEBOOKS_FILE, save_codebooks
 from dac_lobe.tokens.meta import META_FILE, StoreMeta
 from dac_lobe.tokens.shards import (
     ShardSpec,
@@ -230,12 +230,21 @@ def _begin(store: Path, meta: StoreMeta, codec: DAC) -> None:
                 "Choose another folder, or remove this one."
             )
         return
-    if store.exists() and (not store.is_dir() or any(store.iterdir())):
+    # Another rank may be beginning it too: what it has written is the same.
+    if store.exists() and (
+        not store.is_dir() or any(map(_is_foreign, store.iterdir()))
+    ):
         raise ValueError(
             f"{store} exists and is no token store. Choose a new or empty folder."
         )
     save_codebooks(codec, store)
     meta.save(store)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Tell what is in a folder from the beginnings of a store, and what follows them."""
+    begun = path.name.lstrip(".").startswith((CODEBOOKS_FILE, META_FILE))
+    return not begun and not (path.parent / META_FILE).exists()
 
 
 def _share(engine: str, shards: list[ShardSpec]) -> list[ShardSpec]:

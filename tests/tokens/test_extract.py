@@ -186,3 +186,15 @@ def test_a_changed_manifest_is_refused(corpus, tiny_model, tmp_path):
     extract(write_manifest(tmp_path / "a.csv", rows[:3]), tmp_path / "s", tiny_model)
     with pytest.raises(ValueError, match=r"num_items.*differ"):
         extract(write_manifest(tmp_path / "a.csv", rows), tmp_path / "s", tiny_model)
+
+
+def test_a_store_that_another_rank_is_beginning_is_no_foreign_folder(
+    corpus, tiny_dac, tmp_path, run, store_folder, contents
+):
+    from dac_lobe.tokens.codebooks import save_codebooks
+
+    folder = tmp_path / "s"
+    folder.mkdir()
+    save_codebooks(tiny_dac, folder)  # and not yet what says of what they are
+    run(corpus, folder)
+    assert contents(folder) == contents(store_folder)
