@@ -97,7 +97,7 @@ print((output / "codec" / "train_log.txt").read_text())
 # %% [markdown]
 # ## Listen
 #
-# A speaker of the corpus, and a sentence as no synthetic speaker says it:
+# A speaker of the corpus, and a sentence by a synthesiser of another kind:
 
 # %% tags=["slow"]
 codec = DAC.from_pretrained(output / "codec" / "codec.safetensors")
@@ -119,9 +119,9 @@ for clip in (
 # %% [markdown]
 # ## Judge
 #
-# The same measure on two sets: digits of the two test speakers, and the demo's six clips. A codec
-# that is good on the first and poor on the second has learned its corpus, not speech. The bundled
-# model has never heard either.
+# The same measure on two sets: digits of two speakers of the corpus, which this codec has been
+# trained on, and the demo's six clips. A codec that is good on the first and poor on the second
+# has learned its corpus, not speech. The bundled model has never heard either.
 
 # %% tags=["slow"]
 sets = {"digits": output / "judged", "demo": Path("../demo/clips")}
