@@ -133,4 +133,5 @@ print("failed scores:", f"{results.failed_share:.0%}", results.commonest_failure
 # %% [markdown]
 # `output/benchmark_your_codec/report.html` holds all of it in one file that opens offline: curves,
 # differences, spectrograms, and players for every recording at every rate. Listen before you
-# trust a table. The [evaluation's page](../docs/evaluation.md) has every definition.
+# trust a table. The [evaluation's page](../docs/evaluation.md) has every definition. Next:
+# [train a small codec](4_train_a_small_codec.py).
