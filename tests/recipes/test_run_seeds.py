@@ -116,3 +116,4 @@ def test_utterances_of_a_run_add_up(samples, tmp_path):
     rate *= 100 / sum(int(line["words"]) for line in table)
     results = json.loads((tmp_path / "run/results.json").read_text())
     assert results["test"]["WER"] == pytest.approx(rate)
+    assert "beam WER" in results["test"]  # beside it, by the n-gram

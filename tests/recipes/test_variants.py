@@ -16,6 +16,7 @@ from dac_lobe.data import read_manifest
 from dac_lobe.data.variants import variant_id, write_variants
 from dac_lobe.nnet.training import add_tokens, read_datasets
 from dac_lobe.tokens import TokenStore, extract
+from tests.recipes.running import ROWS, flags_of, run
 
 
 @pytest.fixture
@@ -120,3 +121,18 @@ def test_wrong_arguments(make, tmp_path, change):
     path = make("copies", variants=1)
     with pytest.raises(ValueError, match="looks like a variant"):
         write_variants(path, tmp_path / "again", change, 1, 16000)
+
+
+@pytest.mark.slow
+def test_extracted_and_trained_on(samples, tmp_path):
+    """By the two recipes, as the README has it."""
+    rows = ROWS["tokens/hparams/an4"], ROWS["asr/hparams/an4_tiny"]
+    flags = [flags_of(row, samples) for row in rows]
+    done = run(rows[0], [*flags[0], "--variants=2"], tmp_path / "tokens")
+    assert done.returncode == 0, done.stderr[-3000:]
+    store = TokenStore(tmp_path / "tokens/store")
+    assert len(store) == 12 * 3 + 6 + 6  # of the training items alone
+    train = [flag for flag in flags[1] if "--token_folder" not in flag]
+    train += [f"--token_folder={store.path}", "--variants=2"]
+    done = run(rows[1], train, tmp_path / "asr")
+    assert done.returncode == 0, done.stderr[-3000:]
