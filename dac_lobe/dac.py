@@ -287,7 +287,7 @@ class DAC(Autoencoder):
 
     def decode_file(
         self,
-        source: Packed | str | os.PathLike[str] | BinaryIO,
+        source: Packed | str | os.PathLike[str] | BinaryIO | bytes,
         output: str | os.PathLike[str],
         *,
         num_codebooks: int | None = None,

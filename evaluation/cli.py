@@ -16,6 +16,8 @@ from typing import Annotated, Any
 
 import typer
 
+from evaluation.errors import ArgumentError
+
 __all__ = [
     "compare",
     "evaluate",
@@ -30,8 +32,14 @@ INTERRUPTED = 130
 # releases, so there is no one place to import the class from.
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-comparison = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+_HELP = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP
+)
+comparison = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP
+)
+OURS = ("dac_lobe", "evaluation")
 
 
 def _list(text: str) -> list[str]:
@@ -84,7 +92,10 @@ def evaluate(
         ),
     ] = "",
     metrics: Annotated[
-        str | None, typer.Option(help="Like pesq_wb,stoi; ten by default.")
+        str | None,
+        typer.Option(
+            help="Like pesq_wb,stoi; or sets: standard (the default), perception."
+        ),
     ] = None,
     domain: Annotated[
         str, typer.Option(help="speech, music or auto, where no manifest tells.")
@@ -109,6 +120,9 @@ def evaluate(
     max_failures: Annotated[
         float, typer.Option(help="Share of failed scores above which to exit with 3.")
     ] = 0.05,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.")
+    ] = False,
     selftest: Annotated[
         bool,
         typer.Option(
@@ -122,6 +136,11 @@ def evaluate(
     A run that is stopped goes on where it was when it is started again.
     `dac-lobe-evaluate compare A B` compares two outputs.
     """
+    if version:
+        from dac_lobe import __version__
+
+        print(__version__)
+        return 0
     if selftest:
         return _selftest(audio)
     if audio is None:
@@ -296,6 +315,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, PoolError) as error:
         print(
             f"{name}: {' '.join(str(error).split())}{_advice(error)}", file=sys.stderr
+        )
+        return 2 if isinstance(error, ArgumentError) else 1
+    except ModuleNotFoundError as error:
+        if error.name in OURS:
+            raise
+        print(
+            f"{name}: the package {error.name} is not installed. Install "
+            "dac-lobe[evaluation].",
+            file=sys.stderr,
         )
         return 1
     if code == INTERRUPTED:  # typer's own answer to Ctrl-C, too

@@ -1,4 +1,4 @@
-"""Why a score does not exist.
+"""Why an evaluation does not start, or a score does not exist.
 
 Authors
  * The dac-lobe developers 2026
@@ -6,7 +6,11 @@ Authors
 
 from __future__ import annotations
 
-__all__ = ["MetricError", "MissingPackage"]
+__all__ = ["ArgumentError", "MetricError", "MissingPackage"]
+
+
+class ArgumentError(ValueError):
+    """What was asked for does not exist; nothing has been computed."""
 
 
 class MetricError(ValueError):

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
+from evaluation.errors import ArgumentError
 from evaluation.metrics import Metric, choose
 from evaluation.recordings.clips import Clip, find_clips
 from evaluation.results import tables
@@ -104,15 +105,18 @@ def evaluate(
         raise ValueError(f"workers={workers}; 0 or more are needed.")
     if sample_rate is not None and sample_rate < 1000:
         raise ValueError(f"sample_rate={sample_rate} Hz; 1000 or more are needed.")
-    run = _plan(
-        [*systems, *baselines],
-        codebooks,
-        choose(metrics),
-        find_clips(audio_dir, domain, max_utterances, seed),
-        sample_rate,
-        device,
-    )
-    anchor = _anchor(run, len(systems), bd_anchor)
+    try:
+        run = _plan(
+            [*systems, *baselines],
+            codebooks,
+            choose(metrics),
+            find_clips(audio_dir, domain, max_utterances, seed),
+            sample_rate,
+            device,
+        )
+        anchor = _anchor(run, len(systems), bd_anchor)
+    except ValueError as error:
+        raise ArgumentError(str(error)) from error
     if output is not None:
         output = Path(output)
         output.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,9 @@ Authors
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +20,15 @@ import soundfile
 from dac_lobe.audio.reader import AudioError
 from dac_lobe.disk.atomic import replacing
 
-__all__ = ["AudioWriter", "write_audio"]
+__all__ = ["UNSEALED", "AudioWriter", "sealable", "sealed_digest", "write_audio"]
+
+# What stands in a comment until the digest of the file takes its place.
+UNSEALED = "0" * 64
+_HEAD = 1 << 16  # comments lie before the samples
+_SEAL = re.compile(rb"(?<=dac-lobe decode )[0-9a-f]{64}")
+# Formats with comments; and those that may be changed in place, without checksums.
+_WITH_COMMENT = {"WAV", "WAVEX", "RF64", "AIFF", "FLAC", "OGG", "CAF"}
+_SEALED = {"WAV", "WAVEX", "RF64", "AIFF", "FLAC"}
 
 
 class _Sink:
@@ -69,6 +79,9 @@ class AudioWriter:
     subtype : str, optional
         libsndfile's name of the sample format, like 'PCM_24' or 'FLOAT'; its
         default for the format (16 bits for wav and flac) if None.
+    comment : str, optional
+        A comment to put into the file, where the format has room for one. Where it
+        holds `UNSEALED`, the SHA-256 of the complete file goes.
 
     Raises
     ------
@@ -95,11 +108,11 @@ class AudioWriter:
         sample_rate: int,
         channels: int,
         subtype: str | None = None,
+        comment: str | None = None,
     ):
         self.path = Path(path)
         self.channels = channels
-        kind = self.path.suffix[1:].upper()
-        kind = {"AIF": "AIFF", "OPUS": "OGG"}.get(kind, kind)
+        kind = _kind(self.path)
         if kind not in soundfile.available_formats() or kind == "RAW":
             raise AudioError(
                 f"{self.path} does not end like an audio file. Choose .wav or .flac."
@@ -124,7 +137,11 @@ class AudioWriter:
                     f"{kind} cannot hold {channels} channels at {sample_rate} Hz "
                     f"({error.error_string}) Choose .wav."
                 ) from error
-            # On leaving: the last samples, then the verdict, then the new name.
+            if comment is not None and kind in _WITH_COMMENT:
+                self._sound.comment = comment
+            # On leaving: the last samples, the verdict, the seal, then the new name.
+            if kind in _SEALED:
+                self._closing.push(self._seal)
             self._closing.callback(self._check)
             self._closing.callback(self._sound.close)
             undo.pop_all()
@@ -133,6 +150,18 @@ class AudioWriter:
         """Append samples of shape [C, n]."""
         self._sound.write(np.asarray(block, dtype=np.float32).T)
         self._check()
+
+    def _seal(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Put the digest of the complete file where its comment has room for it."""
+        if kind is not None:
+            return
+        file = self._sink.file
+        digest = sealed_digest(file)
+        file.seek(0)
+        place = file.read(_HEAD).find(UNSEALED.encode())
+        if place >= 0:
+            file.seek(place)
+            file.write(digest.encode())
 
     def _check(self) -> None:
         if self._sink.error is not None:
@@ -143,6 +172,37 @@ class AudioWriter:
 
     def __exit__(self, *exception: Any) -> None:
         self._closing.__exit__(*exception)
+
+
+def sealable(path: Path) -> bool:
+    """Say whether files of this name are sealed with their digest."""
+    return _kind(path) in _SEALED
+
+
+def _kind(path: Path) -> str:
+    """Name the format that a suffix means, as libsndfile does."""
+    kind = path.suffix[1:].upper()
+    return {"AIF": "AIFF", "OPUS": "OGG"}.get(kind, kind)
+
+
+def sealed_digest(file: BinaryIO) -> str:
+    """Hash a file as it was before it was sealed: 64 hexadecimal digits.
+
+    Arguments
+    ---------
+    file : binary file
+        Open for reading.
+
+    Returns
+    -------
+    str
+    """
+    file.seek(0)
+    head = _SEAL.sub(UNSEALED.encode(), file.read(_HEAD))
+    digest = hashlib.sha256(head)
+    while block := file.read(1 << 18):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def write_audio(

@@ -30,6 +30,7 @@ app = typer.Typer(
     name="dac-lobe",
     help="The Descript Audio Codec: audio files to codes and back.",
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -116,7 +116,7 @@ def decode(
     Folders keep their tree. What is decoded already is skipped; any other file in
     the place of an output is left alone, unless --overwrite decodes all anew.
     """
-    from dac_lobe.cli.pipes import output_file, source_of
+    from dac_lobe.cli.pipes import PIPE, output_file, source_of
     from dac_lobe.cli.progress import Report
     from dac_lobe.cli.tasks import Task, run
     from dac_lobe.disk.suffixes import PACKED_SUFFIXES
@@ -128,7 +128,8 @@ def decode(
         inputs, output, PACKED_SUFFIXES, suffix, stdin=stdin, stdout=stdout
     )
     from dac_lobe.files import decode_file
-    from dac_lobe.files.done import check_replaceable, is_decoded
+    from dac_lobe.files.done import is_decoded
+    from dac_lobe.files.record import record_of
 
     codecs = _Codecs(check_device(device), cache_dir)
     if model is not None:
@@ -138,13 +139,18 @@ def decode(
     with Report(len(tasks), "decoded", quiet) as report:
 
         def work(task: Task) -> bool:
-            whole = not start and duration is None
-            if not overwrite:
-                rate = {"sample_rate": sample_rate}
-                if whole and is_decoded(task.source, task.output, **rate):
+            if PIPE not in (task.source, task.output):
+                record = record_of(
+                    task.source,
+                    num_codebooks=codebooks,
+                    start=start,
+                    duration=duration,
+                    sample_rate=sample_rate,
+                    subtype=subtype,
+                    partial=partial,
+                )
+                if not overwrite and is_decoded(record, task.output):
                     return False
-                what = f"known to be all of {task.source}, decoded after it was made"
-                check_replaceable(task.output, what)
             update = report.file(task.source.name)
             with (
                 source_of(task.source) as source,

@@ -14,6 +14,14 @@ Authors
 
 from __future__ import annotations
 
+try:
+    import transformers as _transformers  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "dac_lobe.encodec needs the package transformers. Install dac-lobe[hf].",
+        name=error.name,
+    ) from error
+
 from dac_lobe.encodec.codec import EnCodec
 from dac_lobe.encodec.network import EnCodecEncoded
 from dac_lobe.encodec.packed import EnCodecPacked

@@ -8,6 +8,7 @@ Authors
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from dac_lobe.container.official import is_legacy
 from dac_lobe.execution.streaming import StreamingDecoder
 from dac_lobe.files.encoding import Output, Progress, check_model
 from dac_lobe.files.official import decode_legacy
+from dac_lobe.files.record import record_of
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.context import decoder_context
 
@@ -177,7 +179,7 @@ def _as_numpy(wav: torch.Tensor) -> np.ndarray:
 
 def decode_file(
     codec: Autoencoder,
-    source: Packed | Output,
+    source: Packed | Output | bytes,
     output: str | os.PathLike[str],
     *,
     num_codebooks: int | None = None,
@@ -229,6 +231,17 @@ def decode_file(
     OSError
         If the output cannot be written.
     """
+    if isinstance(source, bytes):
+        source = io.BytesIO(source)
+    record = record_of(
+        source,
+        num_codebooks=num_codebooks,
+        start=start,
+        duration=duration,
+        sample_rate=sample_rate,
+        subtype=subtype,
+        partial=partial,
+    )
     if not isinstance(source, Packed) and is_legacy(source):
         if start or duration is not None:
             raise ValueError(
@@ -242,6 +255,7 @@ def decode_file(
             num_codebooks=num_codebooks,
             sample_rate=sample_rate,
             subtype=subtype,
+            comment=record.comment(),
             progress=progress,
         )
     opened = (
@@ -256,7 +270,8 @@ def decode_file(
         wanted = excerpt(content, rate, start, duration)
         total = (wanted.stop - wanted.start) / rate
         done = 0
-        with AudioWriter(output, rate, header.channels, subtype) as writer:
+        comment = record.comment()
+        with AudioWriter(output, rate, header.channels, subtype, comment) as writer:
             for wav in decoded_audio(codec, content, wanted, num_codebooks):
                 writer.write(wav)
                 done += wav.shape[1]

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dac_lobe.audio import AudioError, AudioReader
-from dac_lobe.audio.resampling import resampled_length
+from dac_lobe.audio import AudioReader
+from dac_lobe.audio.writer import sealable
 from dac_lobe.container import ContainerError, PackedReader
 from dac_lobe.container.header import MAGIC
-from dac_lobe.container.official import LegacyFile, is_legacy
+from dac_lobe.container.official import is_legacy
 from dac_lobe.files.encoding import describe
+from dac_lobe.files.record import Record, find_record
 from dac_lobe.network.autoencoder import Autoencoder
 
 __all__ = ["check_replaceable", "is_decoded", "is_encoded", "is_packed"]
@@ -75,49 +76,35 @@ def is_encoded(
     return True
 
 
-def is_decoded(source: Path, output: Path, *, sample_rate: int | None = None) -> bool:
-    """Say whether an audio file is there that decoding a packed file would give.
-
-    It must be newer than the packed file, have its rate, channels and length, and
-    not be the very recording that was encoded.
+def is_decoded(record: Record, output: Path) -> bool:
+    """Say whether an audio file is there that decoding would give, unchanged since.
 
     Arguments
     ---------
-    source : Path
-        The packed file.
+    record : Record
+        What decoding would be made of; see `record_of`.
     output : Path
         The audio file, which need not exist.
-    sample_rate : int, optional
-        Rate wanted, in Hz; that of the packed file's source by default.
 
     Returns
     -------
     bool
         Whether there is nothing to do.
+
+    Raises
+    ------
+    ValueError
+        If a file is there that was not decoded by dac-lobe, or was changed since.
     """
-    try:
-        if output.stat().st_mtime_ns < source.stat().st_mtime_ns:
-            return False
-        if is_legacy(source):
-            file = LegacyFile.load(source)
-            samples, given, channels = (
-                file.original_length,
-                file.sample_rate,
-                file.channels,
-            )
-            source_digest = None
-        else:
-            with PackedReader(source) as packed:
-                samples, given = packed.num_samples, packed.header.source_rate
-                channels = packed.header.channels
-                source_digest = packed.header.source_digest
-        rate = sample_rate or given
-        wanted = (rate, channels, resampled_length(samples, given, rate))
-        with AudioReader(output) as audio:
-            found = (audio.sample_rate, audio.channels, audio.num_samples)
-            return wanted == found and audio.digest() != source_digest
-    except (FileNotFoundError, ContainerError, AudioError):
+    found = find_record(output)
+    if found is None:
+        check_replaceable(output, "a file that dac-lobe decoded")
         return False
+    if found.record == record and (found.intact or not sealable(output)):
+        return True
+    if not found.intact:
+        check_replaceable(output, "as dac-lobe left it")
+    return False
 
 
 def is_packed(path: Path) -> bool:
@@ -163,6 +150,6 @@ def check_replaceable(output: Path, what: str) -> None:
     """
     if output.is_file() and output.stat().st_size:
         raise ValueError(
-            f"{output} is there already and is not {what}. Choose another place by "
-            "-o, or replace it by --overwrite."
+            f"{output} is there already and is not {what}. Choose another place with "
+            "-o, or replace it with --overwrite."
         )

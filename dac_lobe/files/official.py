@@ -91,6 +91,7 @@ def decode_legacy(
     num_codebooks: int | None = None,
     sample_rate: int | None = None,
     subtype: str | None = None,
+    comment: str | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Decode a ``.dac`` file of the official package.
@@ -113,6 +114,8 @@ def decode_legacy(
         Rate of the output, in Hz; that of the encoded audio by default.
     subtype : str, optional
         libsndfile's name of the sample format.
+    comment : str, optional
+        A comment to put into the file.
     progress : callable, optional
         Called with the seconds done and the seconds in all.
 
@@ -146,7 +149,7 @@ def decode_legacy(
         rate = sample_rate or file.sample_rate
         wanted = resampled_length(file.original_length, file.sample_rate, rate)
         resampler = Resampler(codec.sample_rate, rate, file.channels)
-        with AudioWriter(output, rate, file.channels, subtype) as writer:
+        with AudioWriter(output, rate, file.channels, subtype, comment) as writer:
             done = 0
             for wav in _replayed(decoded, file.channels):
                 wav = resampler.push(wav * np.float32(gain))[:, : wanted - done]

@@ -20,6 +20,14 @@ Authors
  * The dac-lobe developers 2026
 """
 
+try:
+    import transformers as _transformers  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "dac_lobe.hf needs the package transformers. Install dac-lobe[hf].",
+        name=error.name,
+    ) from error
+
 from dac_lobe.hf.config import DacConfig
 from dac_lobe.hf.feature_extractor import DacFeatureExtractor
 from dac_lobe.hf.model import DacModel

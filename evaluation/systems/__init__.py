@@ -13,6 +13,8 @@ Authors
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
@@ -92,6 +94,8 @@ def make_system(description: str | System, device: str = "cpu") -> System:
 
 
 def _own(description: str, module: str, name: str) -> System:
+    if os.getcwd() not in sys.path:  # where people keep the codec that they try
+        sys.path.insert(0, os.getcwd())
     try:
         system = getattr(import_module(module), name)
     except (ImportError, AttributeError) as error:

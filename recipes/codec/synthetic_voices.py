@@ -22,7 +22,18 @@ import soundfile
 import soxr
 
 SAMPLE_RATE = 16000
-LANGUAGES = ("en-us", "en-gb", "en-gb-scotland", "de", "es-419", "fr-be", "it", "pt", "nl", "pl")
+LANGUAGES = (
+    "en-us",
+    "en-gb",
+    "en-gb-scotland",
+    "de",
+    "es-419",
+    "fr-be",
+    "it",
+    "pt",
+    "nl",
+    "pl",
+)
 # Those of the demo (m2, m3, m7, f2, f3, f4) are left out.
 VARIANTS = ("m1", "m4", "m5", "m6", "m8", "f1", "f5")
 

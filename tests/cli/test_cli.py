@@ -174,12 +174,45 @@ def test_decode_replaces_nothing_that_it_did_not_make(audio, model, tmp_path, ca
     assert "stereo.flac is there already" in one_line(capsys)
     part = [*decode, "-o", str(excerpt), "--duration", "0.05"]
     assert main(part) == 0
-    assert main(part) == 1
-    assert "excerpt.wav is there already" in one_line(capsys)
+    before_excerpt = excerpt.read_bytes()
+    assert main(part) == 0  # done
+    assert excerpt.read_bytes() == before_excerpt
     assert victim.read_bytes() == before
     assert main([*decode, "--format", "flac", "--overwrite"]) == 0
     assert read_audio(victim).shape == (2, 5000)
     assert main([*part, "--start", "0.05", "--overwrite"]) == 0
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("-k", "2"),
+        ("--start", "0.05"),
+        ("--duration", "0.05"),
+        ("--rate", "8000"),
+        ("--subtype", "FLOAT"),
+    ],
+)
+def test_a_changed_option_never_leaves_the_old_decoding(
+    audio, model, tmp_path, capsys, option
+):
+    packed, output = tmp_path / "mono.dac", tmp_path / "mono.wav"
+    encode = ["encode", str(audio / "mono.wav"), "-o", str(packed), "-m", model, "-q"]
+    assert main(encode) == 0
+    decode = ["decode", str(packed), "-o", str(output), "-m", model]
+    assert main(decode) == 0
+    whole = output.read_bytes()
+    assert main([*decode, *option]) == 0
+    assert "1 decoded" in capsys.readouterr().err
+    changed = output.read_bytes()
+    assert changed != whole
+    assert main([*decode, *option]) == 0
+    assert "0 decoded, 1 already there" in capsys.readouterr().err
+    # The loop of somebody who compares bitrates: encode and decode, again and again.
+    assert main([*encode, "-k", "1"]) == 0
+    assert main(decode) == 0
+    assert output.read_bytes() not in (whole, changed)
+    assert main([*decode, "-k", "99"]) == 1
 
 
 def test_encode_replaces_packed_files_only(audio, model, tmp_path, capsys):

@@ -1,0 +1,182 @@
+"""What made a decoded file, written into the file itself.
+
+A decoded file says in its comment which packed file, model and options made it, and a
+seal covers all its bytes. So a second run knows whether it would give the same, other
+options replace what is ours, and what somebody has changed since is left alone. The
+comment travels with the file, and there is nothing to clean up.
+
+    dac-lobe decode <SHA-256 of the file, with zeros in this place> {"source": ...}
+
+Formats whose pages carry checksums (Ogg) cannot be sealed after the fact: their record
+is compared, and they are replaced only when that is asked for.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import soundfile
+
+from dac_lobe.audio.writer import UNSEALED, sealed_digest
+from dac_lobe.container import Header, Packed, PackedReader, PackedWriter
+from dac_lobe.container.official import LegacyFile, is_legacy
+
+__all__ = ["Found", "Record", "find_record", "record_of"]
+
+_COMMENT = re.compile(r"dac-lobe decode ([0-9a-f]{64}) (\{.*\})")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a decoded file is made of.
+
+    Attributes
+    ----------
+    source : str
+        First 32 hex digits of the SHA-256 of the packed file.
+    model : str
+        Fingerprint of the model; empty for files of the official package, which do
+        not say.
+    num_codebooks : int
+        Codebooks that were decoded.
+    start : float
+        Second at which it begins.
+    duration : float or None
+        Seconds that were asked for; None to the end.
+    sample_rate : int
+        In Hz.
+    subtype : str or None
+        Sample format that was asked for; None is the format's default.
+    """
+
+    source: str
+    model: str
+    num_codebooks: int
+    start: float
+    duration: float | None
+    sample_rate: int
+    subtype: str | None
+
+    def comment(self) -> str:
+        """Say so in one line, with a place for the seal."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return f"dac-lobe decode {UNSEALED} {text}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A record that a file holds, and whether the file is as it was written."""
+
+    record: Record
+    intact: bool
+
+
+def record_of(
+    source: Packed | str | os.PathLike[str] | BinaryIO,
+    *,
+    num_codebooks: int | None = None,
+    start: float = 0.0,
+    duration: float | None = None,
+    sample_rate: int | None = None,
+    subtype: str | None = None,
+    partial: bool = False,
+) -> Record:
+    """Say what decoding with these options would be made of; arguments as `decode_file`.
+
+    Raises
+    ------
+    ContainerError
+        If the packed file is damaged or unfinished.
+    ValueError
+        If there are not so many codebooks.
+    """
+    if not isinstance(source, Packed) and is_legacy(source):
+        file = LegacyFile.load(source)
+        model, there, rate = "", int(file.codes.shape[1]), file.sample_rate
+    else:
+        header = _header(source, partial)
+        model, there, rate = (
+            header.fingerprint,
+            header.num_codebooks,
+            header.source_rate,
+        )
+    used = there if num_codebooks is None else num_codebooks
+    if isinstance(used, bool) or not isinstance(used, int) or not 1 <= used <= there:
+        raise ValueError(
+            f"num_codebooks={num_codebooks}, but the file has {there}. "
+            f"Choose 1 to {there}."
+        )
+    return Record(
+        source=_digest(source),
+        model=model,
+        num_codebooks=used,
+        start=float(start),
+        duration=None if duration is None else float(duration),
+        sample_rate=sample_rate or rate,
+        subtype=subtype,
+    )
+
+
+def find_record(path: Path) -> Found | None:
+    """Read the record of a decoded file; None if it has none.
+
+    Arguments
+    ---------
+    path : Path
+        The file, which need not exist.
+
+    Returns
+    -------
+    Found or None
+    """
+    try:
+        with soundfile.SoundFile(path) as sound:
+            match = _COMMENT.search(sound.comment)
+        if match is None:
+            return None
+        record = Record(**json.loads(match.group(2)))
+        with open(path, "rb") as file:
+            return Found(record, match.group(1) == sealed_digest(file))
+    except (OSError, soundfile.LibsndfileError, ValueError, TypeError):
+        return None  # nothing there, no audio, or a comment of another version
+
+
+def _header(
+    source: Packed | str | os.PathLike[str] | BinaryIO, partial: bool
+) -> Header:
+    if isinstance(source, Packed):
+        return source.header
+    with PackedReader(source, partial=partial) as reader:
+        return reader.header
+
+
+def _digest(source: Packed | str | os.PathLike[str] | BinaryIO) -> str:
+    """Hash the packed file; for one in memory, the file that it would be."""
+    if isinstance(source, Packed):
+        file: BinaryIO = io.BytesIO()
+        with PackedWriter(file, source.header) as writer:
+            writer.write(source.codes)
+            writer.finish(source.num_samples)
+        file.seek(0)
+    elif isinstance(source, (str, os.PathLike)):
+        with open(source, "rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()[:32]
+    else:
+        file = source
+    position = file.tell()
+    file.seek(0)
+    digest = hashlib.sha256()
+    while block := file.read(1 << 18):
+        digest.update(block)
+    file.seek(position)
+    return digest.hexdigest()[:32]
