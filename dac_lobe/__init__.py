@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from dac_lobe.weights.fetch import FetchError as FetchError
     from dac_lobe.weights.fetch import download as download
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "DAC": "dac_lobe.dac",

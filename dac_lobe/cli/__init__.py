@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Example
     -------
     >>> main(["--version"])
-    0.1.0
+    0.2.0
     0
     """
     try:
