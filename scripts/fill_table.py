@@ -35,6 +35,8 @@ COLUMNS = (
     ("estoi_mean", "ESTOI ↑", "{:.3f}"),
     ("mel_dac7_mean", "mel distance ↓", "{:.2f}"),
     ("si_sdr_mean", "SI-SDR (dB) ↑", "{:.1f}"),
+    ("distillmos_mean", "DistillMOS ↑", "{:.2f}"),
+    ("dnsmos_p808_mean", "DNSMOS P.808 ↑", "{:.2f}"),
     ("n_ok", "scored", "{}"),
 )
 

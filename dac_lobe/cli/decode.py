@@ -6,9 +6,10 @@ Authors
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -28,6 +29,8 @@ from dac_lobe.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from dac_lobe.cli.progress import Report
+    from dac_lobe.cli.tasks import Task
     from dac_lobe.dac import DAC
 
 __all__ = ["decode"]
@@ -116,9 +119,8 @@ def decode(
     Folders keep their tree. What is decoded already is skipped; any other file in
     the place of an output is left alone, unless --overwrite decodes all anew.
     """
-    from dac_lobe.cli.pipes import PIPE, output_file, source_of
     from dac_lobe.cli.progress import Report
-    from dac_lobe.cli.tasks import Task, run
+    from dac_lobe.cli.tasks import run
     from dac_lobe.disk.suffixes import PACKED_SUFFIXES
 
     if duration == 0:
@@ -127,51 +129,60 @@ def decode(
     tasks = tasks_for(
         inputs, output, PACKED_SUFFIXES, suffix, stdin=stdin, stdout=stdout
     )
-    from dac_lobe.files import decode_file
-    from dac_lobe.files.done import is_decoded
-    from dac_lobe.files.record import record_of
-
     codecs = _Codecs(check_device(device), cache_dir)
     if model is not None:
         codecs[model] = load_codec(model, device, cache_dir)
-
     share_cores(jobs)
+    options: dict[str, Any] = {
+        "num_codebooks": codebooks,
+        "start": start,
+        "duration": duration,
+        "sample_rate": sample_rate,
+        "subtype": subtype,
+        "partial": partial,
+    }
     with Report(len(tasks), "decoded", quiet) as report:
-
-        def work(task: Task) -> bool:
-            if PIPE not in (task.source, task.output):
-                record = record_of(
-                    task.source,
-                    num_codebooks=codebooks,
-                    start=start,
-                    duration=duration,
-                    sample_rate=sample_rate,
-                    subtype=subtype,
-                    partial=partial,
-                )
-                if not overwrite and is_decoded(record, task.output):
-                    return False
-            update = report.file(task.source.name)
-            with (
-                source_of(task.source) as source,
-                output_file(task.output, suffix) as target,
-            ):
-                decode_file(
-                    codecs[model or _named_model(source)],
-                    source,
-                    target,
-                    num_codebooks=codebooks,
-                    start=start,
-                    duration=duration,
-                    sample_rate=sample_rate,
-                    subtype=subtype,
-                    partial=partial,
-                    progress=update,
-                )
-            return True
-
+        work = _Decode(codecs, report, model, suffix, overwrite, options)
         code = report.collect(run(tasks, work, jobs=jobs))
     raise typer.Exit(code)
+
+
+@dataclass(frozen=True)
+class _Decode:
+    """Decodes one file after the other, in any thread.
+
+    Attributes
+    ----------
+    options : dict
+        Of `dac_lobe.files.decode_file`; the others are as on the command line.
+    """
+
+    codecs: _Codecs
+    report: Report
+    model: str | None
+    suffix: str
+    overwrite: bool
+    options: dict[str, Any]
+
+    def __call__(self, task: Task) -> bool:
+        """Decode a file; return whether there was anything to do."""
+        from dac_lobe.cli.pipes import PIPE, output_file, source_of
+        from dac_lobe.files import decode_file
+        from dac_lobe.files.done import is_decoded
+        from dac_lobe.files.record import record_of
+
+        if PIPE not in (task.source, task.output):
+            record = record_of(task.source, **self.options)
+            if not self.overwrite and is_decoded(record, task.output):
+                return False
+        update = self.report.file(task.source.name)
+        with (
+            source_of(task.source) as source,
+            output_file(task.output, self.suffix) as target,
+        ):
+            codec = self.codecs[self.model or _named_model(source)]
+            decode_file(codec, source, target, **self.options, progress=update)
+        return True
 
 
 class _Codecs(dict):

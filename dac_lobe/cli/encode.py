@@ -6,8 +6,9 @@ Authors
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +28,11 @@ from dac_lobe.cli.options import (
     share_cores,
     tasks_for,
 )
+
+if TYPE_CHECKING:
+    from dac_lobe.cli.progress import Report
+    from dac_lobe.cli.tasks import Task
+    from dac_lobe.dac import DAC
 
 __all__ = ["encode"]
 
@@ -86,9 +92,24 @@ def encode(
     and what an interrupted run has begun is continued. With other settings, such
     as another -k, a finished .dac file is encoded anew and replaced.
     """
-    from dac_lobe.cli.pipes import PIPE, binary_output, output_file, source_of
     from dac_lobe.cli.progress import Report
-    from dac_lobe.cli.tasks import Task, run
+    from dac_lobe.cli.tasks import run
+
+    tasks = _tasks(inputs, output, stdin, stdout)
+    codec = load_codec(model, device, cache_dir)
+    check_codebooks(codec, codebooks)
+    share_cores(jobs)
+    with Report(len(tasks), "encoded", quiet) as report:
+        work = _Encode(codec, report, codebooks, normalize, legacy, overwrite)
+        code = report.collect(run(tasks, work, jobs=jobs))
+    raise typer.Exit(code)
+
+
+def _tasks(
+    inputs: list[Path] | None, output: Path | None, stdin: bool, stdout: bool
+) -> list[Task]:
+    """Say which files become which, all of them in '.dac'."""
+    from dac_lobe.cli.pipes import PIPE
     from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, PACKED_SUFFIXES
 
     tasks = tasks_for(
@@ -102,44 +123,58 @@ def encode(
                 f"-o {task.output} does not end in .dac. Name a file that does, or a "
                 "folder."
             )
-    codec = load_codec(model, device, cache_dir)
-    check_codebooks(codec, codebooks)
-    from dac_lobe.files import encode_file_to
-    from dac_lobe.files.done import check_replaceable, is_encoded, is_packed
-    from dac_lobe.files.official import encode_legacy
+    return tasks
 
-    share_cores(jobs)
-    with Report(len(tasks), "encoded", quiet) as report:
 
-        def work(task: Task) -> bool:
-            if not overwrite and not is_packed(task.output):
-                check_replaceable(task.output, "a packed file")
-            if legacy:
-                with (
-                    source_of(task.source) as source,
-                    output_file(task.output, ".dac") as target,
-                ):
-                    encode_legacy(codec, source, target, num_codebooks=codebooks)
-                return True
-            if is_encoded(
-                codec,
-                task.source,
-                task.output,
-                num_codebooks=codebooks,
-                normalize_db=normalize,
-            ):
-                return False
-            update = report.file(task.source.name)
-            with source_of(task.source) as source:
-                encode_file_to(
-                    codec,
-                    source,
-                    binary_output(task.output),
-                    num_codebooks=codebooks,
-                    normalize_db=normalize,
-                    progress=update,
-                )
+@dataclass(frozen=True)
+class _Encode:
+    """Encodes one file after the other, in any thread; options as on the command line."""
+
+    codec: DAC
+    report: Report
+    codebooks: int | None
+    normalize: float | None
+    legacy: bool
+    overwrite: bool
+
+    def __call__(self, task: Task) -> bool:
+        """Encode a file; return whether there was anything to do."""
+        from dac_lobe.cli.pipes import binary_output, source_of
+        from dac_lobe.files import encode_file_to
+        from dac_lobe.files.done import check_replaceable, is_encoded, is_packed
+
+        if not self.overwrite and not is_packed(task.output):
+            check_replaceable(task.output, "a packed file")
+        if self.legacy:
+            self._for_the_official_package(task)
             return True
+        if is_encoded(
+            self.codec,
+            task.source,
+            task.output,
+            num_codebooks=self.codebooks,
+            normalize_db=self.normalize,
+        ):
+            return False
+        update = self.report.file(task.source.name)
+        with source_of(task.source) as source:
+            encode_file_to(
+                self.codec,
+                source,
+                binary_output(task.output),
+                num_codebooks=self.codebooks,
+                normalize_db=self.normalize,
+                progress=update,
+            )
+        return True
 
-        code = report.collect(run(tasks, work, jobs=jobs))
-    raise typer.Exit(code)
+    def _for_the_official_package(self, task: Task) -> None:
+        """Encode into that package's own format."""
+        from dac_lobe.cli.pipes import output_file, source_of
+        from dac_lobe.files.official import encode_legacy
+
+        with (
+            source_of(task.source) as source,
+            output_file(task.output, ".dac") as target,
+        ):
+            encode_legacy(self.codec, source, target, num_codebooks=self.codebooks)

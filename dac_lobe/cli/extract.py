@@ -6,8 +6,9 @@ Authors
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +21,9 @@ from dac_lobe.cli.options import (
 )
 
 __all__ = ["extract"]
+
+if TYPE_CHECKING:
+    from dac_lobe.tokens import ExtractReport
 
 
 def extract(
@@ -86,8 +90,6 @@ def extract(
     Started again, it makes what is missing. What cannot be read is listed, left
     out, and makes the exit code 1.
     """
-    import sys
-
     from rich.console import Console
     from rich.progress import Progress
 
@@ -125,6 +127,12 @@ def extract(
         )
     if parquet is not None:
         export_parquet(store, parquet)
+    _print(report, quiet)
+    raise typer.Exit(1 if report.failures else 0)
+
+
+def _print(report: ExtractReport, quiet: bool) -> None:
+    """Print what failed and, unless asked to be quiet, what was done."""
     for name, reason in report.failures.items():
         print(f"dac-lobe: {name}: {reason}", file=sys.stderr)
     if not quiet:
@@ -135,4 +143,3 @@ def extract(
             f"{report.shards_kept} already there, {len(report.failures)} failed",
             file=sys.stderr,
         )
-    raise typer.Exit(1 if report.failures else 0)
