@@ -74,6 +74,7 @@ class HanceCodec(nn.Module):
 
     Example
     -------
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> model = HanceCodec.from_pretrained("16khz-small")
     >>> with TemporaryDirectory() as folder:

@@ -187,7 +187,7 @@ def check_audio(
     if audio.shape[-1] == 0:
         raise ValueError("audio is empty; at least 1 sample is needed.")
     if finite:
-        peak = float(audio.detach().abs().amax())
+        peak = float(audio.detach().abs().amax()) if audio.numel() else 0.0
         if not math.isfinite(peak):
             raise ValueError(
                 "audio holds NaN or infinite samples. Clean it before encoding, "
