@@ -389,3 +389,13 @@ def test_a_source_that_is_none(source):
     for load in (DAC.from_pretrained, DACTokenizer):
         with pytest.raises(ValueError, match=f"source={source} is no .*16khz-small"):
             load(source)
+
+
+def test_replacing_a_value_keeps_the_frame_lengths(tiny_dac):
+    encoded = tiny_dac.encode(torch.randn(2, 1, 100), lengths=torch.tensor([100, 40]))
+    replaced = encoded._replace(codes=encoded.codes + 1)
+    assert torch.equal(replaced.codes, encoded.codes + 1)
+    assert torch.equal(replaced.z, encoded.z)
+    assert torch.equal(replaced.frame_lengths, encoded.frame_lengths)
+    with pytest.raises(TypeError):
+        encoded._replace(nothing=encoded.codes)

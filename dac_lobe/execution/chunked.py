@@ -300,14 +300,17 @@ def decode_chunked(
     return wanted.end_each(wav)
 
 
-def check_chunk_frames(codec: Autoencoder, chunk_frames: int | None) -> int:
-    """Return the chunk size to use, or raise a ValueError that says why not."""
-    if chunk_frames is None:
+def check_chunk_frames(
+    codec: Autoencoder, frames: int | None, name: str = "chunk_frames"
+) -> int:
+    """Return the frames to compute at once, or raise a ValueError that says why not.
+
+    ``name`` is what the caller's argument is called.
+    """
+    if frames is None:
         return default_chunk_frames(codec)
-    if isinstance(chunk_frames, bool) or not isinstance(chunk_frames, int):
-        raise ValueError(
-            f"chunk_frames={chunk_frames!r} is not a whole number. Choose 1 or more."
-        )
-    if chunk_frames < 1:
-        raise ValueError(f"chunk_frames={chunk_frames}; choose 1 or more.")
-    return chunk_frames
+    if isinstance(frames, bool) or not isinstance(frames, int):
+        raise ValueError(f"{name}={frames!r} is not a whole number. Choose 1 or more.")
+    if frames < 1:
+        raise ValueError(f"{name}={frames}; choose 1 or more.")
+    return frames

@@ -106,6 +106,11 @@ class Encoded(_Encoded):
         self.frame_lengths = frame_lengths
         return self
 
+    def _replace(self, **values: torch.Tensor) -> Encoded:
+        """Replace some of the five values; the frame lengths stay."""
+        replaced = {**self._asdict(), **values}
+        return Encoded(*replaced.values(), frame_lengths=self.frame_lengths)
+
 
 class _Forwarded(NamedTuple):
     codes: torch.Tensor

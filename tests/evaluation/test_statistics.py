@@ -78,14 +78,15 @@ class TestPaired:
 
     @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
     def test_holm_laws(self, p_values):
+        """Each is the largest of (m - j) p_(j) up to its own rank, and at most 1."""
+        m, ranked = len(p_values), sorted(p_values)
+        expected = [
+            min(1.0, max((m - j) * ranked[j] for j in range(ranked.index(p) + 1)))
+            for p in p_values
+        ]
         corrected = holm(p_values)
-        assert all(c >= p for c, p in zip(corrected, p_values, strict=True))
-        assert all(
-            c <= min(1, p * len(p_values)) + 1e-12 or c <= max(corrected)
-            for c, p in zip(corrected, p_values, strict=True)
-        )
-        order = np.argsort(p_values, kind="stable")
-        assert list(np.array(corrected)[order]) == sorted(corrected)
+        # Equal values take the rank of the first, which has the largest factor.
+        assert corrected == pytest.approx(expected)
 
     def test_holm_ignores_what_is_missing(self):
         assert holm([0.01, math.nan, 0.02])[0] == 0.02

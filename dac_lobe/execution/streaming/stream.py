@@ -77,7 +77,7 @@ class Stream:
     ):
         self.codec = codec
         self.context = context
-        self.block_frames = check_chunk_frames(codec, block_frames)
+        self.block_frames = check_chunk_frames(codec, block_frames, "block_frames")
         self._hop = hop
         self.reset()
 
