@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,17 @@ import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.dataio.sampler import DynamicBatchSampler
 
+from dac_lobe.audio import Segment, read_audio
 from dac_lobe.data.variants import variant_id
 from dac_lobe.tokens import TokenStore
 
-__all__ = ["RecipeBrain", "add_tokens", "make_loader_options", "read_datasets"]
+__all__ = [
+    "RecipeBrain",
+    "add_audio",
+    "add_tokens",
+    "make_loader_options",
+    "read_datasets",
+]
 
 
 class RecipeBrain(sb.Brain):
@@ -121,6 +129,43 @@ def read_datasets(
         name: DynamicItemDataset.from_csv(path, {"data_root": data_folder})
         for name, path in paths.items()
     }
+
+
+def add_audio(datasets: Mapping[str, DynamicItemDataset], sample_rate: int) -> None:
+    """Add ``sig``, the mean of a recording's channels, or of a segment of it.
+
+    Segments are the columns ``start`` and ``stop``, in samples at the file's own rate,
+    or ``start_s`` and ``stop_s`` in seconds, as in any manifest of this package.
+
+    Arguments
+    ---------
+    datasets : mapping
+        Changed in place.
+    sample_rate : int
+        In Hz; recordings of other rates are resampled.
+    """
+
+    def read(wav: str, segment: Segment | None) -> torch.Tensor:
+        return torch.from_numpy(read_audio(wav, sample_rate, segment).mean(0))
+
+    def whole(wav: str) -> torch.Tensor:
+        return read(wav, None)
+
+    def part(wav: str, start: str, stop: str, seconds: bool = False) -> torch.Tensor:
+        if not start and not stop:
+            return read(wav, None)
+        end = float(stop) if stop else None
+        return read(wav, Segment(float(start or 0), end, seconds))
+
+    for dataset in datasets.values():
+        columns = next(iter(dataset.data.values()))
+        if "start" in columns:
+            dataset.add_dynamic_item(part, ["wav", "start", "stop"], "sig")
+        elif "start_s" in columns:
+            in_seconds = partial(part, seconds=True)
+            dataset.add_dynamic_item(in_seconds, ["wav", "start_s", "stop_s"], "sig")
+        else:
+            dataset.add_dynamic_item(whole, ["wav"], "sig")
 
 
 def add_tokens(

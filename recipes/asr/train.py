@@ -33,11 +33,11 @@ from speechbrain.decoders import ctc_greedy_decode
 from speechbrain.decoders.ctc import CTCBeamSearcher
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
-from dac_lobe.audio import read_audio
 from dac_lobe.nnet.filterbank_pretraining import pretrain_on_filterbanks
 from dac_lobe.nnet.token_input import tokenise
 from dac_lobe.nnet.training import (
     RecipeBrain,
+    add_audio,
     add_tokens,
     make_loader_options,
     read_datasets,
@@ -147,12 +147,7 @@ def dataio_prepare(hparams):
     everything = list(datasets.values())
 
     # 2. Input: the waveform, and tokens of a store
-    @sb.utils.data_pipeline.takes("wav")
-    @sb.utils.data_pipeline.provides("sig")
-    def audio_pipeline(wav):
-        return torch.from_numpy(read_audio(wav, hparams["sample_rate"]).mean(0))
-
-    sb.dataio.dataset.add_dynamic_item(everything, audio_pipeline)
+    add_audio(datasets, hparams["sample_rate"])
     if hparams["input"] == "tokens":
         if hparams["augment"]:
             raise ValueError(

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from hyperpyyaml import load_hyperpyyaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +56,38 @@ def test_asr_items(prepare_data):
     assert item["tokens"].shape[1] == 12
     assert labels.decode_torch(item["char_encoded"]) == item["char_list"]
     assert len(datasets["train"]) == 12
+
+
+@pytest.mark.parametrize("unit", ["", "_s"])
+def test_asr_reads_segments(prepare_data, unit):
+    """A row's segment, in samples or seconds; a row without one is the whole file."""
+
+    def change(path):
+        with open(path, newline="") as file:
+            table = list(csv.DictReader(file))
+        for row in table:
+            row.update({f"start{unit}": "", f"stop{unit}": ""})
+        scale = 1 if not unit else 16000
+        table[0].update({f"start{unit}": 800 / scale, f"stop{unit}": 2400 / scale})
+        with open(path, "w", newline="") as file:
+            writer = csv.DictWriter(file, table[0])
+            writer.writeheader()
+            writer.writerows(table)
+
+    whole = prepare_data("asr")[0]["train"]
+    datasets, _ = prepare_data("asr", change)
+    parts = datasets["train"]
+    parts.set_output_keys(["id", "sig"])
+    whole.set_output_keys(["id", "sig"])
+    names = [whole[i]["id"] for i in range(len(whole))]
+    first = next(iter(parts.data))
+    for name in names:
+        sig, full = (
+            d.pipeline.compute_specific(["sig"], {"id": name, **d.data[name]})
+            for d in (parts, whole)
+        )
+        expected = full["sig"][800:2400] if name == first else full["sig"]
+        assert torch.equal(sig["sig"], expected)
 
 
 def test_shuffled_tokens_are_the_same_frames(prepare_data):
