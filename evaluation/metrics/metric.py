@@ -74,6 +74,8 @@ class Metric:
         What the options stand for, as the name and hash of a model.
     wants_transcript : bool
         Whether the function takes ``transcript=`` too.
+    engine : str
+        Distribution that runs the package's weights; part of the definition too.
     weights : tuple of str
         Files of weights, as ``package:path``; their hash is part of the version.
     intrusive : bool
@@ -101,6 +103,7 @@ class Metric:
     options: tuple[tuple[str, str], ...] = ()
     identity: str = ""
     wants_transcript: bool = False
+    engine: str = ""
     weights: tuple[str, ...] = ()
     intrusive: bool = True
 
@@ -108,11 +111,11 @@ class Metric:
     def version(self) -> str:
         """What the number depends on beside the audio, in one short string."""
         parts = [f"r{self.revision}"]
-        if self.package:
+        for package in filter(None, (self.engine, self.package)):
             try:
-                parts.insert(0, f"{self.package} {version(self.package)}")
+                parts.insert(0, f"{package} {version(package)}")
             except PackageNotFoundError:
-                parts.insert(0, f"{self.package} not installed")
+                parts.insert(0, f"{package} not installed")
         parts += [self.identity] if self.identity else []
         if self.weights:
             parts.append(f"weights {_digest(self.weights)}")
@@ -162,7 +165,10 @@ def weights_path(weights: str) -> Path:
         raise MissingPackage(
             f"{package} is not installed. Install dac-lobe[perception]."
         )
-    return Path(spec.submodule_search_locations[0]) / path
+    found = Path(spec.submodule_search_locations[0]) / path
+    if not found.is_file():
+        raise MissingPackage(f"{package} lacks its file {path}. Install it again.")
+    return found
 
 
 @lru_cache(maxsize=32)

@@ -23,7 +23,8 @@ __all__ = [
 ]
 
 _PACKAGES = (
-    "dac-lobe", "numpy", "pesq", "pystoi", "scipy", "soundfile", "soxr", "torch",
+    "dac-lobe", "distillmos", "numpy", "onnxruntime", "pesq", "pystoi", "scipy",
+    "soundfile", "soxr", "speechmos", "torch",
 )  # fmt: skip
 
 
