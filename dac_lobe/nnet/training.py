@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 
-class RecipeBrain(sb.Brain):
+class RecipeBrain(sb.Brain, ABC):
     """A Brain whose learning rate follows the steps, and whose runs can be resumed.
 
     Every epoch starts from its own seed: a run that was killed and goes on draws
@@ -49,13 +50,13 @@ class RecipeBrain(sb.Brain):
     test_stats: dict[str, float]
     score: str  # the lowest one is the best checkpoint's
 
+    @abstractmethod
     def start_scores(self) -> None:
         """Begin to count, before a validation or a test."""
-        raise NotImplementedError
 
+    @abstractmethod
     def finish_scores(self, stage_loss: float) -> dict[str, float]:
         """Return what was counted, by name; one of them is ``score``."""
-        raise NotImplementedError
 
     def train_on(
         self, train: DynamicItemDataset, valid: DynamicItemDataset, options: dict
