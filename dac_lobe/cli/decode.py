@@ -172,7 +172,8 @@ class _Decode:
         from dac_lobe.files.record import record_of
 
         if PIPE not in (task.source, task.output):
-            record = record_of(task.source, **self.options)
+            given = None if self.model is None else self.codecs[self.model]
+            record = record_of(task.source, given, **self.options)
             if not self.overwrite and is_decoded(record, task.output):
                 return False
         update = self.report.file(task.source.name)

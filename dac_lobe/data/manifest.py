@@ -35,11 +35,21 @@ from dac_lobe.data.tables import REQUIRED, Row, rows_of_csv, rows_of_json
 from dac_lobe.disk.atomic import replacing
 from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, is_hidden, left_out
 
-__all__ = ["Item", "far_off", "read_duration", "read_manifest", "write_manifest"]
+__all__ = [
+    "Item",
+    "far_off",
+    "read_duration",
+    "read_manifest",
+    "read_segment",
+    "write_manifest",
+]
 
 logger = logging.getLogger(__name__)
 
 SECONDS = ("_s", "_sec", "_seconds")
+SEGMENT_COLUMNS = frozenset(
+    f"{end}{unit}" for end in ("start", "stop") for unit in ("", *SECONDS)
+)
 
 
 @dataclass(frozen=True)
@@ -229,15 +239,40 @@ def _item(row: Row, folder: Path, root: str) -> Item:
             f"manifest {where}, {name!r}: duration {values['duration']!r} is not a "
             "number of seconds."
         )
-    segment, used = _segment(where, values)
+    segment, used = read_segment(where, values)
     others = {
         key: value for key, value in values.items() if key not in {*REQUIRED, *used}
     }
     return Item(name, _located(wav, folder, root), duration, others, segment, where)
 
 
-def _segment(where: str, values: Mapping[str, str]) -> tuple[Segment | None, list[str]]:
-    """Read the segment of a row and say which columns hold it."""
+def read_segment(
+    where: str, values: Mapping[str, str]
+) -> tuple[Segment | None, list[str]]:
+    """Read the segment of a row, None for the whole file; name the columns it is in.
+
+    Arguments
+    ---------
+    where : str
+        File and line, for messages.
+    values : mapping
+        The row: column to text.
+
+    Returns
+    -------
+    tuple of Segment or None, list of str
+        The segment, and its two columns.
+
+    Raises
+    ------
+    ValueError
+        If it is no segment of any recording.
+
+    Example
+    -------
+    >>> read_segment("train.csv, line 2", {"start_s": "0.5", "stop_s": ""})
+    (Segment(start=0.5, stop=None, seconds=True), ['start_s', 'stop_s'])
+    """
     for unit in ("", *SECONDS):
         names = [f"start{unit}", f"stop{unit}"]
         start, stop = (values.get(name, "").strip() for name in names)

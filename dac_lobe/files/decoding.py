@@ -235,6 +235,7 @@ def decode_file(
         source = io.BytesIO(source)
     record = record_of(
         source,
+        codec,
         num_codebooks=num_codebooks,
         start=start,
         duration=duration,

@@ -30,6 +30,9 @@ import soundfile
 from dac_lobe.audio.writer import UNSEALED, sealed_digest
 from dac_lobe.container import Header, Packed, PackedReader, PackedWriter
 from dac_lobe.container.official import LegacyFile, is_legacy
+from dac_lobe.files.encoding import check_model
+from dac_lobe.network.autoencoder import Autoencoder
+from dac_lobe.weights.fingerprint import fingerprint
 
 __all__ = ["Found", "Record", "find_record", "record_of"]
 
@@ -45,8 +48,7 @@ class Record:
     source : str
         First 32 hex digits of the SHA-256 of the packed file.
     model : str
-        Fingerprint of the model; empty for files of the official package, which do
-        not say.
+        Fingerprint of the model that decoded it.
     num_codebooks : int
         Codebooks that were decoded.
     start : float
@@ -83,6 +85,7 @@ class Found:
 
 def record_of(
     source: Packed | str | os.PathLike[str] | BinaryIO,
+    codec: Autoencoder | None = None,
     *,
     num_codebooks: int | None = None,
     start: float = 0.0,
@@ -93,18 +96,24 @@ def record_of(
 ) -> Record:
     """Say what decoding with these options would be made of; arguments as `decode_file`.
 
+    Without a codec it is the one that the packed file names; files of the official
+    package name none.
+
     Raises
     ------
     ContainerError
-        If the packed file is damaged or unfinished.
+        If the packed file is damaged or unfinished, or another codec made it.
     ValueError
         If there are not so many codebooks.
     """
     if not isinstance(source, Packed) and is_legacy(source):
         file = LegacyFile.load(source)
-        model, there, rate = "", int(file.codes.shape[1]), file.sample_rate
+        model = "" if codec is None else fingerprint(codec)
+        there, rate = int(file.codes.shape[1]), file.sample_rate
     else:
         header = _header(source, partial)
+        if codec is not None:
+            check_model(codec, header, _name(source))
         model, there, rate = (
             header.fingerprint,
             header.num_codebooks,
@@ -158,6 +167,10 @@ def _header(
         return source.header
     with PackedReader(source, partial=partial) as reader:
         return reader.header
+
+
+def _name(source: Packed | str | os.PathLike[str] | BinaryIO) -> str:
+    return str(source) if isinstance(source, (str, os.PathLike)) else "the input"
 
 
 def _digest(source: Packed | str | os.PathLike[str] | BinaryIO) -> str:

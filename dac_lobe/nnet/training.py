@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.dataio.sampler import DynamicBatchSampler
 
-from dac_lobe.audio import Segment, read_audio
+from dac_lobe.audio import read_audio
+from dac_lobe.data.manifest import SEGMENT_COLUMNS, read_segment
 from dac_lobe.data.variants import variant_id
 from dac_lobe.tokens import TokenStore
 
@@ -135,8 +136,8 @@ def read_datasets(
 def add_audio(datasets: Mapping[str, DynamicItemDataset], sample_rate: int) -> None:
     """Add ``sig``, the mean of a recording's channels, or of a segment of it.
 
-    Segments are the columns ``start`` and ``stop``, in samples at the file's own rate,
-    or ``start_s`` and ``stop_s`` in seconds, as in any manifest of this package.
+    Segments are columns as in any manifest of this package: see
+    `dac_lobe.data.manifest`.
 
     Arguments
     ---------
@@ -145,28 +146,19 @@ def add_audio(datasets: Mapping[str, DynamicItemDataset], sample_rate: int) -> N
     sample_rate : int
         In Hz; recordings of other rates are resampled.
     """
+    for name, dataset in datasets.items():
+        row = next(iter(dataset.data.values()))
+        columns = sorted(SEGMENT_COLUMNS & set(row))
 
-    def read(wav: str, segment: Segment | None) -> torch.Tensor:
-        return torch.from_numpy(read_audio(wav, sample_rate, segment).mean(0))
+        def read(
+            wav: str, id: str, *values: str, columns: Sequence[str], name: str
+        ) -> torch.Tensor:
+            where = f"{name}, {id!r}"
+            segment, _ = read_segment(where, dict(zip(columns, values, strict=True)))
+            return torch.from_numpy(read_audio(wav, sample_rate, segment).mean(0))
 
-    def whole(wav: str) -> torch.Tensor:
-        return read(wav, None)
-
-    def part(wav: str, start: str, stop: str, seconds: bool = False) -> torch.Tensor:
-        if not start and not stop:
-            return read(wav, None)
-        end = float(stop) if stop else None
-        return read(wav, Segment(float(start or 0), end, seconds))
-
-    for dataset in datasets.values():
-        columns = next(iter(dataset.data.values()))
-        if "start" in columns:
-            dataset.add_dynamic_item(part, ["wav", "start", "stop"], "sig")
-        elif "start_s" in columns:
-            in_seconds = partial(part, seconds=True)
-            dataset.add_dynamic_item(in_seconds, ["wav", "start_s", "stop_s"], "sig")
-        else:
-            dataset.add_dynamic_item(whole, ["wav"], "sig")
+        bound = partial(read, columns=columns, name=name)
+        dataset.add_dynamic_item(bound, ["wav", "id", *columns], "sig")
 
 
 def add_tokens(

@@ -24,6 +24,7 @@ import numpy as np
 
 from evaluation.errors import MetricError
 from evaluation.metrics.metric import import_package, weights_path
+from evaluation.metrics.spectral import mel_filters
 from evaluation.recordings.clips import resample
 
 __all__ = [
@@ -112,26 +113,16 @@ def dnsmos_p808(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> 
     return float(np.mean(found))
 
 
-@lru_cache(maxsize=1)
-def _mel_filters() -> np.ndarray:
-    """120 Slaney triangles of unit area over the 161 bins of a 321-point transform."""
-    step = np.log(6.4) / 27.0
-    top = 15 + np.log(SAMPLE_RATE / 2 / 1000) / step
-    mels = np.linspace(0.0, top, 122)
-    edges = np.where(mels < 15, mels * 200 / 3, 1000 * np.exp(step * (mels - 15)))
-    bins = np.fft.rfftfreq(321, 1 / SAMPLE_RATE)
-    low, centre, high = (edges[i : i + 120, None] for i in range(3))
-    rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
-    return np.maximum(0.0, np.minimum(rising, falling)) * 2.0 / (high - low)
-
-
 def _log_mel(wav: np.ndarray) -> np.ndarray:
     """Mel spectrogram as DNSMOS wants it, in (dB below the peak + 40) / 40."""
     size, hop = 321, 160
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
     padded = np.pad(wav.astype(np.float64), size // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
-    power = np.abs(np.fft.rfft(frames * window)) ** 2 @ _mel_filters().T
+    power = (
+        np.abs(np.fft.rfft(frames * window)) ** 2
+        @ mel_filters(SAMPLE_RATE, size, 120).T
+    )
     decibels = 10 * np.log10(np.maximum(power, 1e-10))
     decibels -= decibels.max()
     return ((np.maximum(decibels, -80.0) + 40) / 40).astype(np.float32)

@@ -70,7 +70,8 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> np.ndarray:
         mels * per_mel,
         knee * np.exp(log_step * (mels - knee / per_mel)),
     )
-    bins = np.linspace(0.0, top, n_fft // 2 + 1)
+    # The last bin is half the rate where the window is even, and just below else.
+    bins = np.linspace(0.0, n_fft // 2 * sample_rate / n_fft, n_fft // 2 + 1)
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling))

@@ -58,7 +58,7 @@ def test_asr_items(prepare_data):
     assert len(datasets["train"]) == 12
 
 
-@pytest.mark.parametrize("unit", ["", "_s"])
+@pytest.mark.parametrize("unit", ["", "_s", "_sec", "_seconds"])
 def test_asr_reads_segments(prepare_data, unit):
     """A row's segment, in samples or seconds; a row without one is the whole file."""
 
@@ -67,8 +67,8 @@ def test_asr_reads_segments(prepare_data, unit):
             table = list(csv.DictReader(file))
         for row in table:
             row.update({f"start{unit}": "", f"stop{unit}": ""})
-        scale = 1 if not unit else 16000
-        table[0].update({f"start{unit}": 800 / scale, f"stop{unit}": 2400 / scale})
+        start, stop = (800 / 16000, 2400 / 16000) if unit else (800, 2400)
+        table[0].update({f"start{unit}": start, f"stop{unit}": stop})
         with open(path, "w", newline="") as file:
             writer = csv.DictWriter(file, table[0])
             writer.writeheader()
