@@ -52,6 +52,16 @@ from evaluation.metrics import MetricError, choose
 logger = logging.getLogger("dac_lobe.recipes.codec")
 
 
+def judged_items(batch_size, number):
+    """Choose the items that the discriminators see, spread over the batch.
+
+    Dropout of codebooks takes the first half of a batch: the first items alone would
+    leave the discriminators without any that was coded with all codebooks.
+    """
+    number = min(number or batch_size, batch_size)
+    return [(2 * i + 1) * batch_size // (2 * number) for i in range(number)]
+
+
 class CodecBrain(sb.Brain):
     """Train a codec (`modules.codec`), against `modules.discriminator` if there is one."""
 
@@ -208,7 +218,7 @@ class CodecBrain(sb.Brain):
         )
         losses = self.compute_objectives(predictions, batch, sb.Stage.TRAIN)
         if self.judged:
-            heard = slice(self.hparams.adversarial_items)
+            heard = judged_items(len(predictions.audio), self.hparams.adversarial_items)
             wav = batch.sig.data.to(self.device)[heard, None]
             discriminator = unwrap(self.modules.discriminator)
             discriminator.requires_grad_(False)
@@ -222,7 +232,7 @@ class CodecBrain(sb.Brain):
 
     def step_discriminator(self, audio, batch, should_step):
         """Train the discriminators on the detached reconstruction."""
-        heard = slice(self.hparams.adversarial_items)
+        heard = judged_items(len(audio), self.hparams.adversarial_items)
         wav = batch.sig.data.to(self.device)[heard, None]
         # One forward for both halves: two would break DDP's buffers.
         both = torch.cat([audio[heard].detach(), wav])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -227,3 +228,17 @@ def test_every_key_is_used():
             read = re.search(rf'hparams\.{key}\b|"{key}"|\.{key}\b', script)
             used = read or f"<{key}>" in text or key in of_speechbrain
             assert used, f"{name}: {key}"
+
+
+@pytest.mark.parametrize(
+    ("size", "number"), [(8, 4), (8, 3), (8, None), (2, 4), (3, 1)]
+)
+def test_discriminators_see_items_with_all_codebooks(size, number):
+    """Dropout of codebooks takes the first half of a batch; both halves are seen."""
+    script = runpy.run_path(str(RECIPE / "train.py"))
+    seen = script["judged_items"](size, number)
+    assert len(set(seen)) == min(number or size, size)
+    assert all(0 <= item < size for item in seen)
+    assert any(item >= size // 2 for item in seen)
+    if len(seen) > 1:
+        assert any(item < size // 2 for item in seen)
