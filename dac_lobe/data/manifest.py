@@ -7,9 +7,8 @@
 * a folder: every audio file below it, named by its path without the suffix;
 * a folder of Kaldi, with ``wav.scp``; cuts of Lhotse, ``.jsonl`` or ``.jsonl.gz``.
 
-Segments are ``start`` and ``stop`` (columns, or ``{"file", "start", "stop"}`` in JSON)
-in samples at the file's own rate, or ``start_s`` and ``stop_s`` in seconds. A relative
-path is relative to its manifest.
+A row may mean a part of a file (`dac_lobe.data.parts`); JSON has it as ``{"file",
+"start", "stop"}`` too. A relative path is relative to its manifest.
 
 Authors
  * The dac-lobe developers 2026
@@ -31,25 +30,14 @@ from pathlib import Path
 from dac_lobe.audio import AudioError, AudioReader, Segment
 from dac_lobe.audio.media import MEDIA_SUFFIXES, has_decoder
 from dac_lobe.data import cuts, kaldi
+from dac_lobe.data.parts import check_segment, read_segment
 from dac_lobe.data.tables import REQUIRED, Row, rows_of_csv, rows_of_json
 from dac_lobe.disk.atomic import replacing
 from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, is_hidden, left_out
 
-__all__ = [
-    "Item",
-    "far_off",
-    "read_duration",
-    "read_manifest",
-    "read_segment",
-    "write_manifest",
-]
+__all__ = ["Item", "far_off", "read_duration", "read_manifest", "write_manifest"]
 
 logger = logging.getLogger(__name__)
-
-SECONDS = ("_s", "_sec", "_seconds")
-SEGMENT_COLUMNS = frozenset(
-    f"{end}{unit}" for end in ("start", "stop") for unit in ("", *SECONDS)
-)
 
 
 @dataclass(frozen=True)
@@ -246,64 +234,6 @@ def _item(row: Row, folder: Path, root: str) -> Item:
     return Item(name, _located(wav, folder, root), duration, others, segment, where)
 
 
-def read_segment(
-    where: str, values: Mapping[str, str]
-) -> tuple[Segment | None, list[str]]:
-    """Read the segment of a row, None for the whole file; name the columns it is in.
-
-    Arguments
-    ---------
-    where : str
-        File and line, for messages.
-    values : mapping
-        The row: column to text.
-
-    Returns
-    -------
-    tuple of Segment or None, list of str
-        The segment, and its two columns.
-
-    Raises
-    ------
-    ValueError
-        If it is no segment of any recording.
-
-    Example
-    -------
-    >>> read_segment("train.csv, line 2", {"start_s": "0.5", "stop_s": ""})
-    (Segment(start=0.5, stop=None, seconds=True), ['start_s', 'stop_s'])
-    """
-    for unit in ("", *SECONDS):
-        names = [f"start{unit}", f"stop{unit}"]
-        start, stop = (values.get(name, "").strip() for name in names)
-        if not start and not stop:
-            continue
-        number = float if unit else int
-        try:
-            segment = Segment(
-                number(start or 0), number(stop) if stop else None, bool(unit)
-            )
-        except ValueError as error:
-            raise ValueError(
-                f"manifest {where}: start {start!r}, stop {stop!r}; needed are "
-                + ("seconds." if unit else "samples, whole numbers. Seconds go into")
-                + ("" if unit else " columns start_s and stop_s.")
-            ) from error
-        _check(segment, where)
-        return segment, names
-    return None, []
-
-
-def _check(segment: Segment, where: str) -> None:
-    """Raise a ValueError if a segment is none in any recording."""
-    start, stop, _ = segment
-    if not 0 <= start < (float("inf") if stop is None else stop):
-        raise ValueError(
-            f"manifest {where}: the segment starts at {start:g} and stops at {stop:g}; "
-            "needed is 0 <= start < stop."
-        )
-
-
 def _located(wav: str, folder: Path, root: str) -> str:
     """Find a path: its placeholder, '~', the manifest's folder, letters with accents."""
     filled = wav.replace("$data_root", root).replace("{data_root}", root)
@@ -326,7 +256,7 @@ def _from_kaldi(folder: Path, root: str) -> list[Item]:
         wav, segment = _located(row.wav, folder, root), None
         if row.start is not None:
             segment = Segment(row.start, row.stop, seconds=True)
-            _check(segment, row.where)
+            check_segment(segment, row.where)
         if segment is None or segment.stop is None:
             duration = max(0.0, _duration_or_zero(Path(wav)) - (row.start or 0.0))
         else:
@@ -340,7 +270,7 @@ def _from_cuts(path: Path, root: str) -> list[Item]:
     items = []
     for cut in cuts.cuts(path):
         segment = Segment(cut.start, cut.start + cut.duration, seconds=True)
-        _check(segment, cut.where)
+        check_segment(segment, cut.where)
         wav = _located(cut.wav, path.parent, root)
         items.append(Item(cut.id, wav, cut.duration, cut.fields, segment, cut.where))
     return items

@@ -30,7 +30,6 @@ import soundfile
 from dac_lobe.audio.writer import UNSEALED, sealed_digest
 from dac_lobe.container import Header, Packed, PackedReader, PackedWriter
 from dac_lobe.container.official import LegacyFile, is_legacy
-from dac_lobe.files.encoding import check_model
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.weights.fingerprint import fingerprint
 
@@ -102,18 +101,15 @@ def record_of(
     Raises
     ------
     ContainerError
-        If the packed file is damaged or unfinished, or another codec made it.
+        If the packed file is damaged or unfinished.
     ValueError
         If there are not so many codebooks.
     """
     if not isinstance(source, Packed) and is_legacy(source):
         file = LegacyFile.load(source)
-        model = "" if codec is None else fingerprint(codec)
-        there, rate = int(file.codes.shape[1]), file.sample_rate
+        model, there, rate = "", int(file.codes.shape[1]), file.sample_rate
     else:
         header = _header(source, partial)
-        if codec is not None:
-            check_model(codec, header, _name(source))
         model, there, rate = (
             header.fingerprint,
             header.num_codebooks,
@@ -127,7 +123,7 @@ def record_of(
         )
     return Record(
         source=_digest(source),
-        model=model,
+        model=model if codec is None else fingerprint(codec),
         num_codebooks=used,
         start=float(start),
         duration=None if duration is None else float(duration),
@@ -167,10 +163,6 @@ def _header(
         return source.header
     with PackedReader(source, partial=partial) as reader:
         return reader.header
-
-
-def _name(source: Packed | str | os.PathLike[str] | BinaryIO) -> str:
-    return str(source) if isinstance(source, (str, os.PathLike)) else "the input"
 
 
 def _digest(source: Packed | str | os.PathLike[str] | BinaryIO) -> str:

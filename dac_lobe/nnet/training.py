@@ -20,7 +20,7 @@ from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.dataio.sampler import DynamicBatchSampler
 
 from dac_lobe.audio import read_audio
-from dac_lobe.data.manifest import SEGMENT_COLUMNS, read_segment
+from dac_lobe.data.parts import SEGMENT_COLUMNS, read_segment
 from dac_lobe.data.variants import variant_id
 from dac_lobe.tokens import TokenStore
 
@@ -136,8 +136,7 @@ def read_datasets(
 def add_audio(datasets: Mapping[str, DynamicItemDataset], sample_rate: int) -> None:
     """Add ``sig``, the mean of a recording's channels, or of a segment of it.
 
-    Segments are columns as in any manifest of this package: see
-    `dac_lobe.data.manifest`.
+    Segments are columns as in any manifest of this package: see `dac_lobe.data.parts`.
 
     Arguments
     ---------
@@ -146,19 +145,15 @@ def add_audio(datasets: Mapping[str, DynamicItemDataset], sample_rate: int) -> N
     sample_rate : int
         In Hz; recordings of other rates are resampled.
     """
-    for name, dataset in datasets.items():
-        row = next(iter(dataset.data.values()))
-        columns = sorted(SEGMENT_COLUMNS & set(row))
 
-        def read(
-            wav: str, id: str, *values: str, columns: Sequence[str], name: str
-        ) -> torch.Tensor:
-            where = f"{name}, {id!r}"
-            segment, _ = read_segment(where, dict(zip(columns, values, strict=True)))
-            return torch.from_numpy(read_audio(wav, sample_rate, segment).mean(0))
+    def read(columns: Sequence[str], wav: str, id: str, *values: str) -> torch.Tensor:
+        segment, _ = read_segment(repr(id), dict(zip(columns, values, strict=True)))
+        return torch.from_numpy(read_audio(wav, sample_rate, segment).mean(0))
 
-        bound = partial(read, columns=columns, name=name)
-        dataset.add_dynamic_item(bound, ["wav", "id", *columns], "sig")
+    for dataset in datasets.values():
+        columns = sorted(SEGMENT_COLUMNS & set(next(iter(dataset.data.values()))))
+        needed = ["wav", "id", *columns]
+        dataset.add_dynamic_item(partial(read, columns), needed, "sig")
 
 
 def add_tokens(

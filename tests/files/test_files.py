@@ -507,5 +507,6 @@ def test_another_model_is_another_record(tiny_dac, make_dac, wav_file, tmp_path)
     assert is_decoded(record_of(official, tiny_dac), output)
     assert not is_decoded(record_of(official, other), output)
     packed = tiny_dac.encode_file(wav_file()).save(tmp_path / "a.dac")
+    assert record_of(packed) == record_of(packed, tiny_dac) != record_of(packed, other)
     with pytest.raises(ContainerError, match="Decode it with the model that made it"):
-        record_of(packed, other)
+        decode_file(other, packed, output)

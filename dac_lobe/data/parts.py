@@ -1,0 +1,79 @@
+"""Which part of a recording a row of a table means.
+
+Columns ``start`` and ``stop`` are samples at the file's own rate; with ``_s``, ``_sec``
+or ``_seconds`` after them they are seconds. Empty ones mean the beginning and the end.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dac_lobe.audio import Segment
+
+__all__ = ["SEGMENT_COLUMNS", "check_segment", "read_segment"]
+
+SECONDS = ("_s", "_sec", "_seconds")
+SEGMENT_COLUMNS = frozenset(
+    f"{end}{unit}" for end in ("start", "stop") for unit in ("", *SECONDS)
+)
+
+
+def read_segment(
+    where: str, values: Mapping[str, str]
+) -> tuple[Segment | None, list[str]]:
+    """Read the segment of a row, None for the whole file; name the columns it is in.
+
+    Arguments
+    ---------
+    where : str
+        File and line, for messages.
+    values : mapping
+        The row: column to text.
+
+    Returns
+    -------
+    tuple of Segment or None, list of str
+        The segment, and its two columns.
+
+    Raises
+    ------
+    ValueError
+        If it is no segment of any recording.
+
+    Example
+    -------
+    >>> read_segment("train.csv, line 2", {"start_s": "0.5", "stop_s": ""})
+    (Segment(start=0.5, stop=None, seconds=True), ['start_s', 'stop_s'])
+    """
+    for unit in ("", *SECONDS):
+        names = [f"start{unit}", f"stop{unit}"]
+        start, stop = (values.get(name, "").strip() for name in names)
+        if not start and not stop:
+            continue
+        number = float if unit else int
+        try:
+            segment = Segment(
+                number(start or 0), number(stop) if stop else None, bool(unit)
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"manifest {where}: start {start!r}, stop {stop!r}; needed are "
+                + ("seconds." if unit else "samples, whole numbers. Seconds go into")
+                + ("" if unit else " columns start_s and stop_s.")
+            ) from error
+        check_segment(segment, where)
+        return segment, names
+    return None, []
+
+
+def check_segment(segment: Segment, where: str) -> None:
+    """Raise a ValueError if a segment is none in any recording."""
+    start, stop, _ = segment
+    if not 0 <= start < (float("inf") if stop is None else stop):
+        raise ValueError(
+            f"manifest {where}: the segment starts at {start:g} and stops at {stop:g}; "
+            "needed is 0 <= start < stop."
+        )
