@@ -4,6 +4,7 @@
     identity, resample, resample:12000        controls
     opus, opus:1.0/0.95                       Opus, at given compression levels
     encodec, encodec:48khz, encodec:some/id   EnCodec
+    hf:FOLDER, hf:some/id                     any codec of transformers
     folder:PATH, folder:PATH@6.0              decoded files (and their kbps)
     package.module:Class                      your own `System`
 
@@ -25,7 +26,7 @@ from evaluation.systems.system import CodebookSystem, Point, Rate, System
 
 __all__ = ["CodebookSystem", "Point", "Rate", "ScaledCodes", "System", "make_system"]
 
-BY_NAME = ("encodec", "folder", "identity", "opus", "resample")
+BY_NAME = ("encodec", "folder", "hf", "identity", "opus", "resample")
 
 
 def make_system(description: str | System, device: str = "cpu") -> System:
@@ -73,6 +74,10 @@ def make_system(description: str | System, device: str = "cpu") -> System:
         from evaluation.systems.encodec import EnCodecSystem
 
         return EnCodecSystem(argument or "24khz", device=device)
+    if kind == "hf" and argument:
+        from evaluation.systems.hf import TransformersSystem
+
+        return TransformersSystem(argument, device=device)
     if kind == "folder":
         from evaluation.systems.folder import DecodedFolder
 

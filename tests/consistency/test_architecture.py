@@ -36,7 +36,7 @@ PUBLIC = {"dac_lobe", "dac_lobe.encodec", "dac_lobe.hf"}
 # Packages that are heavy or optional, and who alone may import them.
 RESERVED = {
     "speechbrain": ("dac_lobe.nnet", "dac_lobe.inference"),
-    "transformers": ("dac_lobe.hf", "dac_lobe.encodec"),
+    "transformers": ("dac_lobe.hf", "dac_lobe.encodec", "evaluation.systems.hf"),
     "ray": ("dac_lobe.tokens",),
 }
 ONLY_LAZILY = {"pesq", "pystoi", "ray", "torchaudio"}
