@@ -25,7 +25,7 @@ ORDER = {
     ).split(),
     "evaluation": (
         "errors recordings metrics systems running results report selftest "
-        "metric_stats suite __init__ cli __main__"
+        "metric_stats suite commands __init__ cli __main__"
     ).split(),
 }
 PACKAGES = tuple(ORDER)
