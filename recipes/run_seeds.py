@@ -15,7 +15,8 @@ recipe's folder:
 
 Finished runs are kept, so the same command goes on after an interruption, and
 adds a seed or a row. The first seed of every row comes before the second. The
-table has what has finished, and says how many seeds that is.
+table has what has finished, and says how many seeds that is, and which codec the
+tokens are of.
 
 Authors
  * The dac-lobe developers 2026
@@ -156,12 +157,33 @@ def spread(values, form="{:.1f}"):
     return shown[0] if len(values) == 1 else f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
+def footnote(found, speakers):
+    """Say what the cells are, and which codec the tokens of each row are of."""
+    said = ["Percent: mean (lowest to highest) over seeds."]
+    if speakers:
+        said.append(
+            "Difference in points, with its 95 % interval from drawing the "
+            f"{' or '.join(map(str, sorted(speakers)))} speakers; errors averaged over "
+            "seeds first."
+        )
+    rows_of = {}
+    for row, runs in found.items():
+        for codec in {run.get("training", {}).get("codec") for run in runs.values()} - {
+            None
+        }:
+            rows_of.setdefault(codec, []).append(row)
+    for codec, rows in sorted(rows_of.items()):
+        said.append(f"Codec with the fingerprint {codec[:12]}: {', '.join(rows)}.")
+    return " ".join(said)
+
+
 def make_table(output, rows, seeds, reference):
     """Write a row for each row and each of its tests."""
     found = read_runs(output, rows, seeds)
     tests = [
         run for row in found.values() for results in row.values() for run in results
     ]
+    speakers = set()
     results = [
         values
         for row in found.values()
@@ -188,15 +210,12 @@ def make_table(output, rows, seeds, reference):
             gap = None
             if row != reference and both:
                 gap = compare(output, row, reference, both, test)
+                speakers |= {gap.clusters} if gap else set()
             cells.append(
                 f"{gap.mean:+.1f} [{gap.low:+.1f}, {gap.high:+.1f}]" if gap else "-"
             )
             lines.append(f"| {' | '.join(cells)} |")
-    lines += [
-        "",
-        "Percent: mean (lowest to highest) over seeds. Difference in points, with its "
-        "95 % interval from drawing speakers; errors averaged over seeds first.",
-    ]
+    lines += ["", footnote(found, speakers)]
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ RECIPE = """
 import argparse, json, pathlib
 parser = argparse.ArgumentParser()
 parser.add_argument("--worse", type=int, default=0)
+parser.add_argument("--for_speaker", default="s")
 parser.add_argument("--seed", type=int)
 parser.add_argument("--output_folder", type=pathlib.Path)
 parser.add_argument("--noprogressbar", action="store_true")
@@ -25,7 +26,10 @@ options.output_folder.mkdir(parents=True, exist_ok=True)
 print("seed", options.seed)
 if pathlib.Path("broken").exists() and options.seed == 2:
     raise SystemExit("out of memory")
-errors = [options.worse + (options.seed + item) % 2 for item in range(4)]
+errors = [(options.seed + item) % 2 for item in range(4)]
+for item in range(4):
+    if f"s{item // 2}".startswith(options.for_speaker):
+        errors[item] += options.worse
 lines = ["ID,spk_id,word_errors,words,char_errors,chars"]
 lines += [f"u{i},s{i // 2},{e},5,{e},20" for i, e in enumerate(errors)]
 (options.output_folder / "utterances_test.csv").write_text("\\n".join(lines) + "\\n")
@@ -68,6 +72,13 @@ def test_table(run_seeds, tmp_path):
     assert good[-1] == "-"
     assert bad[4] == "32.3 (31.0 to 34.0)"
     assert bad[-1] == "+20.0 [+20.0, +20.0]"
+
+
+def test_speakers_are_drawn_whole(run_seeds, tmp_path):
+    """Worse for one of two: both draws of that speaker, or none, are in the interval."""
+    done = run_seeds(*ROWS[:1], "odd=train.py --worse 2 --for_speaker s1", *ROWS[2:])
+    assert done.returncode == 0, done.stderr
+    assert "| +20.0 [+0.0, +40.0] |" in done.stdout
 
 
 def test_goes_on_and_keeps_logs(run_seeds, tmp_path):
