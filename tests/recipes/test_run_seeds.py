@@ -34,7 +34,7 @@ lines = ["ID,spk_id,word_errors,words,char_errors,chars"]
 lines += [f"u{i},s{i // 2},{e},5,{e},20" for i, e in enumerate(errors)]
 (options.output_folder / "utterances_test.csv").write_text("\\n".join(lines) + "\\n")
 wer = 100 * sum(errors) / 20 + options.seed
-results = {"training": {}, "test": {"WER": wer, "CER": wer / 2}}
+results = {"training": {"codec": "0123456789abcdef"}, "test": {"WER": wer, "CER": wer / 2}}
 (options.output_folder / "results.json").write_text(json.dumps(results))
 """
 
@@ -72,6 +72,8 @@ def test_table(run_seeds, tmp_path):
     assert good[-1] == "-"
     assert bad[4] == "32.3 (31.0 to 34.0)"
     assert bad[-1] == "+20.0 [+20.0, +20.0]"
+    assert "drawing the 2 speakers" in table
+    assert "fingerprint 0123456789ab: good, bad." in table
 
 
 def test_speakers_are_drawn_whole(run_seeds, tmp_path):
