@@ -104,6 +104,35 @@ def test_goes_on_and_keeps_logs(run_seeds, tmp_path):
     assert len(json.loads((folder / "1.json").read_text())) == 1
 
 
+# Judges what the recipe has left, as recipes/tts/evaluate.py does.
+JUDGE = """
+import json, pathlib, shutil, sys
+run, seed = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+(run / "heard").mkdir()
+shutil.copy(run / "utterances_test.csv", run / "heard/utterances_model_speech.csv")
+rows = {"model speech": {"WER": {"mean": 40.0 + seed, "low": 0, "high": 90}}}
+results = {"options": {}, "training": {"codec": "c0dec" * 5}, "rows": rows}
+(run / "heard/results.json").write_text(json.dumps(results))
+"""
+
+
+def test_rows_of_several_commands(run_seeds, tmp_path):
+    """What the last one leaves counts, and what failed is gone on with."""
+    rows = ["a=train.py && judge.py {run} {seed}"]
+    rows += ["b=train.py --worse 1 && judge.py {run} {seed}", "--results", "heard"]
+    failed = run_seeds(*rows, "--seeds", "1")
+    assert "not finished: a, seed 1; b, seed 1" in failed.stderr
+    (tmp_path / "judge.py").write_text(JUDGE)
+    done = run_seeds(*rows, "--seeds", "1", "2")
+    assert done.returncode == 0, done.stderr
+    cells = [line.split(" | ") for line in done.stdout.splitlines() if "speech" in line]
+    assert [line[-3:] for line in cells] == [
+        ["model speech", "41.5 (41.0 to 42.0)", "- |"],
+        ["model speech", "41.5 (41.0 to 42.0)", "+20.0 [+20.0, +20.0] |"],
+    ]
+    assert "fingerprint c0decc0decc0: a, b." in done.stdout
+
+
 def test_rows_that_are_none(run_seeds):
     for wrong, said in (
         (["tokens"], "give NAME=COMMAND"),
