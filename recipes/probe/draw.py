@@ -23,12 +23,12 @@ plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "dac-lobe"})
 def read_task(folder):
     """Scores by number of codebooks, what guessing would find, and a note."""
     results = json.loads((Path(folder) / "results.json").read_text())
-    cost = results.pop("training")
+    codec = results.pop("training")["codec"]
     scores = {int(name.split()[0]): found for name, found in results.items()}
     one = next(iter(scores.values()))
     note = (
         f"{one['labels']} labels, {one['items']} test recordings, "
-        f"{cost['cpu_minutes']:.1f} CPU min, codec {cost['codec'][:12]} (fingerprint)"
+        f"codec {codec[:12]} (fingerprint)"
     )
     return scores, one["guessed"], note
 
