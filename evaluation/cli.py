@@ -108,9 +108,12 @@ def evaluate(
         typer.Option(min=1000, help="Scoring rate in Hz; the first model's."),
     ] = None,
     max_utterances: Annotated[
-        int | None, typer.Option(min=1, help="Draw so many recordings.")
+        int | None,
+        typer.Option(min=1, help="Score only this many recordings, drawn by --seed."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the draw of recordings and of all intervals.")
+    ] = 0,
     workers: Annotated[
         int, typer.Option("--workers", "-j", min=0, help="Processes.")
     ] = 2,

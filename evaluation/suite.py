@@ -70,9 +70,9 @@ def evaluate(
     sample_rate : int, optional
         Rate at which all systems are scored; that of the first by default.
     max_utterances : int, optional
-        Draw at most so many recordings.
+        Score at most this many recordings, drawn by ``seed``.
     seed : int
-        Of every draw.
+        Of the draw of recordings and of all intervals.
     workers : int
         Processes; 0 computes in this one.
     timeout : float

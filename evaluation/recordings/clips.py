@@ -88,7 +88,7 @@ def find_clips(
         what lies in a folder named music or speech for that, and listens to the
         rest (see `evaluation.recordings.domain`).
     max_utterances : int, optional
-        Draw at most so many, by ``seed``.
+        Take at most this many, drawn by ``seed``.
     seed : int
         Of that draw.
 
