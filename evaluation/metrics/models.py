@@ -20,7 +20,7 @@ from evaluation.errors import MetricError
 from evaluation.metrics.metric import Weighted, import_package
 from evaluation.recordings.clips import resample
 
-__all__ = ["dwer", "normalize", "speaker_similarity", "wer"]
+__all__ = ["dwer", "normalize", "wer"]
 
 
 @lru_cache(maxsize=2)
@@ -33,12 +33,6 @@ def _recognizer(source: str) -> Any:
         "EncoderDecoderASR" if re.search(r"^\s+decoder:", text, re.M) else "EncoderASR"
     )
     return getattr(inference, kind).from_hparams(source=source, savedir=source)
-
-
-@lru_cache(maxsize=2)
-def _speaker_model(source: str) -> Any:
-    inference = import_package("speechbrain.inference.classifiers", "speechbrain")
-    return inference.EncoderClassifier.from_hparams(source=source, savedir=source)
 
 
 def _rate(model: Any) -> int:
@@ -122,35 +116,3 @@ def dwer(
     recognizer = _recognizer(model)
     expected = _transcribe(recognizer, reference, sample_rate)
     return _errors(expected, _transcribe(recognizer, output, sample_rate))
-
-
-def speaker_similarity(
-    reference: np.ndarray, output: np.ndarray, sample_rate: int, model: str
-) -> float:
-    """Compute the cosine between the speaker embeddings of reference and output.
-
-    Arguments
-    ---------
-    reference : np.ndarray
-        Shape [T].
-    output : np.ndarray
-        Shape [T].
-    sample_rate : int
-        In Hz.
-    model : str
-        Folder of a SpeechBrain ``EncoderClassifier`` with its hyperparams.yaml.
-
-    Returns
-    -------
-    float
-        From -1 to 1, higher is better.
-    """
-    import torch
-
-    encoder = _speaker_model(model)
-    with torch.inference_mode():
-        ours, theirs = [
-            encoder.encode_batch(*_batch(wav, sample_rate, encoder)).flatten()
-            for wav in (reference, output)
-        ]
-    return float(torch.nn.functional.cosine_similarity(ours, theirs, dim=0))

@@ -255,8 +255,9 @@ class TestOptional:
             choose(["dwer"])
         with pytest.raises(ValueError, match="write stoi"):
             choose(["stoi:somewhere"])
-        with pytest.raises(ValueError, match=r"no hyperparams\.yaml"):
-            choose([f"dwer:{tmp_path}"])
+        for name in ("dwer", "speaker_similarity"):
+            with pytest.raises(ValueError, match=r"no hyperparams\.yaml"):
+                choose([f"{name}:{tmp_path}"])
 
     def test_model_is_part_of_the_definition(self, tmp_path):
         (tmp_path / "hyperparams.yaml").write_text("a: 1\n")
