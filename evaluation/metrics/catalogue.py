@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from evaluation.metrics.folders import Layout
 from evaluation.metrics.metric import Metric
+from evaluation.metrics.recognizers import SPHINX
 
 __all__ = ["DEFINED", "LAYOUTS", "PERCEPTION", "STANDARD"]
 
@@ -18,9 +19,27 @@ _SPECTRAL = "evaluation.metrics.spectral"
 _WAVEFORM = "evaluation.metrics.waveform"
 _VISQOL = "evaluation.metrics.visqol"
 _VOICING = "evaluation.metrics.voicing"
-_MODELS = "evaluation.metrics.models"
 _VOICES = "evaluation.metrics.voices"
+_WORDS = "evaluation.metrics.words"
 _LISTENERS = "evaluation.metrics.listeners"
+_SPHINX = (
+    "The recognizer is PocketSphinx's US English model (one pass, at most 5000 HMMs a "
+    "frame, cepstral means of the clip), a weak one: differences between systems count, "
+    "not levels. Clips of 0.1 s or more."
+)
+_TEXT = "upper case, letters, digits and apostrophes"
+_WER = (
+    "Word errors of the output's recognition against the manifest's transcript; "
+    f"{_TEXT}; means weighted by words. "
+)
+_CER = (
+    "Character errors of the output's recognition against the manifest's transcript; "
+    f"{_TEXT}, and spaces; means weighted by characters. "
+)
+_DWER = (
+    "Word errors of the output's recognition against the reference's recognition; "
+    f"{_TEXT}; means weighted by words. "
+)
 _ALIGNED = (
     "The system's delay is taken out first: the most frequent lag of the "
     "cross-correlation's peak over all clips (at most 2048 samples), one number per "
@@ -222,30 +241,49 @@ DEFINED = (
     ),
     Metric(
         "wer",
-        f"{_MODELS}:wer",
+        f"{_WORDS}:wer",
         "WER",
-        "Word errors of the output's recognition against the manifest's transcript; "
-        "upper case, letters, digits and apostrophes; means weighted by words.",
-        "SpeechBrain; the recognizer is part of the definition",
+        _WER + _SPHINX,
+        "Levenshtein 1966; PocketSphinx",
         higher_is_better=False,
         unit="%",
         domain="speech",
-        package="speechbrain",
+        package="pocketsphinx",
         decimals=2,
         wants_transcript=True,
+        intrusive=False,
+        weights=SPHINX,
+        language="en",
+    ),
+    Metric(
+        "cer",
+        f"{_WORDS}:cer",
+        "CER",
+        _CER + _SPHINX,
+        "Levenshtein 1966; PocketSphinx",
+        higher_is_better=False,
+        unit="%",
+        domain="speech",
+        package="pocketsphinx",
+        decimals=2,
+        wants_transcript=True,
+        intrusive=False,
+        weights=SPHINX,
+        language="en",
     ),
     Metric(
         "dwer",
-        f"{_MODELS}:dwer",
+        f"{_WORDS}:dwer",
         "dWER",
-        "Word errors of the output's recognition against the reference's recognition; "
-        "text as in wer; means weighted by words.",
-        "Wang et al. 2023; the recognizer is part of the definition",
+        _DWER + _SPHINX,
+        "Wang et al. 2023; PocketSphinx",
         higher_is_better=False,
         unit="%",
         domain="speech",
-        package="speechbrain",
+        package="pocketsphinx",
         decimals=2,
+        weights=SPHINX,
+        language="en",
     ),
     Metric(
         "speaker_similarity",
@@ -354,19 +392,25 @@ STANDARD = (
 )
 PERCEPTION = (
     *("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak", "dnsmos_p808", "plcmos"),
-    *("distillmos", "speaker_similarity"),
+    *("distillmos", "wer", "dwer", "speaker_similarity"),
 )
-_RECOGNIZER = Layout(
-    "a SpeechBrain recognizer", "speechbrain", ("hyperparams.yaml",), required=True
-)
+_YOUR_OWN = "SpeechBrain; the model is part of the definition"
 LAYOUTS = {
-    "wer": _RECOGNIZER,
-    "dwer": _RECOGNIZER,
+    **{
+        name: Layout(
+            "a SpeechBrain recognizer",
+            "speechbrain",
+            ("hyperparams.yaml",),
+            definition=definition.strip(),
+            source=_YOUR_OWN,
+        )
+        for name, definition in (("wer", _WER), ("cer", _CER), ("dwer", _DWER))
+    },
     "speaker_similarity": Layout(
         "a SpeechBrain EncoderClassifier",
         "speechbrain",
         ("hyperparams.yaml",),
         definition="Cosine between the speaker embeddings of reference and output.",
-        source="SpeechBrain; the model is part of the definition",
+        source=_YOUR_OWN,
     ),
 }

@@ -89,6 +89,7 @@ def bind(metric: Metric, folder: Path, layout: Layout) -> Metric:
         package=layout.package,
         engine="",
         weights=(),
+        language="",
         definition=layout.definition or metric.definition,
         source=layout.source or metric.source,
         options=(("model", str(folder)),),

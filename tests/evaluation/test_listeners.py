@@ -29,7 +29,7 @@ PUBLISHED = {
         "distillmos": 1.96776,
     },
 }
-LISTENERS = [name for name in PERCEPTION if not METRICS[name].intrusive]
+LISTENERS = [name for name in PERCEPTION if "listeners" in METRICS[name].function]
 # The package draws raters at random: the mean of 400 of them, which 15 come near to.
 RATED = {"english_man": 3.0277, "german_woman": 2.6320}
 
