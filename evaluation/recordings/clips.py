@@ -53,6 +53,8 @@ class Clip:
         Clusters the intervals; empty if unknown.
     transcript : str
         Reference text for word error rates; empty if unknown.
+    language : str
+        What is spoken, as 'en'; empty if unknown.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Clip:
     domain_from: str = "option"
     speaker: str = ""
     transcript: str = ""
+    language: str = ""
 
 
 def find_clips(
@@ -141,6 +144,7 @@ def find_clips(
                 domain_from=by,
                 speaker=row.get("speaker") or "",
                 transcript=row.get("transcript") or "",
+                language=row.get("language") or "",
             )
         )
     return clips

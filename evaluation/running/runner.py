@@ -229,14 +229,9 @@ class _Computation:
             names.insert(0, FACTS)
         for name in names:
             cell = Cell(job.clip.name, job.system.name, point, name)
-            if (
-                name != FACTS
-                and self.metrics[name].domain == "speech"
-                and job.clip.domain != "speech"
-            ):
-                self.run.outcomes[cell] = Outcome(
-                    None, "n/a", f"a measure of speech, and this is {job.clip.domain}"
-                )
+            reason = name != FACTS and _meaningless(self.metrics[name], job.clip)
+            if reason:
+                self.run.outcomes[cell] = Outcome(None, "n/a", reason)
                 continue
             known = self.cache.get(self._key(job, point, name)) if self.cache else None
             if known is None:
@@ -245,7 +240,8 @@ class _Computation:
                 self.run.outcomes[cell] = known
 
     def _key(self, job: Job, point: Point, name: str) -> str:
-        aligned = name != FACTS and self.metrics[name].aligned
+        metric = self.metrics.get(name)
+        heard = [job.clip.transcript] if metric and metric.wants_transcript else []
         return cache_key(
             job.clip.sha256 or job.clip.path,
             job.sample_rate,
@@ -253,7 +249,8 @@ class _Computation:
             str(point),
             name,
             self.versions.get(name, ""),
-            job.delay if aligned else 0,
+            job.delay if metric and metric.aligned else 0,
+            *heard,
         )
 
     def _codes(self, job: Job) -> str:
@@ -296,6 +293,19 @@ class _Computation:
             if left:
                 rest.append((point, tuple(left)))
         return replace(job, work=tuple(rest)) if rest else None
+
+
+def _meaningless(metric: Metric, clip: Clip) -> str:
+    """Say why a metric means nothing on a recording; an empty text if it does."""
+    if metric.domain == "speech" and clip.domain != "speech":
+        return f"a measure of speech, and this is {clip.domain}"
+    if metric.wants_transcript and not clip.transcript:
+        return "the manifest has no transcript of it"
+    # 'en', 'eng', 'en-GB' and 'English' are one language.
+    known, spoken = metric.language, clip.language.lower()
+    if known and spoken and not spoken.startswith(known):
+        return f"its model knows {known}, and this is {clip.language}"
+    return ""
 
 
 def _hit(blamed: Started, point: Point, name: str) -> bool:
