@@ -3,6 +3,7 @@
     16khz-small, weights.pth, some/hub-id     a DAC
     identity, resample, resample:12000        controls
     opus, opus:1.0/0.95                       Opus, at given compression levels
+    opus:6kbps, opus:3kbps/9kbps              Opus, at given bitrates
     encodec, encodec:48khz, encodec:some/id   EnCodec
     hf:FOLDER, hf:some/id                     any codec of transformers
     snac:FOLDER, snac:some/id                 SNAC
@@ -79,10 +80,7 @@ def make_system(description: str | System, device: str = "cpu") -> System:
 
         return Resample(int(_number(description, argument, int)) if argument else None)
     if kind == "opus":
-        from evaluation.systems.opus import Opus
-
-        levels = argument.split("/") if argument else []
-        return Opus([_number(description, level, float) for level in levels])
+        return _opus(description, argument.split("/") if argument else [])
     if kind == "encodec":
         from evaluation.systems.encodec import EnCodecSystem
 
@@ -107,6 +105,17 @@ def make_system(description: str | System, device: str = "cpu") -> System:
     from evaluation.systems.dac import DACSystem
 
     return DACSystem(description, device=device)
+
+
+def _opus(description: str, settings: list[str]) -> System:
+    if any(setting.endswith("kbps") for setting in settings):
+        from evaluation.systems.opus_bitrate import OpusBitrate
+
+        rates = [setting.removesuffix("kbps") for setting in settings]
+        return OpusBitrate([_number(description, rate, float) for rate in rates])
+    from evaluation.systems.opus import Opus
+
+    return Opus([_number(description, level, float) for level in settings])
 
 
 def _from_source(kind: str, source: str, device: str) -> System:
