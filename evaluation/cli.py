@@ -78,7 +78,10 @@ def evaluate(
         typer.Argument(metavar="AUDIO", help="Folder of recordings, or a manifest."),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="Codecs, with commas: names, files or hub ids.")
+        str,
+        typer.Option(
+            "--model", "-m", help="Codecs, with commas: names, files or hub ids."
+        ),
     ] = "16khz-small",
     codebooks: Annotated[
         str | None, typer.Option("--codebooks", "-k", help="Like 1,2,4,8,12.")
@@ -109,9 +112,13 @@ def evaluate(
         int | None, typer.Option(min=1, help="Draw so many recordings.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Processes.")] = 2,
+    workers: Annotated[
+        int, typer.Option("--workers", "-j", min=0, help="Processes.")
+    ] = 2,
     timeout: Annotated[float, typer.Option(help="Seconds for one step.")] = 600.0,
-    device: Annotated[str, typer.Option(help="Where neural codecs run.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Where codecs run; 'auto' takes a GPU if there is one.")
+    ] = "auto",
     cache_dir: Annotated[
         Path | None, typer.Option(help="Cache to share; OUTPUT/cache by default.")
     ] = None,

@@ -11,11 +11,18 @@ import pytest
 import speechbrain  # noqa: F401  (as recipes do, before workers start)
 import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from dac_lobe import DAC, DACTokenizer, fold_weight_norm
 from dac_lobe.execution import attach
+from dac_lobe.inference import TokenASR, TokenTTS
 from dac_lobe.network.pickling import FORMAT
+from dac_lobe.nnet.embedding import TokenEmbedding
+from dac_lobe.nnet.encoder import LSTMEncoder
+from dac_lobe.nnet.frontend import TokenFrontend
+from dac_lobe.nnet.tts import TokenSynthesizer
+from dac_lobe.weights.fingerprint import fingerprint
+from evaluation.systems.dac import DACSystem
 
 METHODS = multiprocessing.get_all_start_methods()
 SIG = torch.randn(2, 100, generator=torch.Generator().manual_seed(5)).clamp(-1, 1)
@@ -56,7 +63,15 @@ def travel(request):
 
 
 def codes_of(thing):
-    """Codes of `SIG` by anything that makes some, or what a store holds."""
+    """Codes of `SIG` by anything that makes some, or what a store holds, or a model says."""
+    if isinstance(thing, DACSystem):
+        thing.load()
+        return torch.from_numpy(thing.encode(SIG[0].numpy(), 16000))
+    if isinstance(thing, TokenASR):
+        words = thing.transcribe_batch(SIG, torch.tensor([1.0, 0.7]))
+        return torch.tensor([ord(letter) for letter in "|".join(words)])
+    if isinstance(thing, TokenTTS):
+        return thing.synthesize("GO ON", "b", max_frames=6, seed=3)
     if isinstance(thing, torch.nn.Module):
         codec = getattr(thing, "codec", thing)
         return codec.encode(SIG).codes
@@ -68,21 +83,21 @@ def seen_by(things):
     return [codes_of(thing) for thing in things], torch.get_num_threads()
 
 
-class Seen(Dataset):
-    """Things that are looked at in the workers."""
+class Seen:
+    """A pipeline's step that looks at things in the workers.
+
+    A class: a spawned worker finds no local function.
+    """
 
     def __init__(self, things):
         self.things = things
 
-    def __len__(self):
-        return 2
-
-    def __getitem__(self, index):
+    def __call__(self, sig):
         return seen_by(self.things)
 
 
 class Tokens:
-    """A pipeline's step, as a class: a spawned worker finds no local function."""
+    """A pipeline's step that encodes, as recipes have it."""
 
     def __init__(self, tokenizer):
         self.tokenizer = tokenizer
@@ -212,31 +227,26 @@ def test_without_the_kernel_torch_does_its_work(make_dac, monkeypatch, caplog):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_workers_of_every_start_method(method, make_dac, tmp_path):
-    """All that there is, through one DataLoader: two workers would cost twice."""
+    """All that there is, through one worker of a SpeechBrain pipeline: starts are slow."""
     codec, folded = attach(make_dac(), "auto"), fold_weight_norm(make_dac())
     bundled = DAC.from_pretrained("16khz-small")  # more tensors than a forkserver takes
-    things = [codec, folded, bundled, DACTokenizer(codec), Named(**codec.config).eval()]
-    things += [_store(codec, tmp_path), *_encodec()]
+    tokenizer = DACTokenizer(codec)
+    things = [codec, folded, bundled, tokenizer, Named(**codec.config).eval()]
+    things += [_store(codec, tmp_path), *_encodec(), _asr(codec), _tts(codec)]
+    things += [DACSystem(tmp_path / "tiny.safetensors")]
     expected = [codes_of(thing) for thing in things]
-    loader = DataLoader(
-        Seen(things), None, num_workers=1, multiprocessing_context=method
-    )
-    for found, threads in loader:
-        assert threads == 1
-        assert all(map(torch.equal, found, expected))
-    if method != "fork":
-        assert not any(p.is_shared() for p in codec.parameters())
-
-
-@pytest.mark.parametrize("method", sorted({"fork", "spawn"} & set(METHODS)))
-def test_a_tokenizer_in_a_speechbrain_pipeline(method, make_dac):
-    tokenizer = DACTokenizer(make_dac())
     dataset = DynamicItemDataset({str(n): {"sig": SIG[n]} for n in range(2)})
     dataset.add_dynamic_item(Tokens(tokenizer), takes="sig", provides="tokens")
-    dataset.set_output_keys(["tokens"])
+    dataset.add_dynamic_item(Seen(things), takes="sig", provides="seen")
+    dataset.set_output_keys(["tokens", "seen"])
     loader = DataLoader(dataset, None, num_workers=1, multiprocessing_context=method)
     for item, sig in zip(loader, SIG, strict=True):
+        found, threads = item["seen"]
+        assert threads == 1
+        assert all(map(torch.equal, found, expected))
         assert torch.equal(item["tokens"], tokenizer(sig[None])[0])
+    if method != "fork":
+        assert not any(p.is_shared() for p in codec.parameters())
 
 
 def _store(codec, folder):
@@ -263,6 +273,56 @@ def _encodec():
         num_filters=4, hidden_size=8, codebook_size=16, upsampling_ratios=[4, 2]
     )
     return [EnCodec(transformers.EncodecModel(config))]
+
+
+def _asr(codec):
+    """A recogniser with random weights, which hears something new in every frame."""
+    torch.manual_seed(1)
+    encoder = LSTMEncoder(8, hidden_size=6, num_layers=1)
+    modules = {
+        "frontend": TokenFrontend(TokenEmbedding(3, 16, 8), num_bands=4),
+        "encoder": encoder,
+        "output": torch.nn.Linear(encoder.output_size, 5),
+        "codec": codec,
+    }
+    torch.nn.init.normal_(modules["output"].weight, std=20.0)
+    facts = {"input": "tokens", "blank_index": 0, "labels": ["", *"ABC "]}
+    return TokenASR(modules, {**facts, **_facts(codec)}, {"device": "cpu"})
+
+
+def _tts(codec):
+    """A speaker with random weights."""
+    speaks = TokenSynthesizer(3, 16, 40, 2, d_model=16, nhead=2, d_ffn=8, num_layers=1)
+    modules = {"synthesizer": speaks, "codec": codec}
+    facts = {"speakers": ["a", "b"], **_facts(codec)}
+    return TokenTTS(modules, facts, {"device": "cpu"})
+
+
+def _facts(codec):
+    return {
+        "sample_rate": codec.sample_rate,
+        "num_codebooks": codec.num_codebooks,
+        "codec_fingerprint": fingerprint(codec),
+    }
+
+
+@pytest.mark.parametrize("make", [_asr, _tts])
+def test_inference_travels(make, make_dac, travel):
+    model = make(make_dac())
+    again = travel(model)
+    assert len(codes_of(model)) > 4
+    assert torch.equal(codes_of(again), codes_of(model))
+    assert again.codec is again.mods["codec"]
+    assert vars(again.hparams) == vars(model.hparams)
+    assert not any(parameter.requires_grad for parameter in again.parameters())
+
+
+@pytest.mark.parametrize("make", [_asr, _tts])
+def test_inference_of_another_version_says_so(make, make_dac):
+    state = make(make_dac()).__getstate__()
+    model = make(make_dac())
+    with pytest.raises(ValueError, match="format None; this version reads 1"):
+        model.__setstate__({key: state[key] for key in state if key != "format"})
 
 
 def test_encodec_travels(travel):

@@ -15,14 +15,21 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["MEDIA_SUFFIXES", "MediaSound", "has_decoder"]
+from dac_lobe.disk.suffixes import AUDIO_SUFFIXES
 
-MEDIA_SUFFIXES = frozenset(".aac .m4a .mka .mkv .mov .mp4 .webm .wma".split())
+__all__ = ["MediaSound", "has_decoder", "readable_suffixes"]
+
+_SUFFIXES = frozenset(".aac .m4a .mka .mkv .mov .mp4 .webm .wma".split())
 
 
 def has_decoder() -> bool:
     """Tell whether PyAV is installed."""
     return importlib.util.find_spec("av") is not None
+
+
+def readable_suffixes() -> frozenset[str]:
+    """Return the endings by which audio is found in a folder, with what is installed."""
+    return AUDIO_SUFFIXES | (_SUFFIXES if has_decoder() else frozenset())
 
 
 class MediaSound:

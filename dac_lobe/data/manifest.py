@@ -28,12 +28,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from dac_lobe.audio import AudioError, AudioReader, Segment
-from dac_lobe.audio.media import MEDIA_SUFFIXES, has_decoder
+from dac_lobe.audio.media import readable_suffixes
 from dac_lobe.data import cuts, kaldi
 from dac_lobe.data.parts import check_segment, read_segment
 from dac_lobe.data.tables import REQUIRED, Row, rows_of_csv, rows_of_json
 from dac_lobe.disk.atomic import replacing
-from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, is_hidden, left_out
+from dac_lobe.disk.suffixes import is_hidden, left_out
 
 __all__ = ["Item", "far_off", "read_duration", "read_manifest", "write_manifest"]
 
@@ -139,7 +139,11 @@ def _read(path: Path, data_root: str | Path | None) -> list[Item]:
         kind = "holds no audio file" if path.is_dir() else "is empty"
         raise ValueError(
             f"manifest {path} {kind}. Needed is at least one recording"
-            + (f" ({', '.join(sorted(AUDIO_SUFFIXES))})." if path.is_dir() else ".")
+            + (
+                f" ({', '.join(sorted(readable_suffixes()))})."
+                if path.is_dir()
+                else "."
+            )
         )
     return items
 
@@ -283,7 +287,7 @@ def far_off(stated: float, found: float) -> bool:
 
 def _from_folder(folder: Path) -> list[Item]:
     """Every audio file below a folder, hidden ones left alone, others counted."""
-    known = AUDIO_SUFFIXES | (MEDIA_SUFFIXES if has_decoder() else frozenset())
+    known = readable_suffixes()
     visible = [
         file
         for file in sorted(folder.rglob("*"))

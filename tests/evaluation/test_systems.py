@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import pickle
 import re
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import pandas.testing
 import pytest
 import soundfile
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from toy_recordings import RATE, voice
@@ -285,3 +288,41 @@ class TestEnCodec:
         before = system.fingerprint()
         path.write_text(path.read_text().replace('"overlap": 0.1', '"overlap": 0.2'))
         assert make_system(f"encodec:{path.parent}").fingerprint() != before
+
+
+def through_a_file(thing):
+    file = io.BytesIO()
+    torch.save(thing, file)
+    return torch.load(io.BytesIO(file.getvalue()), weights_only=False)
+
+
+WAYS = {
+    "pickle": lambda thing: pickle.loads(pickle.dumps(thing)),  # noqa: S301
+    "torch.save": through_a_file,
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+
+
+@pytest.mark.parametrize("used", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", ["dac", "encodec", "opus:1.0", "resample", "own"])
+def test_systems_travel(kind, way, used, tmp_path, make_dac):
+    """Before they are loaded, as to workers, and after, as in other people's programs."""
+    if kind == "dac":
+        kind = str(make_dac().save(tmp_path / "tiny.safetensors"))
+    if kind == "encodec":
+        TestEnCodec().save(tmp_path / "tiny")
+        kind = f"encodec:{tmp_path / 'tiny'}"
+    system = make_system(Rounding() if kind == "own" else kind)
+    again = None if used else WAYS[way](system)
+    system.load()
+    wav = voice(0.3)[:1000].astype(np.float32)
+    point = system.points(None)[-1]
+    expected = system.decode(system.encode(wav, RATE), point, len(wav))
+    again = again or WAYS[way](system)
+    again.load()
+    assert again.fingerprint() == system.fingerprint()
+    assert again.points(None) == system.points(None)
+    found = again.decode(again.encode(wav, RATE), point, len(wav))
+    np.testing.assert_array_equal(found, expected)
