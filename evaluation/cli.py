@@ -38,6 +38,7 @@ app = typer.Typer(**settings())
 COMMANDS = {
     "board": "evaluation.commands.board",
     "compare": "evaluation.commands.compare",
+    "listen": "evaluation.commands.listen",
 }
 OURS = ("dac_lobe", "evaluation")
 
@@ -150,6 +151,8 @@ def evaluate(
     dac-lobe-evaluate compare A B: paired differences of two outputs
 
     dac-lobe-evaluate board A B ...: outputs joined on one page
+
+    dac-lobe-evaluate listen A: a blind listening test of an output
     """
     if version:
         from dac_lobe import __version__

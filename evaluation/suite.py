@@ -114,6 +114,7 @@ def evaluate(
             sample_rate,
             device,
         )
+        run.source = str(audio_dir)
         anchor = _anchor(run, len(systems), bd_anchor)
     except ValueError as error:
         raise ArgumentError(str(error)) from error
@@ -170,6 +171,10 @@ def _plan(
         metrics=metrics,
         sample_rate=sample_rate or own or 16000,
         fingerprints={system.name: system.fingerprint() for system in made},
+        descriptions={
+            system.name: item if isinstance(item, str) else ""
+            for system, item in zip(made, described, strict=True)
+        },
     )
 
 

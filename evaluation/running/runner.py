@@ -63,6 +63,10 @@ class Run:
         How often each lag was found at the highest rate, by system name.
     outcomes : dict
         By `Cell`.
+    source : str
+        Folder or manifest of the recordings, as it was given.
+    descriptions : dict
+        What each system was made from, by its name; empty for your own objects.
     """
 
     clips: list[Clip]
@@ -74,6 +78,8 @@ class Run:
     delays: dict[str, int] = field(default_factory=dict)
     lags: dict[str, Counter] = field(default_factory=dict)
     outcomes: dict[Cell, Outcome] = field(default_factory=dict)
+    source: str = ""
+    descriptions: dict[str, str] = field(default_factory=dict)
 
     def rows(self) -> Iterator[tuple[Clip, System, Point]]:
         """Yield what makes a row of the table, in its order."""
