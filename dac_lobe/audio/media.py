@@ -15,7 +15,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["MEDIA_SUFFIXES", "MediaSound", "has_decoder"]
+from dac_lobe.disk.suffixes import AUDIO_SUFFIXES
+
+__all__ = ["MEDIA_SUFFIXES", "MediaSound", "has_decoder", "readable_suffixes"]
 
 MEDIA_SUFFIXES = frozenset(".aac .m4a .mka .mkv .mov .mp4 .webm .wma".split())
 
@@ -23,6 +25,11 @@ MEDIA_SUFFIXES = frozenset(".aac .m4a .mka .mkv .mov .mp4 .webm .wma".split())
 def has_decoder() -> bool:
     """Tell whether PyAV is installed."""
     return importlib.util.find_spec("av") is not None
+
+
+def readable_suffixes() -> frozenset[str]:
+    """Name the endings of the audio files that can be read here."""
+    return AUDIO_SUFFIXES | (MEDIA_SUFFIXES if has_decoder() else frozenset())
 
 
 class MediaSound:

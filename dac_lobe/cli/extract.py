@@ -16,6 +16,7 @@ from dac_lobe.cli.options import (
     DEFAULT_MODEL,
     Model,
     Quiet,
+    Strict,
     UsageError,
     check_device,
 )
@@ -79,6 +80,7 @@ def extract(
     retry_failed: Annotated[
         bool, typer.Option(help="Try again what could not be read before.")
     ] = False,
+    strict: Strict = False,
     parquet: Annotated[
         Path | None,
         typer.Option(help="Write Parquet files here, too.", show_default=False),
@@ -121,6 +123,7 @@ def extract(
             batch_seconds=batch_seconds,
             shard_hours=shard_hours,
             retry_failed=retry_failed,
+            strict=strict,
             on_shard=lambda _, done, total: bars.update(
                 bar, completed=done, total=total
             ),

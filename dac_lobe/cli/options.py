@@ -64,6 +64,10 @@ Overwrite = Annotated[
     typer.Option("--overwrite", help="Replace what is there, whoever made it."),
 ]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files at once.")]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse files that promise more than they hold."),
+]
 Stdin = Annotated[bool, typer.Option("--stdin", help="Read standard input.")]
 Stdout = Annotated[bool, typer.Option("--stdout", help="Write to standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
