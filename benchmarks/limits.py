@@ -14,9 +14,9 @@ import torch
 
 from dac_lobe import DAC
 from dac_lobe.execution.native.library import find_native
-from dac_lobe.execution.plan import Residual, Step, Upsample, make_plan
+from dac_lobe.execution.plan import Convolve, Residual, Step, Upsample, make_plan
 
-__all__ = ["Cost", "cost_per_second", "peak_gflops"]
+__all__ = ["Cost", "cost_per_second", "peak_gflops", "step_cost"]
 
 Clock = Callable[..., tuple[float, Any]]
 
@@ -59,25 +59,44 @@ def cost_per_second(codec: DAC) -> dict[str, Cost]:
     }
 
 
+def step_cost(step: Step) -> Cost:
+    """Count the operations of a step, per output (of a transposed convolution: input).
+
+    Arguments
+    ---------
+    step : Step
+        The step.
+
+    Returns
+    -------
+    Cost
+
+    Example
+    -------
+    >>> conv = Upsample(torch.ones(4), torch.ones(4, 2, 6), torch.ones(2), 3, 2)
+    >>> [round(1e9 * cost) for cost in step_cost(conv)]
+    [96, 64]
+    """
+    products = 2e-9 * step.channels[0] * step.channels[1]
+    if isinstance(step, Residual):
+        return Cost(products * (7 + 1), products * (F47 + 1))
+    taps = step.weight.shape[2]
+    strided = isinstance(step, Upsample) or taps == 2 * step.stride > 2
+    return Cost(products * taps, products * (taps * F32 / 2 if strided else taps))
+
+
 def _cost(plan: list[Step], rate: float) -> Cost:
     """Sum the cost of the steps; ``rate`` is the input's positions a second."""
     direct = winograd = 0.0
     for step in plan:
-        products = step.channels[0] * step.channels[1]
-        if isinstance(step, Residual):
-            direct += rate * products * (7 + 1)
-            winograd += rate * products * (F47 + 1)
-            continue
-        taps = step.weight.shape[2]
-        strided = isinstance(step, Upsample) or taps == 2 * step.stride > 2
-        # Per input position of a transposed convolution, per output otherwise.
-        if not isinstance(step, Upsample):
+        if isinstance(step, Convolve):
             rate /= step.stride
-        direct += rate * products * taps
-        winograd += rate * products * (taps * F32 / 2 if strided else taps)
+        cost = step_cost(step)
+        direct += rate * cost.direct
+        winograd += rate * cost.winograd
         if isinstance(step, Upsample):
             rate *= step.stride
-    return Cost(2e-9 * direct, 2e-9 * winograd)
+    return Cost(direct, winograd)
 
 
 def peak_gflops(threads: int, clock: Clock) -> float | None:

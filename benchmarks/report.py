@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.contenders import OURS, REFERENCE
 
-__all__ = ["markdown", "ratio", "ratios_line", "summary", "write_table"]
+__all__ = ["markdown", "ratio", "ratios_line", "summary", "table", "write_table"]
 
 BLOCK = re.compile(r"(<!-- table:speed -->\n).*?(<!-- /table -->)", re.DOTALL)
 
@@ -45,13 +45,12 @@ def markdown(found: dict[str, Any]) -> str:
     lines = [
         f"{where['processor']}, {where['threads']} of {where['cores']} cores, "
         f"{where['capability']}, torch {where['torch']}; {where['clock']} clock, load "
-        f"{where['load_before']:.1f} before"
-        + (f" and {where['load_after']:.1f} after" if "load_after" in where else "")
+        f"{_load(where['load_before'])} before and {_load(where['load_after'])} after"
         + (f"; peak {peak:.0f} GFLOP/s (fp32)." if peak else "."),
     ]
     for case in found["cases"]:
         lines += ["", f"**{case['model']}, {case['seconds']:g} s**", ""]
-        lines += _table(_rows(case, peak))
+        lines += table(_rows(case, peak))
     return "\n".join(lines)
 
 
@@ -67,12 +66,17 @@ def summary(found: dict[str, Any]) -> str:
                 speed = case["rows"].get(name, {}).get(f"{what}_xrt")
                 cells.append(f"{speed:.1f}x ({times:.1f})" if times else "-")
             rows.append([f"{case['model']}, {case['seconds']:g} s", what, *cells])
-    text = "\n".join(_table(rows))
+    text = "\n".join(table(rows))
     return (
         f"{text}\n\nSeconds of audio per second, and in brackets how many times sooner "
         f"than {REFERENCE}. {where['processor']}, {where['threads']} thread(s), "
-        f"{where['clock']} clock, load average {where['load_before']:.1f} at the start."
+        f"{where['clock']} clock, load average {_load(where['load_before'])} at the start."
     )
+
+
+def _load(load: float | None) -> str:
+    """Write a load average; some systems keep none."""
+    return "unknown" if load is None else f"{load:.1f}"
 
 
 def write_table(path: Path, text: str) -> None:
@@ -136,7 +140,7 @@ def _rows(case: dict[str, Any], peak: float | None) -> list[list[str]]:
     return rows
 
 
-def _table(rows: list[list[str]]) -> list[str]:
+def table(rows: list[list[str]]) -> list[str]:
     """Lay out rows as Markdown."""
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return [lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]]

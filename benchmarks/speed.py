@@ -3,6 +3,7 @@
     python benchmarks/speed.py --quick     16khz, 5 s: under 3 minutes
     python benchmarks/speed.py             all models and lengths
     python benchmarks/speed.py --write     and put the tables into docs/speed.md
+    python benchmarks/speed.py --require-idle ...    or nothing on a busy machine
 
 The same weights and the same audio through each implementation in turn, round
 by round in one process, so that whatever else the machine does meets all of
@@ -33,7 +34,7 @@ import numpy as np  # noqa: E402
 import soundfile  # noqa: E402
 import torch  # noqa: E402
 
-from benchmarks import limits, memory, report  # noqa: E402
+from benchmarks import limits, machine, memory, report  # noqa: E402
 from benchmarks.contenders import (  # noqa: E402
     CONTENDERS,
     OURS,
@@ -170,24 +171,15 @@ def _summary(row: dict[str, Any], seconds: float) -> dict[str, Any]:
 
 def environment(options: argparse.Namespace) -> dict[str, Any]:
     """Describe the machine."""
-    names = (
-        [
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if Path("/proc/cpuinfo").exists()
-        else []
-    )
     return {
-        "processor": names[0] if names else platform.processor(),
+        "processor": machine.processor(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "threads": options.threads,
         "clock": options.clock,
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "load_before": os.getloadavg()[0],
+        "load_before": machine.load(),
         "peak_gflops": limits.peak_gflops(options.threads, Clock(options.clock)),
     }
 
@@ -207,7 +199,14 @@ def main() -> int:
     )
     parser.add_argument("--output", type=Path, help="folder for speed.md, speed.json")
     parser.add_argument("--write", action="store_true", help="update docs/speed.md")
+    parser.add_argument(
+        "--require-idle",
+        action="store_true",
+        help=f"measure nothing above a load average of {machine.IDLE}",
+    )
     options = parser.parse_args()
+    if options.require_idle and (problem := machine.busy()):
+        parser.error(problem)
     if options.clock == "cpu":
         options.threads = 1
     torch.set_num_threads(options.threads)
@@ -234,7 +233,7 @@ def main() -> int:
                         and (taken := memory.measure(place, name, case.seconds))
                     }
                 found["cases"].append(result)
-    found["environment"]["load_after"] = os.getloadavg()[0]
+    found["environment"]["load_after"] = machine.load()
     text = report.markdown(found)
     print(text)
     if options.output:

@@ -22,6 +22,7 @@ import torch
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.checks import reconcile
 from dac_lobe.network.layers import init_weights
+from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.network.outputs import Encoded, Forwarded
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class DAC(Autoencoder):
     torch.Size([1, 1, 100])
     """
 
+    @codebooks_by_any_name
     def __init__(
         self,
         encoder_dim: int = 64,
@@ -219,6 +221,7 @@ class DAC(Autoencoder):
             codec, backend, precision, compile, encoder_precision=encoder_precision
         )
 
+    @codebooks_by_any_name
     def encode_chunked(
         self,
         audio: torch.Tensor,
@@ -249,6 +252,7 @@ class DAC(Autoencoder):
 
         return decode_chunked(self, codes, chunk_frames, length)
 
+    @codebooks_by_any_name
     def streaming_encoder(
         self, num_codebooks: int | None = None, *, block_frames: int | None = None
     ) -> StreamingEncoder:
@@ -263,6 +267,7 @@ class DAC(Autoencoder):
 
         return StreamingDecoder(self, block_frames=block_frames)
 
+    @codebooks_by_any_name
     def encode_file(
         self,
         path: Source,
@@ -285,6 +290,7 @@ class DAC(Autoencoder):
             progress=progress,
         )
 
+    @codebooks_by_any_name
     def decode_file(
         self,
         source: Packed | str | os.PathLike[str] | BinaryIO | bytes,

@@ -21,6 +21,7 @@ from torch import nn
 from dac_lobe.dac import DAC
 from dac_lobe.network.codec import Codec
 from dac_lobe.network.lengths import sample_lengths
+from dac_lobe.network.names import codebooks_by_any_name
 
 __all__ = ["DACTokenizer"]
 
@@ -76,6 +77,7 @@ class DACTokenizer(nn.Module):
     codec: Codec
     num_codebooks: int
 
+    @codebooks_by_any_name
     def __init__(
         self,
         source: str | os.PathLike[str] | Codec,
@@ -126,6 +128,7 @@ class DACTokenizer(nn.Module):
         """Dimension D of the pretrained embeddings."""
         return self.codec.latent_dim
 
+    @codebooks_by_any_name
     def forward(
         self,
         sig: torch.Tensor,
@@ -136,6 +139,7 @@ class DACTokenizer(nn.Module):
         return self.sig_to_tokens(sig, lengths, num_codebooks)
 
     @torch.no_grad()
+    @codebooks_by_any_name
     def sig_to_tokens(
         self,
         sig: torch.Tensor,
@@ -211,6 +215,7 @@ class DACTokenizer(nn.Module):
         return sig
 
     @torch.no_grad()
+    @codebooks_by_any_name
     def get_pretrained_embeddings(
         self,
         vocab_size: int | None = None,

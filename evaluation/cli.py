@@ -1,4 +1,4 @@
-"""The commands ``dac-lobe-evaluate AUDIO ...`` and ``dac-lobe-evaluate compare A B``.
+"""The command ``dac-lobe-evaluate AUDIO ...``, and the way to those that follow it.
 
 Authors
  * The dac-lobe developers 2026
@@ -11,15 +11,16 @@ import logging
 import shlex
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from evaluation.commands import settings
 from evaluation.errors import ArgumentError
 
 __all__ = [
-    "compare",
     "evaluate",
     "main",
 ]
@@ -32,13 +33,12 @@ INTERRUPTED = 130
 # releases, so there is no one place to import the class from.
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
-_HELP = {"help_option_names": ["-h", "--help"]}
-app = typer.Typer(
-    add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP
-)
-comparison = typer.Typer(
-    add_completion=False, pretty_exceptions_enable=False, context_settings=_HELP
-)
+app = typer.Typer(**settings())
+# Other commands, by their first word; a folder of that name is ./compare.
+COMMANDS = {
+    "board": "evaluation.commands.board",
+    "compare": "evaluation.commands.compare",
+}
 OURS = ("dac_lobe", "evaluation")
 
 
@@ -77,7 +77,10 @@ def evaluate(
         typer.Argument(metavar="AUDIO", help="Folder of recordings, or a manifest."),
     ] = None,
     model: Annotated[
-        str, typer.Option(help="Codecs, with commas: names, files or hub ids.")
+        str,
+        typer.Option(
+            "--model", "-m", help="Codecs, with commas: names, files or hub ids."
+        ),
     ] = "16khz-small",
     codebooks: Annotated[
         str | None, typer.Option("--codebooks", "-k", help="Like 1,2,4,8,12.")
@@ -108,9 +111,13 @@ def evaluate(
         int | None, typer.Option(min=1, help="Draw so many recordings.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Processes.")] = 2,
+    workers: Annotated[
+        int, typer.Option("--workers", "-j", min=0, help="Processes.")
+    ] = 2,
     timeout: Annotated[float, typer.Option(help="Seconds for one step.")] = 600.0,
-    device: Annotated[str, typer.Option(help="Where neural codecs run.")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Where codecs run; 'auto' takes a GPU if there is one.")
+    ] = "auto",
     cache_dir: Annotated[
         Path | None, typer.Option(help="Cache to share; OUTPUT/cache by default.")
     ] = None,
@@ -142,7 +149,12 @@ def evaluate(
     """Score codecs on recordings: tables, curves and a report in OUTPUT.
 
     A run that is stopped goes on where it was when it is started again.
-    `dac-lobe-evaluate compare A B` compares two outputs.
+
+    Other commands, each with its own --help:
+
+    dac-lobe-evaluate compare A B: paired differences of two outputs
+
+    dac-lobe-evaluate board A B ...: outputs joined on one page
     """
     if version:
         from dac_lobe import __version__
@@ -240,54 +252,6 @@ def _selftest(folder: Path | None) -> int:
     return FAILED_CHECKS if counts[False] else 0
 
 
-@comparison.command()
-def compare(
-    first: Annotated[Path, typer.Argument(help="Output folder of an evaluation.")],
-    second: Annotated[Path, typer.Argument(help="Another.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="CSV file to write too.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of intervals and permutations.")] = 0,
-) -> int:
-    """Print paired differences, SECOND minus FIRST, on the recordings of both."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from evaluation.results.compare import compare as compare_folders
-    from evaluation.results.writers import records, write_table
-
-    result = compare_folders(first, second, seed)
-    table = Table(title=f"{second} minus {first}")
-    for head in ("metric", "systems", "point", "first", "second"):
-        table.add_column(
-            head, justify="left" if head in ("metric", "systems") else "right"
-        )
-    for head in ("difference", "95 % interval", "p (Holm)", "pairs"):
-        table.add_column(head, justify="right")
-    for row in records(result):
-        same = row["first"] == row["second"]
-        codebooks = row["num_codebooks"]
-        table.add_row(
-            row["metric"],
-            row["first"] if same else f"{row['first']} → {row['second']}",
-            row["setting"] if codebooks is None else f"K={codebooks}",
-            *(_shown(row[key]) for key in ("mean_first", "mean_second")),
-            _shown(row["difference"], "+"),
-            f"{_shown(row['low'], '+')} … {_shown(row['high'], '+')}",
-            _shown(row["p_holm"]),
-            str(row["n_pairs"]),
-        )
-    # A pipe has no width to wrap to.
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-    if output is not None:
-        write_table(output, result)
-    return 0
-
-
-def _shown(value: float | None, sign: str = "") -> str:
-    return "n/a" if value is None else f"{value:{sign}.4f}"
-
-
 def _advice(error: Exception) -> str:
     if getattr(error, "errno", None) == errno.ENOSPC:
         return ". Make room; the same command then goes on where it was."
@@ -311,8 +275,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     given = list(sys.argv[1:] if arguments is None else arguments)
     command, name = app, "dac-lobe-evaluate"
-    if given[:1] == ["compare"]:  # a folder of that name is ./compare
-        command, name, given = comparison, f"{name} compare", given[1:]
+    if given and given[0] in COMMANDS:
+        command = import_module(COMMANDS[given[0]]).app
+        name, given = f"{name} {given[0]}", given[1:]
     from evaluation.running.pool import PoolError
 
     try:

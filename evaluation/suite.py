@@ -47,7 +47,7 @@ def evaluate(
     seed: int = 0,
     workers: int = 2,
     timeout: float = 600.0,
-    device: str = "cpu",
+    device: str = "auto",
     cache_dir: str | Path | None = None,
     bd_anchor: str | None = None,
     report: bool = True,
@@ -87,7 +87,7 @@ def evaluate(
     timeout : float
         Seconds for one step of one clip.
     device : str
-        Where neural codecs run.
+        Where neural codecs run; 'auto' takes a GPU if there is one.
     cache_dir : str or Path, optional
         Cache shared between outputs; ``<output>/cache`` by default.
     bd_anchor : str, optional
@@ -171,6 +171,12 @@ def evaluate(
     return results
 
 
+def _gpu_or_cpu() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def _plan(
     described: Sequence[str | System],
     codebooks: Sequence[int] | None,
@@ -180,6 +186,7 @@ def _plan(
     device: str,
 ) -> Run:
     """Make and load the systems, and agree on a scoring rate."""
+    device = _gpu_or_cpu() if device == "auto" else device
     made = [make_system(item, device) for item in described]
     if not made:
         raise ValueError("no system given. Give the name of a model.")

@@ -13,9 +13,15 @@ recipe's folder:
 >     tokens="train.py hparams/an4_tiny.yaml --data_folder D --token_folder S" \
 >     filterbanks="train.py hparams/an4_fbank.yaml --data_folder D"
 
+A row of several commands has them joined by " && ". One that names {run} gets a
+run's output folder there, and {seed} replaced, instead of the options that a
+recipe's train.py takes. The last one may leave the results in a folder of its own
+(recipes/tts: the judge's), which --results names.
+
 Finished runs are kept, so the same command goes on after an interruption, and
 adds a seed or a row. The first seed of every row comes before the second. The
-table has what has finished, and says how many seeds that is.
+table has what has finished, and says how many seeds that is, and which codec the
+tokens are of.
 
 Authors
  * The dac-lobe developers 2026
@@ -47,6 +53,9 @@ def parse_arguments():
     parser.add_argument("--seeds", nargs="+", type=int, default=[1986, 1987, 1988])
     parser.add_argument("--output_folder", type=Path, default=Path("results/seeds"))
     parser.add_argument("--reference", help="row to compare with; the first by default")
+    parser.add_argument(
+        "--results", default=".", help="folder in a run's with results.json"
+    )
     parser.add_argument("--table_only", action="store_true", help="train nothing")
     options = parser.parse_args()
     for row in options.rows:
@@ -54,6 +63,7 @@ def parse_arguments():
             parser.error(
                 f"row {row!r}; give NAME=COMMAND, such as tokens='train.py ...'"
             )
+    options.output_folder = options.output_folder.resolve()
     options.rows = dict(row.split("=", 1) for row in options.rows)
     options.reference = options.reference or next(iter(options.rows))
     if options.reference not in options.rows:
@@ -63,23 +73,35 @@ def parse_arguments():
     return options
 
 
+def split_command(command, folder, seed):
+    """Split a row into the commands of one seed."""
+    for part in command.split(" && "):
+        if "{run}" in part:
+            part = part.replace("{run}", shlex.quote(str(folder)))
+            yield [sys.executable, *shlex.split(part.replace("{seed}", str(seed)))]
+        else:
+            options = ["--seed", str(seed), "--output_folder", str(folder)]
+            yield [sys.executable, *shlex.split(part), *options, "--noprogressbar"]
+
+
 def train(command, folder, seed):
-    """Run or resume one training; return whether it finished."""
+    """Run or resume the commands of one seed; return whether all finished."""
     log, cost = folder.with_suffix(".txt"), folder.with_suffix(".json")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, *shlex.split(command), "--seed", str(seed)]
-    command += ["--output_folder", str(folder), "--noprogressbar"]
     search = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     before = children_seconds()
     with log.open("a", encoding="utf-8") as file:  # what earlier starts said stays
-        file.write(f"# {shlex.join(command[1:])}\n")
-        file.flush()
-        done = subprocess.run(
-            command,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": search},
-        )
+        for part in split_command(command, folder, seed):
+            file.write(f"# {shlex.join(part[1:])}\n")
+            file.flush()
+            done = subprocess.run(
+                part,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": search},
+            )
+            if done.returncode:
+                break
     spent = json.loads(cost.read_text()) if cost.exists() else []
     cost.write_text(json.dumps([*spent, (children_seconds() - before) / 60]) + "\n")
     if done.returncode:
@@ -94,15 +116,22 @@ def children_seconds():
     return times.children_user + times.children_system
 
 
-def read_runs(output, rows, seeds):
+def results_folder(options, row, seed):
+    """Where a run of a row leaves its results."""
+    return options.output_folder / row / str(seed) / options.results
+
+
+def read_runs(options):
     """Results of what has finished: row, then seed, then test, then metric."""
     found = {}
-    for row in rows:
+    for row in options.rows:
         found[row] = {}
-        for seed in seeds:
-            path = output / row / str(seed) / "results.json"
+        for seed in options.seeds:
+            path = results_folder(options, row, seed) / "results.json"
             if path.is_file():
                 results = json.loads(path.read_text())
+                if "rows" in results:  # of recipes/tts/evaluate.py
+                    results = {"training": results["training"], **results["rows"]}
                 nested = isinstance(next(iter(results.values())), dict)
                 found[row][seed] = results if nested else {"test": results}
     return found
@@ -118,7 +147,7 @@ def read_utterances(folder, test):
         return {row["ID"]: row for row in csv.DictReader(file)}
 
 
-def compare(output, row, reference, seeds, test):
+def compare(options, row, seeds, test):
     """Difference of word error rates in points, with its interval over speakers.
 
     Errors of an utterance are averaged over the seeds that both have; then whole
@@ -126,8 +155,10 @@ def compare(output, row, reference, seeds, test):
     """
     deltas, words, speakers = {}, {}, {}
     for seed in seeds:
-        first = read_utterances(output / row / str(seed), test)
-        second = read_utterances(output / reference / str(seed), test)
+        first, second = (
+            read_utterances(results_folder(options, name, seed), test)
+            for name in (row, options.reference)
+        )
         if not first or first.keys() != second.keys():
             return None
         for name, cells in first.items():
@@ -139,13 +170,18 @@ def compare(output, row, reference, seeds, test):
     rates = [100 * deltas[name] / words[name] for name in names]
     clusters = [speakers[name] for name in names]
     weights = [words[name] for name in names]
-    return interval(rates, clusters, weights, label=f"{row} {reference} {test}")
+    return interval(rates, clusters, weights, label=f"{row} {options.reference} {test}")
 
 
-def minutes(output, row, seeds):
+def minutes(options, row, seeds):
     """CPU minutes of a row's runs, all starts counted."""
-    costs = [output / row / f"{seed}.json" for seed in seeds]
+    costs = [options.output_folder / row / f"{seed}.json" for seed in seeds]
     return [sum(json.loads(path.read_text())) for path in costs if path.exists()]
+
+
+def mean(value):
+    """Take a value, or the mean of one that has an interval."""
+    return value["mean"] if isinstance(value, dict) else value
 
 
 def spread(values, form="{:.1f}"):
@@ -156,12 +192,33 @@ def spread(values, form="{:.1f}"):
     return shown[0] if len(values) == 1 else f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
-def make_table(output, rows, seeds, reference):
+def footnote(found, speakers):
+    """Say what the cells are, and which codec the tokens of each row are of."""
+    said = ["Percent: mean (lowest to highest) over seeds."]
+    if speakers:
+        said.append(
+            "Difference in points, with its 95 % interval from drawing the "
+            f"{' or '.join(map(str, sorted(speakers)))} speakers; errors averaged over "
+            "seeds first."
+        )
+    rows_of = {}
+    for row, runs in found.items():
+        for run in runs.values():
+            codec = run.get("training", {}).get("codec")
+            if codec:
+                rows_of.setdefault(codec, {})[row] = True
+    for codec, rows in sorted(rows_of.items()):
+        said.append(f"Codec with the fingerprint {codec[:12]}: {', '.join(rows)}.")
+    return " ".join(said)
+
+
+def make_table(options):
     """Write a row for each row and each of its tests."""
-    found = read_runs(output, rows, seeds)
+    found, reference = read_runs(options), options.reference
     tests = [
         run for row in found.values() for results in row.values() for run in results
     ]
+    speakers = set()
     results = [
         values
         for row in found.values()
@@ -179,43 +236,38 @@ def make_table(output, rows, seeds, reference):
             have = {seed: run[test] for seed, run in runs.items() if test in run}
             if not have:
                 continue
-            cost = minutes(output, row, have)
+            cost = minutes(options, row, have)
             cells = [row, str(len(have)), spread(cost) if cost else "-", test]
             for metric in metrics:
-                values = [run[metric] for run in have.values() if metric in run]
+                values = [mean(run[metric]) for run in have.values() if metric in run]
                 cells.append(spread(values) if values else "-")
             both = [seed for seed in have if test in found[reference].get(seed, {})]
             gap = None
             if row != reference and both:
-                gap = compare(output, row, reference, both, test)
+                gap = compare(options, row, both, test)
+                speakers |= {gap.clusters} if gap else set()
             cells.append(
                 f"{gap.mean:+.1f} [{gap.low:+.1f}, {gap.high:+.1f}]" if gap else "-"
             )
             lines.append(f"| {' | '.join(cells)} |")
-    lines += [
-        "",
-        "Percent: mean (lowest to highest) over seeds. Difference in points, with its "
-        "95 % interval from drawing speakers; errors averaged over seeds first.",
-    ]
+    lines += ["", footnote(found, speakers)]
     return "\n".join(lines)
 
 
 def main():
     """Train what is missing, write the table; return an error or None."""
     options = parse_arguments()
-    output = options.output_folder.resolve()
     failed = []
     for seed in options.seeds if not options.table_only else ():
         for row, command in options.rows.items():
-            folder = output / row / str(seed)
-            if (folder / "results.json").is_file():
+            if (results_folder(options, row, seed) / "results.json").is_file():
                 continue
             print(f"{row}, seed {seed} ...", flush=True)
-            if not train(command, folder, seed):
+            if not train(command, options.output_folder / row / str(seed), seed):
                 failed.append(f"{row}, seed {seed}")
-    table = make_table(output, options.rows, options.seeds, options.reference)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "seeds.md").write_text(table + "\n", encoding="utf-8")
+    table = make_table(options)
+    options.output_folder.mkdir(parents=True, exist_ok=True)
+    (options.output_folder / "seeds.md").write_text(table + "\n", encoding="utf-8")
     print(table)
     return f"not finished: {'; '.join(failed)}" if failed else None
 

@@ -17,9 +17,9 @@ import numpy as np
 
 from dac_lobe.disk.suffixes import AUDIO_SUFFIXES
 
-__all__ = ["MEDIA_SUFFIXES", "MediaSound", "has_decoder", "readable_suffixes"]
+__all__ = ["MediaSound", "has_decoder", "readable_suffixes"]
 
-MEDIA_SUFFIXES = frozenset(".aac .m4a .mka .mkv .mov .mp4 .webm .wma".split())
+_SUFFIXES = frozenset(".aac .m4a .mka .mkv .mov .mp4 .webm .wma".split())
 
 
 def has_decoder() -> bool:
@@ -28,8 +28,8 @@ def has_decoder() -> bool:
 
 
 def readable_suffixes() -> frozenset[str]:
-    """Name the endings of the audio files that can be read here."""
-    return AUDIO_SUFFIXES | (MEDIA_SUFFIXES if has_decoder() else frozenset())
+    """Return the endings by which audio is found in a folder, with what is installed."""
+    return AUDIO_SUFFIXES | (_SUFFIXES if has_decoder() else frozenset())
 
 
 class MediaSound:

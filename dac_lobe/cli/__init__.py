@@ -53,6 +53,18 @@ def _options(
         raise typer.Exit
 
 
+# Options under the names that they had in 0.1.
+_OLD = {"--jobs": "--workers"}
+_OLD_IN = {"extract": {"-w": "-j"}}
+
+
+def _renamed(arguments: Sequence[str]) -> list[str]:
+    """Put today's names of options for those of 0.1."""
+    old = _OLD | _OLD_IN.get(next(iter(arguments), ""), {})
+    split = (argument.partition("=") for argument in arguments)
+    return [old.get(name, name) + sign + value for name, sign, value in split]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
@@ -73,7 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0
     """
     try:
-        code = app(args=arguments, prog_name="dac-lobe", standalone_mode=False)
+        given = _renamed(sys.argv[1:] if arguments is None else arguments)
+        code = app(args=given, prog_name="dac-lobe", standalone_mode=False)
     except UsageError as error:
         # Without a message if what it shows is the help.
         message = error.format_message()

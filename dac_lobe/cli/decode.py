@@ -16,12 +16,12 @@ import typer
 from dac_lobe.cli.options import (
     CacheDir,
     Device,
-    Jobs,
     Overwrite,
     Quiet,
     Stdin,
     Stdout,
     UsageError,
+    Workers,
     check_device,
     load_codec,
     share_cores,
@@ -110,7 +110,7 @@ def decode(
     stdout: Stdout = False,
     device: Device = "auto",
     cache_dir: CacheDir = None,
-    jobs: Jobs = 1,
+    workers: Workers = 1,
     quiet: Quiet = False,
 ) -> None:
     """Decode .dac files into audio files.
@@ -132,7 +132,7 @@ def decode(
     codecs = _Codecs(check_device(device), cache_dir)
     if model is not None:
         codecs[model] = load_codec(model, device, cache_dir)
-    share_cores(jobs)
+    share_cores(workers)
     options: dict[str, Any] = {
         "num_codebooks": codebooks,
         "start": start,
@@ -143,7 +143,7 @@ def decode(
     }
     with Report(len(tasks), "decoded", quiet) as report:
         work = _Decode(codecs, report, model, suffix, overwrite, options)
-        code = report.collect(run(tasks, work, jobs=jobs))
+        code = report.collect(run(tasks, work, workers=workers))
     raise typer.Exit(code)
 
 

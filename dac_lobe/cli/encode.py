@@ -16,7 +16,6 @@ from dac_lobe.cli.options import (
     DEFAULT_MODEL,
     CacheDir,
     Device,
-    Jobs,
     Model,
     Overwrite,
     Quiet,
@@ -24,6 +23,7 @@ from dac_lobe.cli.options import (
     Stdout,
     Strict,
     UsageError,
+    Workers,
     check_codebooks,
     load_codec,
     share_cores,
@@ -85,7 +85,7 @@ def encode(
     stdout: Stdout = False,
     device: Device = "auto",
     cache_dir: CacheDir = None,
-    jobs: Jobs = 1,
+    workers: Workers = 1,
     quiet: Quiet = False,
 ) -> None:
     """Encode audio files into .dac files.
@@ -100,10 +100,10 @@ def encode(
     tasks = _tasks(inputs, output, stdin, stdout)
     codec = load_codec(model, device, cache_dir)
     check_codebooks(codec, codebooks)
-    share_cores(jobs)
-    with Report(len(tasks), "encoded", quiet) as report:
+    share_cores(workers)
+    with Report(len(tasks), "encoded", quiet, _left_out(inputs)) as report:
         work = _Encode(codec, report, codebooks, normalize, legacy, overwrite, strict)
-        code = report.collect(run(tasks, work, jobs=jobs))
+        code = report.collect(run(tasks, work, workers=workers))
     raise typer.Exit(code)
 
 
@@ -111,11 +111,12 @@ def _tasks(
     inputs: list[Path] | None, output: Path | None, stdin: bool, stdout: bool
 ) -> list[Task]:
     """Say which files become which, all of them in '.dac'."""
+    from dac_lobe.audio.media import readable_suffixes
     from dac_lobe.cli.pipes import PIPE
-    from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, PACKED_SUFFIXES
+    from dac_lobe.disk.suffixes import PACKED_SUFFIXES
 
     tasks = tasks_for(
-        inputs, output, AUDIO_SUFFIXES, ".dac", stdin=stdin, stdout=stdout
+        inputs, output, readable_suffixes(), ".dac", stdin=stdin, stdout=stdout
     )
     for task in tasks:
         if task.problem or task.output == PIPE:
@@ -126,6 +127,16 @@ def _tasks(
                 "folder."
             )
     return tasks
+
+
+def _left_out(inputs: list[Path] | None) -> str:
+    """Count what the folders hold beside recordings and their packed files."""
+    from dac_lobe.audio.media import readable_suffixes
+    from dac_lobe.cli.tasks import others
+    from dac_lobe.disk.suffixes import PACKED_SUFFIXES, left_out
+
+    files = others(inputs or [], readable_suffixes() | PACKED_SUFFIXES)
+    return left_out(files) if files else ""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import typer
 
 from dac_lobe.cli.options import (
     DEFAULT_MODEL,
+    Device,
     Model,
     Quiet,
     Strict,
@@ -61,11 +62,9 @@ def extract(
         str, typer.Option(help="local, torchrun or ray; the store is the same.")
     ] = "local",
     workers: Annotated[
-        int, typer.Option("--workers", "-w", min=1, help="Processes, or Ray actors.")
+        int, typer.Option("--workers", "-j", min=1, help="Processes, or Ray actors.")
     ] = 1,
-    device: Annotated[
-        str, typer.Option(help="cpu or cuda; 'auto' takes a GPU if there is one.")
-    ] = "cpu",
+    device: Device = "auto",
     backend: Annotated[
         str, typer.Option(help="torch, or native: faster on a CPU, own rounding.")
     ] = "torch",

@@ -22,13 +22,13 @@ __all__ = [
     "DEFAULT_MODEL",
     "CacheDir",
     "Device",
-    "Jobs",
     "Model",
     "Overwrite",
     "Quiet",
     "Stdin",
     "Stdout",
     "UsageError",
+    "Workers",
     "check_codebooks",
     "check_device",
     "load_codec",
@@ -63,7 +63,7 @@ Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace what is there, whoever made it."),
 ]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Files at once.")]
+Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Files at once.")]
 Strict = Annotated[
     bool,
     typer.Option("--strict", help="Refuse files that promise more than they hold."),
@@ -106,12 +106,12 @@ def check_device(name: str) -> str:
     return name
 
 
-def share_cores(jobs: int) -> None:
+def share_cores(workers: int) -> None:
     """Give each of several files its share of the cores; more threads only wait."""
     import torch
 
-    if jobs > 1:
-        torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
+    if workers > 1:
+        torch.set_num_threads(max(1, torch.get_num_threads() // workers))
 
 
 def check_codebooks(codec: DAC, codebooks: int | None) -> None:

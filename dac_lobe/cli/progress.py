@@ -36,10 +36,12 @@ class Report:
         What is done to them, like 'encoded'.
     quiet : bool
         Whether to show failures only.
+    left_out : str
+        What was found and is not looked at, for the summary.
     """
 
-    def __init__(self, total: int, verb: str, quiet: bool):
-        self.verb, self.quiet = verb, quiet
+    def __init__(self, total: int, verb: str, quiet: bool, left_out: str = ""):
+        self.verb, self.quiet, self.left_out = verb, quiet, left_out
         self.total = total
         self.counts: Counter[str] = Counter()
         console = Console(stderr=True)
@@ -106,4 +108,6 @@ class Report:
             parts.append(f"{self.counts['skipped']} already there")
         if self.counts["failed"]:
             parts.append(f"{self.counts['failed']} failed")
+        if self.left_out:
+            parts.append(self.left_out)
         return ", ".join(parts)

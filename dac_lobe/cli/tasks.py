@@ -16,6 +16,7 @@ from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, PACKED_SUFFIXES, is_hidden
 __all__ = [
     "Outcome",
     "Task",
+    "others",
     "plan",
     "run",
 ]
@@ -126,13 +127,25 @@ def plan(
     return list(_without_clashes(tasks))
 
 
+def others(inputs: Iterable[Path], suffixes: Collection[str]) -> list[Path]:
+    """List the visible files of the folders among the inputs that `plan` leaves out."""
+    folders = [given for given in inputs if given.is_dir()]
+    files = (file for folder in folders for file in _visible(folder))
+    return [file for file in files if file.suffix.lower() not in suffixes]
+
+
 def _found(given: Path, suffixes: Collection[str]) -> Iterator[Path]:
     if not given.is_dir():
         yield given
         return
-    for path in sorted(given.rglob("*")):
-        hidden = is_hidden(path.relative_to(given))
-        if path.suffix.lower() in suffixes and not hidden and path.is_file():
+    for path in _visible(given):
+        if path.suffix.lower() in suffixes:
+            yield path
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if not is_hidden(path.relative_to(folder)) and path.is_file():
             yield path
 
 
@@ -155,7 +168,7 @@ def run(
     tasks: Iterable[Task],
     work: Callable[[Task], bool],
     *,
-    jobs: int = 1,
+    workers: int = 1,
     failures: tuple[type[Exception], ...] = (ValueError, OSError),
 ) -> Iterator[Outcome]:
     """Do the tasks, several at once; one that fails does not stop the others.
@@ -166,7 +179,7 @@ def run(
         What to do.
     work : callable
         Does one task, in a thread; returns whether there was anything to do.
-    jobs : int
+    workers : int
         Threads.
     failures : tuple of exception types
         What counts as the failure of one task. Anything else ends the run.
@@ -179,7 +192,7 @@ def run(
     Example
     -------
     >>> tasks = [Task(Path("a.wav"), Path("a.dac")), Task(Path("b.wav"), Path("b.dac"))]
-    >>> sorted(outcome.status for outcome in run(tasks, lambda task: True, jobs=2))
+    >>> sorted(outcome.status for outcome in run(tasks, lambda task: True, workers=2))
     ['done', 'done']
     """
 
@@ -195,10 +208,10 @@ def run(
                 reason = f"{task.output}: {reason}"  # a full disk names no file
             return Outcome(task, "failed", reason)
 
-    if jobs == 1:
+    if workers == 1:
         yield from map(attempt, tasks)
         return
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         try:
             for future in as_completed([pool.submit(attempt, task) for task in tasks]):
                 yield future.result()

@@ -43,7 +43,7 @@ from dac_lobe.data.tables import (
     rows_of_json,
 )
 from dac_lobe.disk.atomic import replacing
-from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, is_hidden, left_out
+from dac_lobe.disk.suffixes import is_hidden, left_out
 
 __all__ = ["Item", "read_manifest", "write_manifest"]
 
@@ -155,7 +155,11 @@ def _read(path: Path, data_root: str | Path | None) -> list[Item]:
         kind = "holds no audio file" if path.is_dir() else "is empty"
         raise ValueError(
             f"manifest {path} {kind}. Needed is at least one recording"
-            + (f" ({', '.join(sorted(AUDIO_SUFFIXES))})." if path.is_dir() else ".")
+            + (
+                f" ({', '.join(sorted(readable_suffixes()))})."
+                if path.is_dir()
+                else "."
+            )
         )
     return items
 

@@ -15,6 +15,7 @@ from dac_lobe.audio import Source
 from dac_lobe.encodec.network import EnCodecNetwork
 from dac_lobe.encodec.packed import EnCodecPacked, decode_file, encode_file
 from dac_lobe.encodec.source import load_encodec
+from dac_lobe.network.names import codebooks_by_any_name
 
 __all__ = ["EnCodec"]
 
@@ -86,6 +87,7 @@ class EnCodec(EnCodecNetwork):
         codec.source = f"encodec-{Path(source).name}"
         return codec.to(device)
 
+    @codebooks_by_any_name
     def encode_chunked(
         self,
         audio: torch.Tensor,
@@ -109,6 +111,7 @@ class EnCodec(EnCodecNetwork):
         """Do as `decode_codes`; see `encode_chunked`."""
         return self.decode_codes(codes, length)
 
+    @codebooks_by_any_name
     def encode_file(
         self, path: Source, *, num_codebooks: int | None = None
     ) -> EnCodecPacked:

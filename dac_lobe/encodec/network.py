@@ -27,6 +27,7 @@ from dac_lobe.encodec.clips import decode_clips, encode_clips
 from dac_lobe.encodec.codebooks import Codebooks
 from dac_lobe.encodec.grid import Grid
 from dac_lobe.network.lengths import sample_lengths, wanted_lengths
+from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.network.pickling import Portable
 
 __all__ = ["EnCodecEncoded", "EnCodecNetwork"]
@@ -82,6 +83,14 @@ class EnCodecNetwork(Portable, nn.Module):
         """Channels of the audio that comes back."""
         return 1 if self.mono else self.config.audio_channels
 
+    def __repr__(self) -> str:
+        """Say in a line what it codes; ``repr(codec.model)`` shows the layers."""
+        return (
+            f"{type(self).__name__}({self.source or 'unnamed'}: {self.sample_rate} Hz, "
+            f"{self.num_codebooks} codebooks of {self.codebook_size} at "
+            f"{self.frame_rate:g} Hz = {self.bitrate():g} kbps, on {self.device})"
+        )
+
     @property
     def hop_length(self) -> int:
         """Samples per frame."""
@@ -117,6 +126,7 @@ class EnCodecNetwork(Portable, nn.Module):
         """Type of the weights."""
         return self.quantizer.vectors[0].dtype
 
+    @codebooks_by_any_name
     def bitrate(self, num_codebooks: int | None = None) -> float:
         """Compute the bitrate in kbps: frame_rate * K * log2(codebook_size) / 1000.
 
@@ -144,6 +154,7 @@ class EnCodecNetwork(Portable, nn.Module):
         return self.quantizer.behind(bandwidth)
 
     @torch.no_grad()
+    @codebooks_by_any_name
     def encode(
         self,
         audio_data: torch.Tensor,

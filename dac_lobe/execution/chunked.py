@@ -33,6 +33,7 @@ from dac_lobe.network.context import (
 )
 from dac_lobe.network.layers import keep_valid
 from dac_lobe.network.lengths import sample_lengths, wanted_lengths
+from dac_lobe.network.names import codebooks_by_any_name
 
 __all__ = [
     "Context",
@@ -170,6 +171,7 @@ def decode_window(
 
 
 @torch.no_grad()
+@codebooks_by_any_name
 def encode_chunked(
     codec: Autoencoder,
     audio: torch.Tensor,

@@ -29,6 +29,7 @@ from dac_lobe.files.official import decode_legacy
 from dac_lobe.files.record import record_of
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.context import decoder_context
+from dac_lobe.network.names import codebooks_by_any_name
 
 __all__ = ["Excerpt", "decode_file", "decoded_audio", "excerpt"]
 
@@ -177,6 +178,7 @@ def _as_numpy(wav: torch.Tensor) -> np.ndarray:
     return wav[:, 0].float().cpu().numpy()
 
 
+@codebooks_by_any_name
 def decode_file(
     codec: Autoencoder,
     source: Packed | Output | bytes,

@@ -24,6 +24,7 @@ from dac_lobe.audio.resampling import Resampler
 from dac_lobe.container import ContainerError, Header, Packed, PackedWriter
 from dac_lobe.execution.streaming import StreamingEncoder
 from dac_lobe.network.autoencoder import Autoencoder
+from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.weights.fingerprint import fingerprint
 
 __all__ = [
@@ -158,6 +159,7 @@ def _as_numpy(codes: torch.Tensor) -> np.ndarray:
     return codes.cpu().numpy().astype(np.uint16)
 
 
+@codebooks_by_any_name
 def encode_file(
     codec: Autoencoder,
     path: Source,

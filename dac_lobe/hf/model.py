@@ -24,6 +24,7 @@ from transformers.models.dac.modeling_dac import (
 from dac_lobe.hf.config import DacConfig
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.layers import MaskedSequential, fold_weight_norm
+from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.network.pickling import picklable
 from dac_lobe.network.receptive_field import convolutions
 from dac_lobe.weights import layouts
@@ -74,6 +75,7 @@ class DacModel(transformers.DacModel):
         """Fold weight norm into plain weights; where there is none, do nothing."""
         fold_weight_norm(self)
 
+    @codebooks_by_any_name
     def encode(
         self,
         input_values: torch.Tensor,
@@ -182,6 +184,7 @@ class DacModel(transformers.DacModel):
         result = DacDecoderOutput(audio.masked_fill(outside, 0.0))
         return result if self._named(return_dict) else result.to_tuple()
 
+    @codebooks_by_any_name
     def forward(
         self,
         input_values: torch.Tensor,

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from dac_lobe.network.checks import check_audio
 from dac_lobe.network.layers import keep_valid
 from dac_lobe.network.lengths import align, sample_lengths, wanted_lengths
+from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.network.outputs import Encoded, Forwarded
 from dac_lobe.network.parts import Parts
 
@@ -29,6 +30,7 @@ __all__ = ["Autoencoder"]
 class Autoencoder(Parts):
     """Encoder, residual quantizer and decoder as one model; arguments of `Parts`."""
 
+    @codebooks_by_any_name
     def encode(
         self,
         audio_data: torch.Tensor,
@@ -156,6 +158,7 @@ class Autoencoder(Parts):
             length = codes.shape[-1] * self.hop_length
         return self.decode(z, length=length)
 
+    @codebooks_by_any_name
     def forward(
         self,
         audio_data: torch.Tensor,

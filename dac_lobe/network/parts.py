@@ -21,6 +21,7 @@ from dac_lobe.network.checks import check_config
 from dac_lobe.network.decoder import Decoder
 from dac_lobe.network.encoder import Encoder
 from dac_lobe.network.executor import Executor
+from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
 from dac_lobe.network.pickling import Portable
 from dac_lobe.network.quantizer import ResidualVectorQuantize
@@ -82,6 +83,17 @@ class Parts(Portable, nn.Module):
         )
         self.decoder = Decoder(self.latent_dim, self.decoder_dim, self.decoder_rates)
 
+    def __repr__(self) -> str:
+        """Say in two lines what it codes; ``repr(codec.encoder)`` shows the layers."""
+        weights = sum(parameter.numel() for parameter in self.parameters())
+        return (
+            f"{type(self).__name__}({self.source or 'unnamed'}: {self.sample_rate} Hz, "
+            f"{self.num_codebooks} codebooks of {self.codebook_size} at "
+            f"{self.frame_rate:g} Hz = {self.bitrate():g} kbps,\n"
+            f"    {weights / 1e6:.1f} M parameters on {self.device}, run by "
+            f"{self.backend}, precision {self.precision})"
+        )
+
     @property
     def config(self) -> dict[str, Any]:
         """Constructor arguments that make a codec of the same shape."""
@@ -129,6 +141,7 @@ class Parts(Portable, nn.Module):
         """Frames per second, in Hz."""
         return self.sample_rate / self.hop_length
 
+    @codebooks_by_any_name
     def bitrate(self, num_codebooks: int | None = None) -> float:
         """Compute the true bitrate in kbps: frame_rate * K * log2(codebook_size) / 1000.
 

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from dac_lobe.network.code_checks import CodeChecks
+from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
 from dac_lobe.network.vector_quantizer import Quantized, VectorQuantize
 
@@ -55,6 +56,7 @@ class ResidualVectorQuantize(CodeChecks, nn.Module):
     torch.Size([1, 2, 10])
     """
 
+    @codebooks_by_any_name
     def __init__(
         self,
         input_dim: int = 512,
@@ -79,6 +81,7 @@ class ResidualVectorQuantize(CodeChecks, nn.Module):
         # A ModuleList does not say what it holds.
         self.quantizers = cast("Sequence[VectorQuantize]", nn.ModuleList(stages))
 
+    @codebooks_by_any_name
     def forward(
         self, z: torch.Tensor, n_quantizers: int | None = None
     ) -> ResidualQuantized:

@@ -6,13 +6,13 @@ Authors
 
 from __future__ import annotations
 
-import csv
 import math
-from importlib.resources import files
 from typing import NamedTuple
 
 from evaluation.report.players import render_cases
 from evaluation.report.plots import COLOURS, Line, codebook_bars, rate_distortion
+from evaluation.report.rendering import number, published, render
+from evaluation.results.board import is_control
 from evaluation.results.definitions import environment
 from evaluation.results.results import Results
 from evaluation.results.writers import records, write_text
@@ -22,7 +22,6 @@ from evaluation.systems import Point
 
 __all__ = ["Failure", "write_report"]
 
-CONTROLS = ("identity", "resample")
 CONTROL_COLOUR = "#8a8f98"
 MAX_FAILURE_ROWS = 200
 
@@ -57,27 +56,10 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
     command : str
         How the run was started, for the record.
     """
-    import jinja2
-
-    templates = files("evaluation") / "templates"
-    loader = jinja2.DictLoader(
-        {
-            entry.name: entry.read_text(encoding="utf-8")
-            for entry in templates.iterdir()
-            if entry.is_file()
-        }
-    )
-    page = jinja2.Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page.filters["number"] = _number
     run = results.run
     colours = _colours(run)
-    text = page.get_template("report.html.j2").render(
+    text = render(
+        "report.html.j2",
         results=results,
         run=run,
         colours=colours,
@@ -101,7 +83,7 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
         decimals={metric.name: metric.decimals for metric in run.metrics},
         environment=environment(),
         command=command,
-        published=_published(),
+        published=published(),
         speakers=len({clip.speaker for clip in run.clips if clip.speaker}),
         domains=sorted({clip.domain for clip in run.clips}),
         seconds=_seconds(results),
@@ -109,16 +91,8 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
     write_text(results.folder / "report.html", text)
 
 
-def _number(value: float | None, decimals: int = 2, sign: bool = False) -> str:
-    if value is None or not math.isfinite(value):
-        return "–"
-    text = f"{value:{'+' if sign else ''}.{decimals}f}"
-    # A minus sign is as wide as a digit; a hyphen is not.
-    return text.replace("-", "−")
-
-
 def _colours(run: Run) -> dict[str, str]:
-    codecs = [s.name for s in run.systems if s.name.partition("-")[0] not in CONTROLS]
+    codecs = [s.name for s in run.systems if not is_control(s.name)]
     return {
         system.name: COLOURS[codecs.index(system.name) % len(COLOURS)]
         if system.name in codecs
@@ -155,9 +129,9 @@ def _headline(results: Results) -> str:
         if mean is None:
             continue
         unit = f" {metric.unit}" if metric.unit else ""
-        text = f"{metric.title} {_number(mean, metric.decimals)}{unit}"
+        text = f"{metric.title} {number(mean, metric.decimals)}{unit}"
         if low is not None:
-            ends = (_number(end, metric.decimals) for end in (low, high))
+            ends = (number(end, metric.decimals) for end in (low, high))
             text += f" ({' to '.join(ends)})"
         parts.append(text)
     codebooks = row["num_codebooks"]
@@ -200,10 +174,3 @@ def _failures(results: Results) -> list[Failure]:
 
 def _seconds(results: Results) -> float:
     return float(results.utterances.groupby("utterance")["seconds"].max().sum())
-
-
-def _published() -> list[dict[str, str]]:
-    text = (files("evaluation") / "assets" / "published.csv").read_text(
-        encoding="utf-8"
-    )
-    return list(csv.DictReader(text.splitlines()))

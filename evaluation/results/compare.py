@@ -53,7 +53,9 @@ def load(folder: str | Path) -> Evaluation:
         content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         utterances = pd.read_csv(
             folder / "utterances.csv",
-            dtype={"setting": str, "speaker": str, "num_codebooks": "Int64"},
+            # Recordings and systems may be called by a number.
+            dtype=dict.fromkeys(("utterance", "system", "setting", "speaker"), str)
+            | {"num_codebooks": "Int64"},
             keep_default_na=True,
         ).fillna({"setting": "", "speaker": ""})
     except (OSError, ValueError) as error:

@@ -4,6 +4,9 @@
     identity, resample, resample:12000        controls
     opus, opus:1.0/0.95                       Opus, at given compression levels
     encodec, encodec:48khz, encodec:some/id   EnCodec
+    hf:FOLDER, hf:some/id                     any codec of transformers
+    snac:FOLDER, snac:some/id                 SNAC
+    descript:weights.pth                      a DAC, run by the official package
     folder:PATH, folder:PATH@6.0              decoded files (and their kbps)
     package.module:Class                      your own `System`
 
@@ -25,7 +28,18 @@ from evaluation.systems.system import CodebookSystem, Point, Rate, System
 
 __all__ = ["CodebookSystem", "Point", "Rate", "ScaledCodes", "System", "make_system"]
 
-BY_NAME = ("encodec", "folder", "identity", "opus", "resample")
+BY_NAME = (
+    "descript",
+    "encodec",
+    "folder",
+    "hf",
+    "identity",
+    "opus",
+    "resample",
+    "snac",
+)
+# What they run is named after the colon.
+BY_SOURCE = ("descript", "hf", "snac")
 
 
 def make_system(description: str | System, device: str = "cpu") -> System:
@@ -73,6 +87,8 @@ def make_system(description: str | System, device: str = "cpu") -> System:
         from evaluation.systems.encodec import EnCodecSystem
 
         return EnCodecSystem(argument or "24khz", device=device)
+    if kind in BY_SOURCE:
+        return _from_source(kind, argument, device)
     if kind == "folder":
         from evaluation.systems.folder import DecodedFolder
 
@@ -91,6 +107,22 @@ def make_system(description: str | System, device: str = "cpu") -> System:
     from evaluation.systems.dac import DACSystem
 
     return DACSystem(description, device=device)
+
+
+def _from_source(kind: str, source: str, device: str) -> System:
+    if not source:
+        raise ValueError(f"system '{kind}': say which one, like {kind}:PATH.")
+    if kind == "hf":
+        from evaluation.systems.hf import TransformersSystem
+
+        return TransformersSystem(source, device=device)
+    if kind == "snac":
+        from evaluation.systems.snac import SNACSystem
+
+        return SNACSystem(source, device=device)
+    from evaluation.systems.descript import DescriptSystem
+
+    return DescriptSystem(source, device=device)
 
 
 def _own(description: str, module: str, name: str) -> System:

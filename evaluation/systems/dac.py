@@ -6,7 +6,6 @@ Authors
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.systems.system import CodebookSystem, Point, Rate
+from evaluation.systems.neural import NeuralSystem
+from evaluation.systems.system import Point, Rate
 
 if TYPE_CHECKING:
     from dac_lobe import Packed
@@ -25,7 +25,7 @@ __all__ = ["DACSystem"]
 WHOLE_SECONDS = 30
 
 
-class DACSystem(CodebookSystem):
+class DACSystem(NeuralSystem):
     """A DAC, loaded by ``DAC.from_pretrained``.
 
     Arguments
@@ -49,47 +49,33 @@ class DACSystem(CodebookSystem):
         name: str | None = None,
         device: str = "cpu",
     ):
-        self.source = str(source)
-        path = Path(self.source)
-        self.name = name or (path.stem if path.is_file() else path.name)
-        self.device = device
-        self.codec: Any = None
+        super().__init__(source, name, device)
         self._packed: Packed | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the weights behind: each process loads its own."""
-        return {**vars(self), "codec": None, "_packed": None}
+        return {**super().__getstate__(), "_packed": None}
 
-    def load(self) -> None:
+    def _load(self) -> None:
         """Load the weights and read the rates off the codec."""
-        if self.codec is None:
-            _check_device(self.device)
-            self.codec = self._open()
-            self.sample_rate = self.codec.sample_rate
-            self.frame_rate = self.codec.frame_rate
-            self.num_codebooks = self.codec.num_codebooks
-            self.codebook_size = self.codec.codebook_size
+        self.codec = self._open()
+        self.sample_rate = self.codec.sample_rate
+        self.frame_rate = self.codec.frame_rate
+        self.num_codebooks = self.codec.num_codebooks
+        self.codebook_size = self.codec.codebook_size
 
     def _open(self) -> Any:
         from dac_lobe import DAC
 
         return DAC.from_pretrained(self.source, device=self.device)
 
-    def fingerprint(self) -> str:
-        """Hash the weights, and the versions of the code that runs them."""
-        import torch
-
+    def _code_version(self) -> str:
         from dac_lobe import __version__
 
-        self.load()
-        digest = hashlib.sha256(f"{__version__} {torch.__version__} ".encode())
-        digest.update(self.device.split(":")[0].encode())
-        for key, value in sorted(self.codec.state_dict().items()):
-            digest.update(f"{key} {tuple(value.shape)} {value.dtype}".encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-        delay = getattr(self.codec, "delay", 0)
-        digest.update(f"{self.sample_rate} {delay}".encode())
-        return digest.hexdigest()[:16]
+        return __version__
+
+    def _choices(self) -> str:
+        return f"{self.sample_rate} {getattr(self.codec, 'delay', 0)}"
 
     def encode(self, wav: np.ndarray, sample_rate: int) -> Any:
         """Encode samples [T] at the codec's rate into all codebooks [K, F]."""
@@ -144,16 +130,3 @@ class DACSystem(CodebookSystem):
                 self._packed, header=header, codes=codes[None], num_samples=length
             )
             return packed.save(Path(folder) / "clip.dac").stat().st_size
-
-
-def _check_device(name: str) -> None:
-    """Raise a ValueError that says why nothing can run on this device."""
-    import torch
-
-    try:
-        torch.empty(0, device=name)
-    except (AssertionError, RuntimeError) as error:  # torch says it either way
-        raise ValueError(
-            f"device {name!r} cannot be used: {str(error).splitlines()[0]}. Choose cpu, "
-            "or cuda where there is a GPU."
-        ) from error

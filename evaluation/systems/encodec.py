@@ -6,18 +6,14 @@ Authors
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from evaluation.systems.dac import DACSystem
 from evaluation.systems.scaled import ScaledCodes
 from evaluation.systems.system import CodebookSystem, Point, Rate
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["EnCodecSystem"]
 
@@ -44,9 +40,9 @@ class EnCodecSystem(DACSystem):
     ):
         super().__init__(source, name or f"encodec-{Path(source).name}", device)
 
-    def load(self) -> None:
+    def _load(self) -> None:
         """Load the weights, and count how many scales go with a second of codes."""
-        super().load()
+        super()._load()
         if self.codec.config.normalize:
             grid = self.codec.grid
             self.scale_rate = self.frame_rate / grid.chunk_frames if grid.stride else 0
@@ -56,11 +52,9 @@ class EnCodecSystem(DACSystem):
 
         return EnCodec.from_pretrained(self.source, device=self.device, mono=True)
 
-    def fingerprint(self) -> str:
-        """Hash the weights, and how audio is cut and scaled, which they do not say."""
-        weights, grid = super().fingerprint(), self.codec.grid
-        choices = f"{weights} {grid} {self.codec.config.normalize}"
-        return hashlib.sha256(choices.encode()).hexdigest()[:16]
+    def _choices(self) -> str:
+        """Name how audio is cut and scaled, too."""
+        return f"{super()._choices()} {self.codec.grid} {self.codec.config.normalize}"
 
     def encode(self, wav: np.ndarray, sample_rate: int) -> Any:
         """Encode samples [T] into all codebooks [K, F], with scales if there are any."""

@@ -159,7 +159,7 @@ class System(ABC):
 
 
 class CodebookSystem(System):
-    """A codec with residual codebooks, any prefix of which can be decoded.
+    """A codec with residual codebooks, prefixes of which can be decoded.
 
     Attributes
     ----------
@@ -169,6 +169,8 @@ class CodebookSystem(System):
         Codebooks K.
     codebook_size : int
         Codes per codebook.
+    fewest_codebooks : int
+        Length of the shortest prefix that can be decoded; K if only all can.
     scale_rate : float
         Scales per second, in Hz, that go with the codes as `ScaledCodes`; 0 for
         most codecs.
@@ -177,20 +179,25 @@ class CodebookSystem(System):
     frame_rate: float
     num_codebooks: int
     codebook_size: int
+    fewest_codebooks: int = 1
     scale_rate: float = 0
 
     def points(self, codebooks: Sequence[int] | None) -> list[Point]:
-        """One point per number of codebooks; all powers of two and K by default."""
+        """One point per number of codebooks; all powers of two and K by default.
+
+        A codec whose codebooks go together has one point, whatever is asked for.
+        """
+        fewest, most = self.fewest_codebooks, self.num_codebooks
+        if fewest == most:
+            return [Point(num_codebooks=most)]
         if codebooks is None:
-            codebooks = [2**n for n in range(self.num_codebooks.bit_length())]
-            codebooks = [k for k in codebooks if k < self.num_codebooks]
-            codebooks.append(self.num_codebooks)
-        bad = [k for k in codebooks if not 1 <= k <= self.num_codebooks]
+            powers = [2**n for n in range(most.bit_length())]
+            codebooks = [fewest, *(k for k in powers if fewest < k < most), most]
+        bad = [k for k in codebooks if not fewest <= k <= most]
         if bad or not codebooks:
             raise ValueError(
                 f"codebooks {', '.join(map(str, bad)) or '(none)'} asked of "
-                f"{self.name}, which has {self.num_codebooks}. "
-                f"Choose from 1 to {self.num_codebooks}."
+                f"{self.name}, which has {most}. Choose from {fewest} to {most}."
             )
         return [Point(num_codebooks=k) for k in sorted(set(codebooks))]
 

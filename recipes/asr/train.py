@@ -297,6 +297,8 @@ if __name__ == "__main__":
             "cpu_minutes": (time.process_time() - started) / 60,
         }
     }
+    if on_tokens:
+        results["training"]["codec"] = hparams["token_meta"]["fingerprint"]
     for path in hparams["test_csv"]:
         name = Path(path).stem
         results[name] = asr_brain.test(name, datasets[name])

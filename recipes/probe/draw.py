@@ -16,19 +16,27 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+# Text as text, and nothing in the file that changes from run to run.
+plt.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "dac-lobe"})
+
 
 def read_task(folder):
-    """Scores by number of codebooks, and what guessing would find."""
+    """Scores by number of codebooks, what guessing would find, and a note."""
     results = json.loads((Path(folder) / "results.json").read_text())
-    results.pop("training")
+    codec = results.pop("training")["codec"]
     scores = {int(name.split()[0]): found for name, found in results.items()}
-    return scores, next(iter(scores.values()))["guessed"]
+    one = next(iter(scores.values()))
+    note = (
+        f"{one['labels']} labels, {one['items']} test recordings, "
+        f"codec {codec[:12]} (fingerprint)"
+    )
+    return scores, one["guessed"], note
 
 
 def draw(tasks):
     """Draw a line a task, with its chance level dotted."""
     figure, axis = plt.subplots(figsize=(5, 3.2), layout="constrained")
-    for name, (scores, guessed) in tasks.items():
+    for name, (scores, guessed, _) in tasks.items():
         found = [run["accuracy"] for run in scores.values()]
         (line,) = axis.plot(list(scores), found, marker="o", label=name)
         axis.axhline(guessed, color=line.get_color(), linewidth=0.8, linestyle=":")
@@ -42,17 +50,19 @@ def draw(tasks):
 
 def make_table(tasks):
     """Write a row for each number of codebooks."""
-    counts = sorted({count for scores, _ in tasks.values() for count in scores})
+    counts = sorted({count for scores, *_ in tasks.values() for count in scores})
     lines = [f"| codebooks | {' | '.join(f'{name} %' for name in tasks)} |"]
     lines.append("|---" * (1 + len(tasks)) + "|")
-    guesses = " | ".join(f"{guessed:.1f}" for _, guessed in tasks.values())
+    guesses = " | ".join(f"{guessed:.1f}" for _, guessed, _ in tasks.values())
     lines.append(f"| none: the commonest | {guesses} |")
     for count in counts:
         cells = [
             f"{scores[count]['accuracy']:.1f}" if count in scores else "-"
-            for scores, _ in tasks.values()
+            for scores, *_ in tasks.values()
         ]
         lines.append(f"| {count} | {' | '.join(cells)} |")
+    notes = [f"{name}: {note}" for name, (_, _, note) in tasks.items()]
+    lines += ["", f"{'; '.join(notes)}."]
     return "\n".join(lines)
 
 
@@ -67,5 +77,6 @@ if __name__ == "__main__":
         if not folder:
             parser.error(f"run {run!r}; give NAME=FOLDER, such as words=results/...")
         found[name] = read_task(folder)
-    draw(found).savefig(options.picture)
+    dated = {"Date": None} if options.picture.endswith(".svg") else None
+    draw(found).savefig(options.picture, metadata=dated)
     print(make_table(found))

@@ -202,7 +202,11 @@ if __name__ == "__main__":
         for count in hparams["codebooks"]
     }
     spent = (time.process_time() - started) / 60
-    results["training"] = {"epochs": hparams["number_of_epochs"], "cpu_minutes": spent}
+    results["training"] = {
+        "epochs": hparams["number_of_epochs"],
+        "cpu_minutes": spent,
+        "codec": hparams["token_meta"]["fingerprint"],
+    }
     if if_main_process():
         path = Path(hparams["output_folder"]) / "results.json"
         path.write_text(json.dumps(results, indent=2) + "\n")

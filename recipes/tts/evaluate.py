@@ -18,6 +18,7 @@ Authors
 """
 
 import argparse
+import csv
 import json
 import math
 from pathlib import Path
@@ -126,7 +127,9 @@ def judge_row(judge, items, recordings, spoken, seed, label):
                 "heard": heard,
                 "cer": 100 * edits / chars,
                 "wer": 100 * word_edits / words,
+                "char_errors": edits,
                 "chars": chars,
+                "word_errors": word_edits,
                 "words": words,
                 "mcd": mel_cepstral_distortion(recording, wav, rate),
                 "duration_ratio": len(wav) / len(recording),
@@ -153,6 +156,17 @@ def judge_row(judge, items, recordings, spoken, seed, label):
         "missing_stop": 100 * sum(not line["stopped"] for line in lines) / len(lines),
     }
     return summary, lines
+
+
+def write_utterances(path, lines):
+    """Write the errors of each sentence: recipes/run_seeds.py compares runs by them."""
+    columns = ["word_errors", "words", "char_errors", "chars"]
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["ID", "spk_id", *columns])
+        for line in lines:
+            counts = [line[column] for column in columns]
+            writer.writerow([line["ID"], line["speaker"], *counts])
 
 
 def as_table(results):
@@ -207,10 +221,19 @@ if __name__ == "__main__":
                 line["wav"] = f"wavs/{name}"
     table = as_table(results)
     output.mkdir(parents=True, exist_ok=True)
+    for row in ROWS:
+        name = f"utterances_{row.replace(' ', '_')}.csv"
+        write_utterances(output / name, details[row])
     (output / "results.md").write_text(table)
     (output / "results.json").write_text(
         json.dumps(
-            {"options": vars(options), "rows": results, "items": details}, indent=2
+            {
+                "options": vars(options),
+                "training": {"codec": tts.hparams.codec_fingerprint},
+                "rows": results,
+                "items": details,
+            },
+            indent=2,
         )
         + "\n"
     )

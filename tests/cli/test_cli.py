@@ -183,36 +183,32 @@ def test_decode_replaces_nothing_that_it_did_not_make(audio, model, tmp_path, ca
     assert main([*part, "--start", "0.05", "--overwrite"]) == 0
 
 
-@pytest.mark.parametrize(
-    "option",
-    [
-        ("-k", "2"),
-        ("--start", "0.05"),
-        ("--duration", "0.05"),
-        ("--rate", "8000"),
-        ("--subtype", "FLOAT"),
-    ],
-)
-def test_a_changed_option_never_leaves_the_old_decoding(
-    audio, model, tmp_path, capsys, option
+def test_what_a_folder_holds_beside_recordings_is_counted(
+    audio, model, tmp_path, capsys
 ):
-    packed, output = tmp_path / "mono.dac", tmp_path / "mono.wav"
-    encode = ["encode", str(audio / "mono.wav"), "-o", str(packed), "-m", model, "-q"]
+    (audio / "day" / "more.TXT").touch()
+    (audio / "day" / "old.dac").touch()
+    (audio / "readme").touch()
+    encode = ["encode", str(audio), "-o", str(tmp_path / "coded"), "-m", model]
     assert main(encode) == 0
-    decode = ["decode", str(packed), "-o", str(output), "-m", model]
-    assert main(decode) == 0
-    whole = output.read_bytes()
-    assert main([*decode, *option]) == 0
-    assert "1 decoded" in capsys.readouterr().err
-    changed = output.read_bytes()
-    assert changed != whole
-    assert main([*decode, *option]) == 0
-    assert "0 decoded, 1 already there" in capsys.readouterr().err
-    # The loop of somebody who compares bitrates: encode and decode, again and again.
-    assert main([*encode, "-k", "1"]) == 0
-    assert main(decode) == 0
-    assert output.read_bytes() not in (whole, changed)
-    assert main([*decode, "-k", "99"]) == 1
+    summary = capsys.readouterr().err.strip()
+    assert summary == "6 encoded, left out: 3 (.txt 2, no ending 1)"
+
+
+@pytest.mark.parametrize("workers", [("-j", "2"), ("--jobs", "2"), ("--jobs=2",)])
+def test_workers_under_old_names(audio, model, tmp_path, workers):
+    encode = ["encode", str(audio), "-o", str(tmp_path / "coded"), "-m", model, "-q"]
+    assert main([*encode, *workers]) == 0
+    extract = [
+        "extract",
+        str(audio / "day"),
+        str(tmp_path / "store"),
+        "-m",
+        model,
+        "-q",
+    ]
+    old = "-w" if len(workers) == 2 else "--workers"
+    assert main([*extract, old, "1"]) == 0
 
 
 def test_encode_replaces_packed_files_only(audio, model, tmp_path, capsys):
@@ -278,7 +274,8 @@ def test_wrong_commands_exit_with_2(audio, model, tmp_path, capsys):
         (["encode", source, "-m", model, "-k", "0"], "-k 0.*1 to 3"),
         (["encode", source, "-m", model, "-k", "two"], "codebooks"),
         (["encode", source, "-m", model, "--device", "tpu9"], "tpu9"),
-        (["encode", source, "-m", model, "--jobs", "0"], "jobs"),
+        (["encode", source, "-m", model, "--workers", "0"], "workers"),
+        (["encode", source, "-m", model, "--jobs", "0"], "workers"),
         (["encode", str(audio / "day"), "-o", "-", "-m", model], "pipe"),
         (["encode", source, "--wrong"], "--wrong"),
         (["decode", str(audio), "-m", model], "no such files.*.dac"),
@@ -497,8 +494,8 @@ def test_files_may_go_into_a_folder(tmp_path):
         plan(inputs[:1], coded, AUDIO_SUFFIXES, ".dac")
 
 
-@pytest.mark.parametrize("jobs", [1, 4])
-def test_outcomes_of_all_tasks(tmp_path, jobs):
+@pytest.mark.parametrize("workers", [1, 4])
+def test_outcomes_of_all_tasks(tmp_path, workers):
     tasks = [Task(tmp_path / f"{i}.wav", tmp_path / f"{i}.dac") for i in range(9)]
 
     def work(task):
@@ -507,7 +504,7 @@ def test_outcomes_of_all_tasks(tmp_path, jobs):
             raise ValueError(f"number {number}\nis bad")
         return number % 3 == 1
 
-    outcomes = sorted(run(tasks, work, jobs=jobs))
+    outcomes = sorted(run(tasks, work, workers=workers))
     kinds = ["failed", "done", "skipped"] * 3
     assert [outcome.status for outcome in outcomes] == kinds
     assert outcomes[3] == Outcome(tasks[3], "failed", "number 3 is bad")
@@ -519,9 +516,9 @@ def test_what_is_no_failure_of_a_task_ends_the_run(tmp_path):
     def work(task):
         raise KeyboardInterrupt
 
-    for jobs in (1, 2):
+    for workers in (1, 2):
         with pytest.raises(KeyboardInterrupt):
-            list(run(tasks, work, jobs=jobs))
+            list(run(tasks, work, workers=workers))
 
 
 def test_a_full_disk_is_told_with_the_file_that_found_it_full():

@@ -7,6 +7,7 @@ the small corpora of `conftest.samples`.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -141,3 +142,27 @@ def test_two_processes_end_with_equal_parameters(name, samples, tmp_path):
     first, second = (torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "asr/hparams/an4_fbank",
+        pytest.param("asr/hparams/an4_tiny", marks=pytest.mark.slow),
+        pytest.param("probe/hparams/an4_words", marks=pytest.mark.slow),
+        pytest.param("tts/hparams/an4_tiny", marks=pytest.mark.slow),
+    ],
+)
+def test_profiled(name, samples, tmp_path):
+    """SpeechBrain's option leaves a trace of the steps asked for, and no more."""
+    flags = ["--profile_training", "--profile_warmup=1", "--profile_steps=2"]
+    row = ROWS[name]
+    done = run(row, [*flags_of(row, samples), *flags], tmp_path / "run")
+    assert done.returncode == 0, done.stderr[-3000:]
+    (path,) = (tmp_path / "run/profiler_logs").glob("*.pt.trace.json")
+    events = {event["name"] for event in json.loads(path.read_text())["traceEvents"]}
+    steps = {event for event in events if event.startswith("ProfilerStep#")}
+    assert steps == {"ProfilerStep#1", "ProfilerStep#2"}
+    assert "Optimizer.step#AdamW.step" in events
+    assert "autograd::engine::evaluate_function: AddmmBackward0" in events
+    assert not (tmp_path / "run/results.json").exists()

@@ -17,6 +17,7 @@ RECIPE = """
 import argparse, json, pathlib
 parser = argparse.ArgumentParser()
 parser.add_argument("--worse", type=int, default=0)
+parser.add_argument("--for_speaker", default="s")
 parser.add_argument("--seed", type=int)
 parser.add_argument("--output_folder", type=pathlib.Path)
 parser.add_argument("--noprogressbar", action="store_true")
@@ -25,12 +26,15 @@ options.output_folder.mkdir(parents=True, exist_ok=True)
 print("seed", options.seed)
 if pathlib.Path("broken").exists() and options.seed == 2:
     raise SystemExit("out of memory")
-errors = [options.worse + (options.seed + item) % 2 for item in range(4)]
+errors = [(options.seed + item) % 2 for item in range(4)]
+for item in range(4):
+    if f"s{item // 2}".startswith(options.for_speaker):
+        errors[item] += options.worse
 lines = ["ID,spk_id,word_errors,words,char_errors,chars"]
 lines += [f"u{i},s{i // 2},{e},5,{e},20" for i, e in enumerate(errors)]
 (options.output_folder / "utterances_test.csv").write_text("\\n".join(lines) + "\\n")
 wer = 100 * sum(errors) / 20 + options.seed
-results = {"training": {}, "test": {"WER": wer, "CER": wer / 2}}
+results = {"training": {"codec": "0123456789abcdef"}, "test": {"WER": wer, "CER": wer / 2}}
 (options.output_folder / "results.json").write_text(json.dumps(results))
 """
 
@@ -68,6 +72,15 @@ def test_table(run_seeds, tmp_path):
     assert good[-1] == "-"
     assert bad[4] == "32.3 (31.0 to 34.0)"
     assert bad[-1] == "+20.0 [+20.0, +20.0]"
+    assert "drawing the 2 speakers" in table
+    assert "fingerprint 0123456789ab: good, bad." in table
+
+
+def test_speakers_are_drawn_whole(run_seeds, tmp_path):
+    """Worse for one of two: both draws of that speaker, or none, are in the interval."""
+    done = run_seeds(*ROWS[:1], "odd=train.py --worse 2 --for_speaker s1", *ROWS[2:])
+    assert done.returncode == 0, done.stderr
+    assert "| +20.0 [+0.0, +40.0] |" in done.stdout
 
 
 def test_goes_on_and_keeps_logs(run_seeds, tmp_path):
@@ -89,6 +102,35 @@ def test_goes_on_and_keeps_logs(run_seeds, tmp_path):
     assert "out of memory" in log
     assert len(json.loads((folder / "2.json").read_text())) == 2
     assert len(json.loads((folder / "1.json").read_text())) == 1
+
+
+# Judges what the recipe has left, as recipes/tts/evaluate.py does.
+JUDGE = """
+import json, pathlib, shutil, sys
+run, seed = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+(run / "heard").mkdir()
+shutil.copy(run / "utterances_test.csv", run / "heard/utterances_model_speech.csv")
+rows = {"model speech": {"WER": {"mean": 40.0 + seed, "low": 0, "high": 90}}}
+results = {"options": {}, "training": {"codec": "c0dec" * 5}, "rows": rows}
+(run / "heard/results.json").write_text(json.dumps(results))
+"""
+
+
+def test_rows_of_several_commands(run_seeds, tmp_path):
+    """What the last one leaves counts, and what failed is gone on with."""
+    rows = ["a=train.py && judge.py {run} {seed}"]
+    rows += ["b=train.py --worse 1 && judge.py {run} {seed}", "--results", "heard"]
+    failed = run_seeds(*rows, "--seeds", "1")
+    assert "not finished: a, seed 1; b, seed 1" in failed.stderr
+    (tmp_path / "judge.py").write_text(JUDGE)
+    done = run_seeds(*rows, "--seeds", "1", "2")
+    assert done.returncode == 0, done.stderr
+    cells = [line.split(" | ") for line in done.stdout.splitlines() if "speech" in line]
+    assert [line[-3:] for line in cells] == [
+        ["model speech", "41.5 (41.0 to 42.0)", "- |"],
+        ["model speech", "41.5 (41.0 to 42.0)", "+20.0 [+20.0, +20.0] |"],
+    ]
+    assert "fingerprint c0decc0decc0: a, b." in done.stdout
 
 
 def test_rows_that_are_none(run_seeds):

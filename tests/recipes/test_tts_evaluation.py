@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import itertools
 import json
@@ -186,3 +187,13 @@ def test_the_pipeline_ends_with_a_report(every_letter, tmp_path):
     assert all(os.path.getsize(out / "evaluation" / path) for path in found.sources)
     truth = results["items"]["ground truth"]
     assert all(line["mcd"] == 0 and line["duration_ratio"] == 1 for line in truth)
+    # What recipes/run_seeds.py compares adds up to the row's word error rate.
+    for row, found in results["rows"].items():
+        path = out / f"evaluation/utterances_{row.replace(' ', '_')}.csv"
+        with path.open(newline="") as file:
+            counts = [
+                (int(line["word_errors"]), int(line["words"]))
+                for line in csv.DictReader(file)
+            ]
+        edits, words = map(sum, zip(*counts, strict=True))
+        assert 100 * edits / words == pytest.approx(found["WER"]["mean"])

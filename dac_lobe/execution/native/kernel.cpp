@@ -9,7 +9,11 @@
 #include "search.h"
 #include "strided.h"
 
+#if defined(_WIN32)
+#define DAC_LOBE_EXPORT extern "C" __declspec(dllexport)
+#else
 #define DAC_LOBE_EXPORT extern "C" __attribute__((visibility("default")))
+#endif
 
 // Changes whenever a structure or the packing of weights does.
 constexpr int kInterface = 3;

@@ -3,22 +3,29 @@
 // torch brings an OpenMP runtime. A second one would mean a second set of
 // threads on the same cores, so none is linked: GOMP_parallel, the entry that
 // compilers call, is looked up in the running process (GNU's and LLVM's runtime
-// both have it). Where there is none, or after a fork, whose child must not
-// touch the parent's threads, short-lived threads do the work.
+// both have it). Where there is none, as on Windows, or after a fork, whose child
+// must not touch the parent's threads, short-lived threads do the work.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <exception>
 #include <thread>
 #include <vector>
 
+#if !defined(_WIN32)
 #include <dlfcn.h>
 #include <pthread.h>
+#endif
 
 namespace lobe {
 
 typedef void (*GompParallel)(void (*)(void*), void*, unsigned, unsigned);
 
+#if defined(_WIN32)
+static inline GompParallel find_runtime() { return nullptr; }
+#else
 static std::atomic<bool> forked{false};
 
 static inline GompParallel find_runtime() {
@@ -28,6 +35,7 @@ static inline GompParallel find_runtime() {
   }();
   return forked ? nullptr : runtime;
 }
+#endif
 
 // Call task(i) for i from 0 to count - 1. Whoever is free takes the next one, so
 // that a core which is busy with something else does not hold up the rest.

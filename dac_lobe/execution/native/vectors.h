@@ -31,7 +31,11 @@ constexpr const char* kIsa = "avx2";
 #else
 typedef F4 Wide;
 typedef F4 Slim;
+#if defined(__aarch64__)
+constexpr const char* kIsa = "neon";
+#else
 constexpr const char* kIsa = "baseline";
+#endif
 #endif
 
 template <class V>

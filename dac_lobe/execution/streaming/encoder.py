@@ -14,6 +14,7 @@ from dac_lobe.execution.chunked import encode_window, encoder_context
 from dac_lobe.execution.streaming.stream import Stream
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.checks import check_audio
+from dac_lobe.network.names import codebooks_by_any_name
 
 __all__ = ["Resumption", "StreamingEncoder"]
 
@@ -67,6 +68,7 @@ class StreamingEncoder(Stream):
     True
     """
 
+    @codebooks_by_any_name
     def __init__(
         self,
         codec: Autoencoder,

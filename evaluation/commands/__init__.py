@@ -1,0 +1,20 @@
+"""What ``dac-lobe-evaluate`` does with evaluations that are there: one file a command.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["settings"]
+
+
+def settings() -> dict[str, Any]:
+    """Return what all commands ask of typer."""
+    return {
+        "add_completion": False,
+        "pretty_exceptions_enable": False,
+        "context_settings": {"help_option_names": ["-h", "--help"]},
+    }

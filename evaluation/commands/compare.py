@@ -1,0 +1,67 @@
+"""The command ``dac-lobe-evaluate compare A B``: two evaluations side by side.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evaluation.commands import settings
+
+__all__ = ["compare"]
+
+app = typer.Typer(**settings())
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Output folder of an evaluation.")],
+    second: Annotated[Path, typer.Argument(help="Another.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="CSV file to write too.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of intervals and permutations.")] = 0,
+) -> int:
+    """Print paired differences, SECOND minus FIRST, on the recordings of both."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from evaluation.results.compare import compare as compare_folders
+    from evaluation.results.writers import records, write_table
+
+    result = compare_folders(first, second, seed)
+    table = Table(title=f"{second} minus {first}")
+    for head in ("metric", "systems", "point", "first", "second"):
+        table.add_column(
+            head, justify="left" if head in ("metric", "systems") else "right"
+        )
+    for head in ("difference", "95 % interval", "p (Holm)", "pairs"):
+        table.add_column(head, justify="right")
+    for row in records(result):
+        same = row["first"] == row["second"]
+        codebooks = row["num_codebooks"]
+        table.add_row(
+            row["metric"],
+            row["first"] if same else f"{row['first']} → {row['second']}",
+            row["setting"] if codebooks is None else f"K={codebooks}",
+            *(_shown(row[key]) for key in ("mean_first", "mean_second")),
+            _shown(row["difference"], "+"),
+            f"{_shown(row['low'], '+')} … {_shown(row['high'], '+')}",
+            _shown(row["p_holm"]),
+            str(row["n_pairs"]),
+        )
+    # A pipe has no width to wrap to.
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    if output is not None:
+        write_table(output, result)
+    return 0
+
+
+def _shown(value: float | None, sign: str = "") -> str:
+    return "n/a" if value is None else f"{value:{sign}.4f}"

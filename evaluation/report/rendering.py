@@ -1,0 +1,82 @@
+"""Templates to pages: HTML with its styles and scripts inside, and numbers as people write them.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import jinja2
+
+__all__ = ["number", "published", "render"]
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of ``evaluation/templates``; what it includes goes into the page.
+
+    Arguments
+    ---------
+    template : str
+        File name.
+    **values
+        What it shows; all text is escaped.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    templates = files("evaluation") / "templates"
+    loader = jinja2.DictLoader(
+        {
+            entry.name: entry.read_text(encoding="utf-8")
+            for entry in templates.iterdir()
+            if entry.is_file()
+        }
+    )
+    environment = jinja2.Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number
+    return environment
+
+
+def number(value: float | None, decimals: int = 2, sign: bool = False) -> str:
+    """Write a number for reading; what is missing is a dash.
+
+    Example
+    -------
+    >>> number(-0.5, 2), number(0.5, 1, sign=True), number(None)
+    ('−0.50', '+0.5', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{value:{'+' if sign else ''}.{decimals}f}"
+    # A minus sign is as wide as a digit; a hyphen is not.
+    return text.replace("-", "−")
+
+
+def published() -> list[dict[str, str]]:
+    """Read the figures that others published, on other data with other tools."""
+    text = (files("evaluation") / "assets" / "published.csv").read_text(
+        encoding="utf-8"
+    )
+    return list(csv.DictReader(text.splitlines()))

@@ -1,0 +1,92 @@
+"""What neural codecs under test have in common: weights that stay at home.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+from evaluation.systems.system import CodebookSystem
+
+__all__ = ["NeuralSystem"]
+
+
+class NeuralSystem(CodebookSystem):
+    """A codec in torch that each process loads for itself.
+
+    Arguments
+    ---------
+    source : str or Path
+        A file, a folder, or a hub id.
+    name : str, optional
+        System name; by default that of the folder, or of the file without suffix.
+    device : str
+        Where to run.
+
+    Attributes
+    ----------
+    codec : torch.nn.Module or None
+        The codec, after `load`.
+    """
+
+    def __init__(
+        self, source: str | Path, name: str | None = None, device: str = "cpu"
+    ):
+        self.source = str(source)
+        path = Path(self.source)
+        self.name = name or (path.stem if path.is_file() else path.name)
+        self.device = device
+        self.codec: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the weights behind: each process loads its own."""
+        return {**vars(self), "codec": None}
+
+    def load(self) -> None:
+        """Load the weights, once, and say how codes are laid out."""
+        if self.codec is None:
+            _check_device(self.device)
+            self._load()
+
+    @abstractmethod
+    def _load(self) -> None:
+        """Set `codec`, and the attributes of a `CodebookSystem`."""
+
+    @abstractmethod
+    def _code_version(self) -> str:
+        """Name the release of the package that runs the weights."""
+
+    def _choices(self) -> str:
+        """Name what changes the output, and is neither weights nor code."""
+        return ""
+
+    def fingerprint(self) -> str:
+        """Hash the weights, and the versions of the code that runs them."""
+        import torch
+
+        self.load()
+        digest = hashlib.sha256(f"{self._code_version()} {torch.__version__} ".encode())
+        digest.update(self.device.split(":")[0].encode())
+        for key, value in sorted(self.codec.state_dict().items()):
+            digest.update(f"{key} {tuple(value.shape)} {value.dtype}".encode())
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(self._choices().encode())
+        return digest.hexdigest()[:16]
+
+
+def _check_device(name: str) -> None:
+    """Raise a ValueError that says why nothing can run on this device."""
+    import torch
+
+    try:
+        torch.empty(0, device=name)
+    except (AssertionError, RuntimeError) as error:  # torch says it either way
+        raise ValueError(
+            f"device {name!r} cannot be used: {str(error).splitlines()[0]}. Choose cpu, "
+            "or cuda where there is a GPU."
+        ) from error

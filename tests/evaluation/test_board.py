@@ -1,0 +1,260 @@
+"""The board: what is joined, what is refused, and the page in a real browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from toy_recordings import RATE, make_clips, voice
+from toy_systems import OneBitLess, Rounding
+
+from evaluation import evaluate
+from evaluation.cli import main
+from evaluation.results.board import join
+from evaluation.results.pairs import pairwise
+from evaluation.results.statistics import paired_difference
+
+METRICS = ["stoi", "si_sdr_raw", "waveform_l1"]
+
+
+class TestPairs:
+    @pytest.mark.parametrize("clusters", [5, 9])
+    def test_agrees_with_the_single_test(self, clusters):
+        """Few speakers: both count every way to flip, so they agree to the bit."""
+        rng = np.random.default_rng(0)
+        scores = rng.normal(size=(3, 20)) + np.array([[0], [0.4], [1.5]])
+        scores[0, 3] = scores[2, 7] = np.nan
+        speakers = [f"s{i % clusters}" for i in range(20)]
+        for one in pairwise(scores, [(0, 1), (0, 2), (1, 2)], speakers):
+            single = paired_difference(scores[one.first], scores[one.second], speakers)
+            assert one.p == pytest.approx(single.p, abs=1e-12)
+            assert one.difference == pytest.approx(single.difference.mean)
+            assert one.pairs == single.pairs
+
+    def test_agrees_for_many_speakers_within_the_draw(self):
+        rng = np.random.default_rng(1)
+        scores = rng.normal(size=(2, 40)) + np.array([[0], [0.35]])
+        (one,) = pairwise(scores, [(0, 1)], [""] * 40)
+        single = paired_difference(scores[0], scores[1], [""] * 40)
+        assert 0.001 < single.p < 0.5
+        assert one.p == pytest.approx(single.p, abs=0.03)
+
+    def test_no_evidence(self):
+        scores = np.array([[1.0, 2.0], [1.0, 2.0], [np.nan, np.nan]])
+        same, lost = pairwise(scores, [(0, 1), (0, 2)], ["", ""])
+        assert same.p == 1
+        assert np.isnan(lost.p)
+        assert lost.pairs == 0
+        (one,) = pairwise(scores, [(0, 1)], ["anna", "anna"])
+        assert np.isnan(one.p)
+
+    def test_false_alarms_are_as_rare_as_promised(self):
+        """No difference: p below 0.1 in a tenth of the cases, or a little less."""
+        rng = np.random.default_rng(2)
+        pairs = [(i, i + 1) for i in range(0, 600, 2)]
+        found = pairwise(rng.normal(size=(600, 15)), pairs, [""] * 15)
+        assert 0.04 < np.mean([one.p < 0.1 for one in found]) < 0.16
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Two runs: systems, metrics and recordings overlap in part."""
+    folder = tmp_path_factory.mktemp("runs")
+    clips = make_clips(folder / "clips")
+    import soundfile
+
+    soundfile.write(clips / "clip3.wav", voice(1.2, 3), RATE)
+    common = {"workers": 0, "report": False, "domain": "speech"}
+    evaluate(clips, [Rounding()], [1, 2, 4], METRICS, output=folder / "a",
+             baselines=["identity"], command="evaluate <b>a</b>", **common)  # fmt: skip
+    (clips / "clip3.wav").unlink()
+    evaluate(clips, [Rounding(), OneBitLess()], [2, 3], [*METRICS[:2], "mel_dac7"],
+             output=folder / "b", **common)  # fmt: skip
+    return folder / "a", folder / "b"
+
+
+def edited(run, target, where, value):
+    """Copy a run and change one entry of its results."""
+    shutil.copytree(run, target)
+    path = target / "results.json"
+    content = inner = json.loads(path.read_text())
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    path.write_text(json.dumps(content))
+    return target
+
+
+class TestJoin:
+    def test_metrics_are_shown_on_what_their_runs_share(self, runs):
+        board = join(runs)
+        assert {m.name: len(m.clips) for m in board.metrics} == {
+            "stoi": 3, "si_sdr_raw": 3, "waveform_l1": 4, "mel_dac7": 3,
+        }  # fmt: skip
+        assert any("stoi: 3 of up to 4 recordings" in note for note in board.notes)
+        names = [str(condition) for condition in board.conditions]
+        assert names == [
+            "rounding K=1", "rounding K=2", "rounding K=4", "identity",
+            "rounding K=3", "twelve-bits 12 bits",
+        ]  # fmt: skip
+
+    def test_numbers_are_those_of_the_runs(self, runs):
+        """Where a run is whole, its own means and intervals; else those of a part."""
+        board = join(runs)
+        table = board.numbers.set_index(["metric", "system", "num_codebooks"])
+        summary = pd.read_csv(runs[0] / "summary.csv")
+        of_k4 = summary[summary["num_codebooks"] == 4].iloc[0]
+        whole = table.loc[("waveform_l1", "rounding", 4)]
+        for end in ("mean", "low", "high"):
+            assert whole[end] == pytest.approx(of_k4[f"waveform_l1_{end}"])
+        scores = pd.read_csv(runs[0] / "utterances.csv")
+        chosen = (scores["num_codebooks"] == 4) & (scores["utterance"] != "clip3")
+        part = table.loc[("stoi", "rounding", 4)]
+        assert part["mean"] == pytest.approx(scores.loc[chosen, "stoi"].mean())
+        assert (part["n_ok"], part["run"]) == (3, str(runs[0]))
+
+    def test_one_run_alone_is_its_own_board(self, runs):
+        board = join(runs[:1])
+        assert not board.notes
+        summary = pd.read_csv(runs[0] / "summary.csv")
+        means = board.numbers[board.numbers["metric"] == "stoi"]["mean"]
+        assert list(means) == pytest.approx(list(summary["stoi_mean"]))
+
+    def test_front(self, runs):
+        """Better and cheaper than all that is on it: nothing. Controls: never."""
+        numbers = join(runs).numbers
+        for (metric,), rows in numbers.groupby(["metric"]):
+            sign = 1 if metric in ("stoi", "si_sdr_raw") else -1
+            codecs = rows[(rows["system"] != "identity") & rows["kbps"].notna()]
+            for _, row in codecs.iterrows():
+                beaten = (codecs["kbps"] <= row["kbps"]) & (
+                    sign * codecs["mean"] > sign * row["mean"]
+                )
+                # A tie at a lower rate beats too.
+                beaten |= (codecs["kbps"] < row["kbps"]) & (
+                    codecs["mean"] == row["mean"]
+                )
+                assert row["front"] == (not beaten.any())
+            assert not rows.loc[rows["system"] == "identity", "front"].any()
+
+    def test_pairs_are_of_different_codecs(self, runs):
+        pairs = join(runs).pairs
+        assert (pairs["system"] != pairs["system_2"]).all()
+        assert "identity" not in {*pairs["system"], *pairs["system_2"]}
+        assert (pairs["p_holm"].dropna() >= pairs["p"].dropna()).all()
+
+    def test_clear_differences_are_found(self, tmp_path):
+        import soundfile
+
+        clips = tmp_path / "clips"
+        clips.mkdir()
+        for seed in range(9):
+            soundfile.write(clips / f"{seed}.wav", voice(0.6, seed), RATE)
+        for name, system in (("a", Rounding()), ("b", OneBitLess())):
+            evaluate(clips, [system], [1], ["si_sdr_raw"], output=tmp_path / name,
+                     workers=0, report=False, domain="speech")  # fmt: skip
+        (row,) = join([tmp_path / "a", tmp_path / "b"]).pairs.to_dict("records")
+        assert row["p_holm"] == 2 / 2**9
+        assert row["better"] == "twelve-bits 12 bits"
+
+    def test_another_definition_is_left_out_and_named(self, runs, tmp_path):
+        where = ("definitions", "metrics", "stoi", "version")
+        other = edited(runs[1], tmp_path / "other", where, "pystoi 9")
+        board = join([runs[0], other])
+        assert any(
+            "stoi of" in n and "its version is 'pystoi 9'" in n for n in board.notes
+        )
+        (stoi,) = [metric for metric in board.metrics if metric.name == "stoi"]
+        assert stoi.runs == [str(runs[0])]
+        assert len(stoi.clips) == 4
+
+    def test_another_file_under_one_name_is_left_out(self, runs, tmp_path):
+        other = edited(runs[1], tmp_path / "other", ("clips", "clip1"), "0" * 64)
+        board = join([runs[0], other])
+        assert any("different files under one name" in note for note in board.notes)
+        assert all("clip1" not in metric.clips for metric in board.metrics)
+
+    def test_another_codec_under_one_name_gets_its_own(self, runs, tmp_path):
+        where = ("systems", "rounding", "fingerprint")
+        other = edited(runs[1], tmp_path / "newer", where, "f" * 16)
+        systems = {condition.system for condition in join([runs[0], other]).conditions}
+        assert {"rounding", "rounding (newer)"} < systems
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (
+                (("definitions", "scoring", "sample_rate"), 8000),
+                "scoring.sample_rate is",
+            ),
+            ((("clips",), {"other": "0" * 64}), "share no recording"),
+        ],
+    )
+    def test_refusals_are_one_line(self, runs, tmp_path, capsys, change, message):
+        other = edited(runs[0], tmp_path / "other", *change)
+        given = [str(runs[0]), str(other), "--output", str(tmp_path / "board")]
+        assert main(["board", *given]) == 1
+        error = capsys.readouterr().err.strip()
+        assert message in error
+        assert len(error.splitlines()) == 1
+        assert not (tmp_path / "board").exists()
+
+    def test_twice_the_same_run(self, runs, capsys):
+        assert main(["board", str(runs[0]), str(runs[0])]) == 2
+        assert "given twice" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def page(runs, tmp_path_factory):
+    """The board of both runs, made by the command."""
+    folder = tmp_path_factory.mktemp("board")
+    assert main(["board", *map(str, runs), "--output", str(folder)]) == 0
+    return folder / "board.html"
+
+
+class TestPage:
+    def test_is_one_file(self, page):
+        text = page.read_text()
+        assert "<b>a</b>" not in text  # a command is text, not markup
+        assert "src=" not in text
+        assert 'href="http' not in text
+        assert {p.name for p in page.parent.glob("*.csv")} == {"board.csv", "pairs.csv"}
+
+    def test_filters_and_provenance(self, page, browser, runs):
+        browser.set_window_size(1440, 900)
+        browser.get(page.as_uri())
+
+        def find(css):
+            return browser.find_elements("css selector", css)
+
+        rows = [row for row in find("tr[data-point]") if row.is_displayed()]
+        # Four metrics in one table; every point has one of them.
+        assert len(rows) == 6
+        assert len(find("#plots svg")) == 4
+        dots = len(find("#plots circle"))
+        find("input[name=from]")[0].send_keys("50")
+        shown = [row.text for row in find("tr[data-point]") if row.is_displayed()]
+        assert 0 < len(shown) < 6
+        assert not any("K=1" in row for row in shown)
+        assert len(find("#plots circle")) < dots
+        find("button[type=reset]")[0].click()
+        find("details.from summary")[0].click()
+        sheet = find("details.from[open] .sheet")[0]
+        assert sheet.is_displayed()
+        assert str(runs[0]) in sheet.text
+        assert "sr:16000|" in sheet.text
+        assert "evaluate <b>a</b>" in sheet.text
+        assert "No significant difference" in find("#verdict")[0].text
+        assert not [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
+
+    @pytest.mark.parametrize("width", [1440, 500])
+    def test_nothing_sticks_out(self, page, browser, width):
+        browser.set_window_size(width, 900)
+        browser.get(page.as_uri())
+        seen, window = browser.execute_script(
+            "return [document.documentElement.scrollWidth, innerWidth]"
+        )
+        assert seen <= window
