@@ -128,6 +128,14 @@ def evaluate(
     bd_anchor: Annotated[
         str | None, typer.Option(help="System that BD-rates are taken from.")
     ] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(help="What $data_root stands for in a manifest."),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse files that promise more than they hold."),
+    ] = False,
     max_failures: Annotated[
         float, typer.Option(help="Share of failed scores above which to exit with 3.")
     ] = 0.05,
@@ -189,6 +197,8 @@ def evaluate(
         device=device,
         cache_dir=cache_dir,
         bd_anchor=bd_anchor,
+        data_root=data_root,
+        strict=strict,
     )
 
 

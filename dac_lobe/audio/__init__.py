@@ -5,6 +5,7 @@ Authors
 """
 
 from dac_lobe.audio.loading import load_audio
+from dac_lobe.audio.media import readable_suffixes
 from dac_lobe.audio.reader import (
     BLOCK_SAMPLES,
     AudioError,
@@ -24,5 +25,6 @@ __all__ = [
     "Source",
     "load_audio",
     "read_audio",
+    "readable_suffixes",
     "write_audio",
 ]

@@ -17,6 +17,7 @@ from dac_lobe.cli.options import (
     Device,
     Model,
     Quiet,
+    Strict,
     UsageError,
     check_device,
 )
@@ -78,6 +79,7 @@ def extract(
     retry_failed: Annotated[
         bool, typer.Option(help="Try again what could not be read before.")
     ] = False,
+    strict: Strict = False,
     parquet: Annotated[
         Path | None,
         typer.Option(help="Write Parquet files here, too.", show_default=False),
@@ -120,6 +122,7 @@ def extract(
             batch_seconds=batch_seconds,
             shard_hours=shard_hours,
             retry_failed=retry_failed,
+            strict=strict,
             on_shard=lambda _, done, total: bars.update(
                 bar, completed=done, total=total
             ),

@@ -66,6 +66,10 @@ Overwrite = Annotated[
     ),
 ]
 Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Files at once.")]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse files that promise more than they hold."),
+]
 Stdin = Annotated[bool, typer.Option("--stdin", help="Read standard input.")]
 Stdout = Annotated[bool, typer.Option("--stdout", help="Write to standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]

@@ -23,7 +23,7 @@ import torch
 
 from dac_lobe.audio import AudioError, read_audio
 from dac_lobe.dac import DAC
-from dac_lobe.data.manifest import far_off
+from dac_lobe.data.headers import OddDuration, far_off
 from dac_lobe.tokens.meta import StoreMeta
 from dac_lobe.tokens.shards import EncodedItem, Failure, ShardSpec, write_shard
 from dac_lobe.weights.fingerprint import fingerprint
@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 __all__ = [
     "Job",
     "LoadedShard",
-    "OddDuration",
     "ShardResult",
     "encode_shard",
     "extract_shard",
@@ -64,22 +63,6 @@ class Job:
     model: str
     meta: StoreMeta
     device: str = "cpu"
-
-
-class OddDuration(NamedTuple):
-    """An item whose manifest is far off.
-
-    Attributes
-    ----------
-    id : str
-        Its name.
-    stated, found : float
-        Seconds.
-    """
-
-    id: str
-    stated: float
-    found: float
 
 
 class LoadedShard(NamedTuple):

@@ -150,7 +150,7 @@ class TestFolder:
         system = make_system(f"folder:{tmp_path}")
         with pytest.raises(MetricError, match="no decoded file gone"):
             self.decode(system, "gone")
-        with pytest.raises(MetricError, match="the decoded file cannot be read"):
+        with pytest.raises(MetricError, match="the decoded file is not audio"):
             self.decode(system, "bad")
 
     def test_fingerprint_follows_the_files(self, tmp_path):
