@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +18,7 @@ import pandas as pd
 from evaluation.errors import ArgumentError
 from evaluation.metrics import Metric, choose
 from evaluation.recordings.clips import Clip
-from evaluation.recordings.finding import find_clips
+from evaluation.recordings.finding import files_left_out, find_clips
 from evaluation.results import tables
 from evaluation.results.definitions import definitions, signature
 from evaluation.results.differences import bd_table, paired_table
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from evaluation.recordings.memory import Recordings
 
 __all__ = ["evaluate"]
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -147,6 +150,9 @@ def evaluate(
             device,
         )
         run.source = str(audio_dir)
+        run.left_out = files_left_out(audio_dir)
+        if run.left_out:
+            logger.warning("%s: %s", audio_dir, run.left_out)
         anchor = _anchor(run, len(systems), bd_anchor)
     except AudioError:  # not a wrong command: a file is
         raise

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from evaluation.errors import ArgumentError
-from evaluation.recordings.clips import Clip, find_clips, read_clip, resample
+from evaluation.recordings.clips import Clip, read_clip, resample
+from evaluation.recordings.finding import find_clips
 from evaluation.results.board import Condition, is_control
 from evaluation.results.compare import Evaluation
 from evaluation.running.cache import Cache, load_codes

@@ -67,6 +67,8 @@ class Run:
         Folder or manifest of the recordings, as it was given.
     descriptions : dict
         What each system was made from, by its name; empty for your own objects.
+    left_out : str
+        Count of the files in the folder that are no recordings.
     """
 
     clips: list[Clip]
@@ -80,6 +82,7 @@ class Run:
     outcomes: dict[Cell, Outcome] = field(default_factory=dict)
     source: str = ""
     descriptions: dict[str, str] = field(default_factory=dict)
+    left_out: str = ""
 
     def rows(self) -> Iterator[tuple[Clip, System, Point]]:
         """Yield what makes a row of the table, in its order."""
