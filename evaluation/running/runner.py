@@ -189,7 +189,7 @@ class _Computation:
                 pool.submit(job)
             for job, event in pool.events():
                 if isinstance(event, Died):
-                    rest = self._bury(job, event)
+                    rest = self._blame(job, event)
                     if rest is not None:
                         pool.submit(rest)
                 elif not isinstance(event, Finished):
@@ -279,7 +279,7 @@ class _Computation:
         text = f"{job.system.name} {job.clip.name}"
         self.progress(len(self.finished), self.total, text)
 
-    def _bury(self, job: Job, death: Died) -> Job | None:
+    def _blame(self, job: Job, death: Died) -> Job | None:
         """Write the failure of the step that killed a worker; return what is left."""
         if isinstance(death.last, Scored):  # between two steps: nothing is to blame
             blamed = None
@@ -293,7 +293,7 @@ class _Computation:
             for name in names:
                 if Cell(job.clip.name, job.system.name, point, name) in self.finished:
                     continue
-                if blamed is not None and _hit(blamed, point, name):
+                if blamed is not None and _is_blamed(blamed, point, name):
                     # The next run may have more memory or patience.
                     outcome = Outcome(None, "failed", reason, lasting=False)
                     self._take(job, Scored(point, name, outcome))
@@ -317,7 +317,7 @@ def _meaningless(metric: Metric, clip: Clip) -> str:
     return ""
 
 
-def _hit(blamed: Started, point: Point, name: str) -> bool:
+def _is_blamed(blamed: Started, point: Point, name: str) -> bool:
     """Whether the death of a step is also the end of this cell."""
     if blamed.point is None:
         return True
