@@ -27,6 +27,7 @@ from evaluation.results.results import Results, write
 from evaluation.running.cache import Cache
 from evaluation.running.runner import Run, execute, kept_codes
 from evaluation.systems import CodebookSystem, ScaledCodes, System, make_system
+from evaluation.systems.controls import Reference
 
 if TYPE_CHECKING:
     from evaluation.recordings.memory import Recordings
@@ -197,6 +198,8 @@ def _plan(
     made = [make_system(item, device) for item in described]
     if not made:
         raise ValueError("no system given. Give the name of a model.")
+    if not all(metric.intrusive for metric in metrics):
+        made.append(Reference())
     names = [system.name for system in made]
     for name in names:
         if names.count(name) > 1:

@@ -7,7 +7,7 @@
 The packages ``speechmos`` and ``distillmos`` carry the weights. Of speechmos only the
 weights are used: its code imports librosa for one mel spectrogram, which is computed
 here. All three rate 16 kHz speech from 1 to 5, and none looks at the reference: the
-recordings themselves are rated as the system `identity`.
+recordings themselves are rated as the system `reference`.
 
 Authors
  * The dac-lobe developers 2026

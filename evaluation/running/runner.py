@@ -22,6 +22,7 @@ from evaluation.running.jobs import FACTS, Job, Outcome, Scored, Started
 from evaluation.running.pool import Died, Finished, Pool
 from evaluation.running.scoring import prepare, score
 from evaluation.systems import CodebookSystem, Point, ScaledCodes, System
+from evaluation.systems.controls import Reference
 
 __all__ = ["Cell", "Run", "execute", "kept_codes"]
 
@@ -238,7 +239,7 @@ class _Computation:
             names.insert(0, FACTS)
         for name in names:
             cell = Cell(job.clip.name, job.system.name, point, name)
-            reason = name != FACTS and _meaningless(self.metrics[name], job.clip)
+            reason = name != FACTS and _meaningless(self.metrics[name], job)
             if reason:
                 self.run.outcomes[cell] = Outcome(None, "n/a", reason)
                 continue
@@ -304,8 +305,11 @@ class _Computation:
         return replace(job, work=tuple(rest)) if rest else None
 
 
-def _meaningless(metric: Metric, clip: Clip) -> str:
-    """Say why a metric means nothing on a recording; an empty text if it does."""
+def _meaningless(metric: Metric, job: Job) -> str:
+    """Say why a score would mean nothing; an empty text if it would mean something."""
+    clip = job.clip
+    if metric.intrusive and isinstance(job.system, Reference):
+        return "compares with the reference, which this is"
     if metric.domain == "speech" and clip.domain != "speech":
         return f"a measure of speech, and this is {clip.domain}"
     if metric.wants_transcript and not clip.transcript:
