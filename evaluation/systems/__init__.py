@@ -8,6 +8,7 @@
     hf:FOLDER, hf:some/id                     any codec of transformers
     snac:FOLDER, snac:some/id                 SNAC
     descript:weights.pth                      a DAC, run by the official package
+    tool:codec2, tool:amr-wb@6.6/12.65        a command-line codec, some of its modes
     folder:PATH, folder:PATH@6.0              decoded files (and their kbps)
     package.module:Class                      your own `System`
 
@@ -40,7 +41,12 @@ BY_NAME = (
     "snac",
 )
 # What they run is named after the colon.
-BY_SOURCE = ("descript", "hf", "snac")
+BY_SOURCE = {
+    "descript": "descript:weights.pth",
+    "hf": "hf:FOLDER",
+    "snac": "snac:FOLDER",
+    "tool": "tool:codec2",
+}
 
 
 def make_system(description: str | System, device: str = "cpu") -> System:
@@ -120,7 +126,7 @@ def _opus(description: str, settings: list[str]) -> System:
 
 def _from_source(kind: str, source: str, device: str) -> System:
     if not source:
-        raise ValueError(f"system '{kind}': say which one, like {kind}:PATH.")
+        raise ValueError(f"system '{kind}': say which one, like {BY_SOURCE[kind]}.")
     if kind == "hf":
         from evaluation.systems.hf import TransformersSystem
 
@@ -129,6 +135,11 @@ def _from_source(kind: str, source: str, device: str) -> System:
         from evaluation.systems.snac import SNACSystem
 
         return SNACSystem(source, device=device)
+    if kind == "tool":
+        from evaluation.systems.tool_system import ToolSystem
+
+        name, _, modes = source.partition("@")
+        return ToolSystem(name, modes.split("/") if modes else None)
     from evaluation.systems.descript import DescriptSystem
 
     return DescriptSystem(source, device=device)
