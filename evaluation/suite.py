@@ -195,11 +195,11 @@ def _plan(
 ) -> Run:
     """Make and load the systems, and agree on a scoring rate."""
     device = _gpu_or_cpu() if device == "auto" else device
-    made = [make_system(item, device) for item in described]
-    if not made:
+    if not described:
         raise ValueError("no system given. Give the name of a model.")
     if not all(metric.intrusive for metric in metrics):
-        made.append(Reference())
+        described = [*described, Reference()]
+    made = [make_system(item, device) for item in described]
     names = [system.name for system in made]
     for name in names:
         if names.count(name) > 1:
