@@ -9,8 +9,10 @@ Authors
 from __future__ import annotations
 
 from evaluation.metrics.folders import Layout
+from evaluation.metrics.listeners import SCOREQ_FILE
 from evaluation.metrics.metric import Metric
 from evaluation.metrics.recognizers import SPHINX
+from evaluation.metrics.utmos import UTMOS_FILE
 
 __all__ = ["DEFINED", "LAYOUTS", "PERCEPTION", "STANDARD"]
 
@@ -384,6 +386,59 @@ DEFINED = (
         weights=("distillmos:weights/distill_mos_v7.pt",),
         intrusive=False,
     ),
+    Metric(
+        "utmos",
+        "evaluation.metrics.utmos:utmos",
+        "UTMOS",
+        "Naturalness that listeners would rate, 1 to 5, by the strong learner of "
+        "UTMOS22. The clip at 16 kHz, of 0.1 s or more. Looks at the output alone.",
+        "Saeki et al. 2022; weights of tarepan/SpeechMOS",
+        higher_is_better=True,
+        domain="speech",
+        package="transformers",
+        decimals=2,
+        intrusive=False,
+    ),
+    Metric(
+        "scoreq",
+        f"{_LISTENERS}:scoreq",
+        "SCOREQ",
+        "Quality that listeners would rate, 1 to 5: natural speech, no reference. The "
+        "clip at 16 kHz, of 0.1 s or more, zeros up to a multiple of 320 samples. Looks "
+        "at the output alone.",
+        "Ragano et al. 2024",
+        higher_is_better=True,
+        domain="speech",
+        package="onnxruntime",
+        decimals=2,
+        intrusive=False,
+    ),
+    Metric(
+        "whisper_wer",
+        f"{_WORDS}:whisper_wer",
+        "WER (Whisper)",
+        _WER + "By a Whisper model, greedily, its language detected where it knows "
+        "several. Clips from 0.1 to 30 s.",
+        "Radford et al. 2022; the model is part of the definition",
+        higher_is_better=False,
+        unit="%",
+        domain="speech",
+        package="transformers",
+        decimals=2,
+        wants_transcript=True,
+        intrusive=False,
+    ),
+    Metric(
+        "wavlm_similarity",
+        f"{_VOICES}:wavlm_similarity",
+        "Speaker similarity (WavLM)",
+        "Cosine between the x-vectors of reference and output, each at 16 kHz, of 0.5 s "
+        "or more.",
+        "Chen et al. 2022; the model is part of the definition",
+        higher_is_better=True,
+        domain="speech",
+        package="transformers",
+    ),
 )
 
 STANDARD = (
@@ -412,5 +467,31 @@ LAYOUTS = {
         ("hyperparams.yaml",),
         definition="Cosine between the speaker embeddings of reference and output.",
         source=_YOUR_OWN,
+    ),
+    "utmos": Layout(
+        "UTMOS22's strong learner, with its utmos22_strong_step7459_v1.pt",
+        "transformers",
+        (UTMOS_FILE,),
+        alone=True,
+        required=True,
+    ),
+    "scoreq": Layout(
+        "SCOREQ's ONNX models",
+        "onnxruntime",
+        (SCOREQ_FILE,),
+        alone=True,
+        required=True,
+    ),
+    "whisper_wer": Layout(
+        "a Whisper model of transformers, as openai/whisper-small",
+        "transformers",
+        ("config.json", "generation_config.json", "tokenizer_config.json"),
+        required=True,
+    ),
+    "wavlm_similarity": Layout(
+        "a transformers model with an x-vector head, as microsoft/wavlm-base-plus-sv",
+        "transformers",
+        ("config.json", "preprocessor_config.json"),
+        required=True,
     ),
 }
