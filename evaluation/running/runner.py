@@ -64,6 +64,12 @@ class Run:
         How often each lag was found at the highest rate, by system name.
     outcomes : dict
         By `Cell`.
+    source : str
+        Folder or manifest of the recordings, as it was given.
+    descriptions : dict
+        What each system was made from, by its name; empty for your own objects.
+    left_out : str
+        Count of the files in the folder that are no recordings.
     """
 
     clips: list[Clip]
@@ -75,6 +81,9 @@ class Run:
     delays: dict[str, int] = field(default_factory=dict)
     lags: dict[str, Counter] = field(default_factory=dict)
     outcomes: dict[Cell, Outcome] = field(default_factory=dict)
+    source: str = ""
+    descriptions: dict[str, str] = field(default_factory=dict)
+    left_out: str = ""
 
     def rows(self) -> Iterator[tuple[Clip, System, Point]]:
         """Yield what makes a row of the table, in its order."""
@@ -181,7 +190,7 @@ class _Computation:
                 pool.submit(job)
             for job, event in pool.events():
                 if isinstance(event, Died):
-                    rest = self._bury(job, event)
+                    rest = self._blame(job, event)
                     if rest is not None:
                         pool.submit(rest)
                 elif not isinstance(event, Finished):
@@ -271,7 +280,7 @@ class _Computation:
         text = f"{job.system.name} {job.clip.name}"
         self.progress(len(self.finished), self.total, text)
 
-    def _bury(self, job: Job, death: Died) -> Job | None:
+    def _blame(self, job: Job, death: Died) -> Job | None:
         """Write the failure of the step that killed a worker; return what is left."""
         if isinstance(death.last, Scored):  # between two steps: nothing is to blame
             blamed = None
@@ -285,7 +294,7 @@ class _Computation:
             for name in names:
                 if Cell(job.clip.name, job.system.name, point, name) in self.finished:
                     continue
-                if blamed is not None and _hit(blamed, point, name):
+                if blamed is not None and _is_blamed(blamed, point, name):
                     # The next run may have more memory or patience.
                     outcome = Outcome(None, "failed", reason, lasting=False)
                     self._take(job, Scored(point, name, outcome))
@@ -312,7 +321,7 @@ def _meaningless(metric: Metric, job: Job) -> str:
     return ""
 
 
-def _hit(blamed: Started, point: Point, name: str) -> bool:
+def _is_blamed(blamed: Started, point: Point, name: str) -> bool:
     """Whether the death of a step is also the end of this cell."""
     if blamed.point is None:
         return True
