@@ -9,7 +9,8 @@ import pytest
 from toy_systems import Rounding
 
 from evaluation import Metric, evaluate
-from evaluation.recordings.clips import find_clips, read_clip
+from evaluation.recordings.clips import read_clip
+from evaluation.recordings.finding import find_clips
 from evaluation.results.compare import compare
 from evaluation.running.cache import Cache
 
