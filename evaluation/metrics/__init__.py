@@ -13,8 +13,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evaluation.errors import MetricError, MissingPackage
-from evaluation.metrics.catalogue import DEFINED, LAYOUTS, PERCEPTION, STANDARD
+from evaluation.metrics.catalogue import DEFINED, STANDARD
 from evaluation.metrics.folders import bind
+from evaluation.metrics.learned import LAYOUTS, PERCEPTION
 from evaluation.metrics.metric import Metric, Weighted
 
 __all__ = [

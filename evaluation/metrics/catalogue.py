@@ -8,38 +8,16 @@ Authors
 
 from __future__ import annotations
 
-from evaluation.metrics.folders import Layout
+from evaluation.metrics.learned import LEARNED
 from evaluation.metrics.metric import Metric
-from evaluation.metrics.recognizers import SPHINX
 
-__all__ = ["DEFINED", "LAYOUTS", "PERCEPTION", "STANDARD"]
+__all__ = ["DEFINED", "STANDARD"]
 
 _PERCEPTUAL = "evaluation.metrics.perceptual"
 _SPECTRAL = "evaluation.metrics.spectral"
 _WAVEFORM = "evaluation.metrics.waveform"
 _VISQOL = "evaluation.metrics.visqol"
 _VOICING = "evaluation.metrics.voicing"
-_VOICES = "evaluation.metrics.voices"
-_WORDS = "evaluation.metrics.words"
-_LISTENERS = "evaluation.metrics.listeners"
-_SPHINX = (
-    "The recognizer is PocketSphinx's US English model (one pass, at most 5000 HMMs a "
-    "frame, cepstral means of the clip), a weak one: differences between systems count, "
-    "not levels. Clips of 0.1 s or more."
-)
-_TEXT = "upper case, letters, digits and apostrophes"
-_WER = (
-    "Word errors of the output's recognition against the manifest's transcript; "
-    f"{_TEXT}; means weighted by words. "
-)
-_CER = (
-    "Character errors of the output's recognition against the manifest's transcript; "
-    f"{_TEXT}, and spaces; means weighted by characters. "
-)
-_DWER = (
-    "Word errors of the output's recognition against the reference's recognition; "
-    f"{_TEXT}; means weighted by words. "
-)
 _ALIGNED = (
     "The system's delay is taken out first: the most frequent lag of the "
     "cross-correlation's peak over all clips (at most 2048 samples), one number per "
@@ -239,178 +217,10 @@ DEFINED = (
         package="praat-parselmouth",
         decimals=2,
     ),
-    Metric(
-        "wer",
-        f"{_WORDS}:wer",
-        "WER",
-        _WER + _SPHINX,
-        "Levenshtein 1966; PocketSphinx",
-        higher_is_better=False,
-        unit="%",
-        domain="speech",
-        package="pocketsphinx",
-        decimals=2,
-        wants_transcript=True,
-        intrusive=False,
-        weights=SPHINX,
-        language="en",
-    ),
-    Metric(
-        "cer",
-        f"{_WORDS}:cer",
-        "CER",
-        _CER + _SPHINX,
-        "Levenshtein 1966; PocketSphinx",
-        higher_is_better=False,
-        unit="%",
-        domain="speech",
-        package="pocketsphinx",
-        decimals=2,
-        wants_transcript=True,
-        intrusive=False,
-        weights=SPHINX,
-        language="en",
-    ),
-    Metric(
-        "dwer",
-        f"{_WORDS}:dwer",
-        "dWER",
-        _DWER + _SPHINX,
-        "Wang et al. 2023; PocketSphinx",
-        higher_is_better=False,
-        unit="%",
-        domain="speech",
-        package="pocketsphinx",
-        decimals=2,
-        weights=SPHINX,
-        language="en",
-    ),
-    Metric(
-        "speaker_similarity",
-        f"{_VOICES}:speaker_similarity",
-        "Speaker similarity",
-        "Cosine between the speaker embeddings of reference and output by Resemblyzer's "
-        "encoder: each at 16 kHz, raised to -30 dBFS if below, no silence cut out; 40 "
-        "mel bands, windows of 1.6 s every 0.77 s (the last if three quarters full), "
-        "mean of their unit vectors. Clips of 0.4 s or more.",
-        "Wan et al. 2018; weights of Resemblyzer",
-        higher_is_better=True,
-        domain="speech",
-        package="resemblyzer",
-        engine="torch",
-        weights=("resemblyzer:pretrained.pt",),
-    ),
-    Metric(
-        "dnsmos_ovrl",
-        f"{_LISTENERS}:dnsmos_ovrl",
-        "DNSMOS OVRL",
-        "Rating of the whole that P.835 listeners would give, 1 to 5. The clip at 16 kHz, doubled until it has 9.01 s, in windows of 9.01 s a second apart; mean over the windows. Looks at the output alone.",
-        "Reddy et al. 2022",
-        higher_is_better=True,
-        domain="speech",
-        package="speechmos",
-        engine="onnxruntime",
-        decimals=2,
-        weights=("speechmos:dnsmos_models/sig_bak_ovr.onnx",),
-        intrusive=False,
-    ),
-    Metric(
-        "dnsmos_sig",
-        f"{_LISTENERS}:dnsmos_sig",
-        "DNSMOS SIG",
-        "Rating of the speech that P.835 listeners would give, 1 to 5. The clip at 16 kHz, doubled until it has 9.01 s, in windows of 9.01 s a second apart; mean over the windows. Looks at the output alone.",
-        "Reddy et al. 2022",
-        higher_is_better=True,
-        domain="speech",
-        package="speechmos",
-        engine="onnxruntime",
-        decimals=2,
-        weights=("speechmos:dnsmos_models/sig_bak_ovr.onnx",),
-        intrusive=False,
-    ),
-    Metric(
-        "dnsmos_bak",
-        f"{_LISTENERS}:dnsmos_bak",
-        "DNSMOS BAK",
-        "Rating of the background that P.835 listeners would give, 1 to 5. The clip at 16 kHz, doubled until it has 9.01 s, in windows of 9.01 s a second apart; mean over the windows. Looks at the output alone.",
-        "Reddy et al. 2022",
-        higher_is_better=True,
-        domain="speech",
-        package="speechmos",
-        engine="onnxruntime",
-        decimals=2,
-        weights=("speechmos:dnsmos_models/sig_bak_ovr.onnx",),
-        intrusive=False,
-    ),
-    Metric(
-        "dnsmos_p808",
-        f"{_LISTENERS}:dnsmos_p808",
-        "DNSMOS P.808",
-        "Rating that P.808 listeners would give, 1 to 5. The clip at 16 kHz, doubled until it has 9.01 s, in windows of 9.01 s a second apart; mean over the windows. Looks at the output alone.",
-        "Reddy et al. 2021",
-        higher_is_better=True,
-        domain="speech",
-        package="speechmos",
-        engine="onnxruntime",
-        decimals=2,
-        weights=("speechmos:dnsmos_models/model_v8.onnx",),
-        intrusive=False,
-    ),
-    Metric(
-        "plcmos",
-        f"{_LISTENERS}:plcmos",
-        "PLCMOS",
-        "Rating after packet loss, 1 to 5 (PLCMOS v2), mean of 15 fixed raters. The clip at 16 kHz. Looks at the output alone.",
-        "Diener et al. 2023",
-        higher_is_better=True,
-        domain="speech",
-        package="speechmos",
-        engine="onnxruntime",
-        decimals=2,
-        weights=("speechmos:plcmos_models/plcmos_v2.onnx",),
-        intrusive=False,
-    ),
-    Metric(
-        "distillmos",
-        f"{_LISTENERS}:distillmos",
-        "DistillMOS",
-        "Rating that listeners would give, 1 to 5 (variant 7). The clip at 16 kHz, its peak at full scale, zeros up to 7.68 s, or windows of 7.68 s at most 1 s apart. Looks at the output alone.",
-        "Stahl and Gamper 2025",
-        higher_is_better=True,
-        domain="speech",
-        package="distillmos",
-        engine="torch",
-        decimals=2,
-        weights=("distillmos:weights/distill_mos_v7.pt",),
-        intrusive=False,
-    ),
+    *LEARNED,
 )
 
 STANDARD = (
     *("pesq_wb", "stoi", "mel_dac7", "si_sdr", "pesq_nb", "estoi"),
     *("mel_audiotools", "stft_dac", "si_sdr_raw", "waveform_l1"),
 )
-PERCEPTION = (
-    *("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak", "dnsmos_p808", "plcmos"),
-    *("distillmos", "wer", "dwer", "speaker_similarity"),
-)
-_YOUR_OWN = "SpeechBrain; the model is part of the definition"
-LAYOUTS = {
-    **{
-        name: Layout(
-            "a SpeechBrain recognizer",
-            "speechbrain",
-            ("hyperparams.yaml",),
-            definition=definition.strip(),
-            source=_YOUR_OWN,
-        )
-        for name, definition in (("wer", _WER), ("cer", _CER), ("dwer", _DWER))
-    },
-    "speaker_similarity": Layout(
-        "a SpeechBrain EncoderClassifier",
-        "speechbrain",
-        ("hyperparams.yaml",),
-        definition="Cosine between the speaker embeddings of reference and output.",
-        source=_YOUR_OWN,
-    ),
-}

@@ -7,12 +7,15 @@ Authors
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache, wraps
 from pathlib import Path
+from typing import Any
 
 from evaluation.metrics.metric import Metric
 
-__all__ = ["Layout", "bind"]
+__all__ = ["Layout", "bind", "once_per_folder"]
 
 
 @dataclass(frozen=True)
@@ -95,3 +98,34 @@ def bind(metric: Metric, folder: Path, layout: Layout) -> Metric:
         options=(("model", str(folder)),),
         identity=f"model {folder.resolve().name} {digest.hexdigest()[:12]}",
     )
+
+
+def once_per_folder(load: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Load from a folder once, and again when a file in it has changed.
+
+    Example
+    -------
+    >>> from tempfile import TemporaryDirectory
+    >>> load = once_per_folder(lambda folder: (Path(folder) / "a").read_text())
+    >>> with TemporaryDirectory() as folder:
+    ...     for text in ("one", "two of them"):
+    ...         _ = (Path(folder) / "a").write_text(text)
+    ...         load(folder)
+    'one'
+    'two of them'
+    """
+
+    @lru_cache(maxsize=2)
+    def loaded(folder: str, stamp: frozenset[tuple[str, int, int]]) -> Any:
+        return load(folder)
+
+    @wraps(load)
+    def current(folder: str) -> Any:
+        files = {
+            (str(path), path.stat().st_mtime_ns, path.stat().st_size)
+            for path in Path(folder).rglob("*")
+            if path.is_file()
+        }
+        return loaded(folder, frozenset(files))
+
+    return current

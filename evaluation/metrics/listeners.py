@@ -3,11 +3,12 @@
     DNSMOS       https://arxiv.org/abs/2110.01763, P.808 and P.835 ratings
     PLCMOS       https://arxiv.org/abs/2305.15127, after packet loss
     DistillMOS   https://arxiv.org/abs/2502.05356, distilled from a wav2vec 2.0 predictor
+    SCOREQ       https://arxiv.org/abs/2410.06675, contrastive regression on wav2vec 2.0
 
-The packages ``speechmos`` and ``distillmos`` carry the weights. Of speechmos only the
-weights are used: its code imports librosa for one mel spectrogram, which is computed
-here. All three rate 16 kHz speech from 1 to 5, and none looks at the reference: the
-recordings themselves are rated as the system `reference`.
+The packages ``speechmos`` and ``distillmos`` carry the weights; SCOREQ's lie in a folder
+of the user's. Of speechmos only the weights are used: its code imports librosa for one
+mel spectrogram, which is computed here. All rate 16 kHz speech from 1 to 5, and none
+looks at the reference: the recordings themselves are rated as the system `reference`.
 
 Authors
  * The dac-lobe developers 2026
@@ -18,10 +19,12 @@ from __future__ import annotations
 import io
 from contextlib import redirect_stdout
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from evaluation.metrics.folders import once_per_folder
 from evaluation.metrics.metric import import_package, weights_path
 from evaluation.metrics.spectral import mel_power
 from evaluation.metrics.speech import SAMPLE_RATE, speech
@@ -33,8 +36,10 @@ __all__ = [
     "dnsmos_p808",
     "dnsmos_sig",
     "plcmos",
+    "scoreq",
 ]
 
+SCOREQ_FILE = "adapt_nr_telephone.onnx"
 WINDOW = int(9.01 * SAMPLE_RATE)
 # From raw outputs to ratings, highest power first (speechmos 0.0.1.1, dnsmos.py).
 _SIG = (-0.08397278, 1.22083953, 0.0052439)
@@ -44,11 +49,16 @@ _OVRL = (-0.06766283, 1.11546468, 0.04602535)
 
 @lru_cache(maxsize=4)
 def _session(weights: str) -> Any:
-    """Load an ONNX model of speechmos, on one thread as every worker has one."""
+    """Load an ONNX model of speechmos."""
+    return _open(str(weights_path(weights)))
+
+
+def _open(path: str) -> Any:
+    """Load an ONNX model, on one thread as every worker has one."""
     runtime = import_package("onnxruntime", "onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return runtime.InferenceSession(str(weights_path(weights)), options)
+    return runtime.InferenceSession(path, options)
 
 
 def _windows(wav: np.ndarray) -> list[np.ndarray]:
@@ -158,3 +168,36 @@ def distillmos(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> f
     wav = torch.from_numpy(speech(output, sample_rate))[None]
     with torch.inference_mode():
         return float(_distilled()(wav))
+
+
+@once_per_folder
+def _scoreq(folder: str) -> Any:
+    return _open(str(Path(folder) / SCOREQ_FILE))
+
+
+def scoreq(
+    reference: np.ndarray, output: np.ndarray, sample_rate: int, model: str
+) -> float:
+    """Rate the whole on a scale of 1 to 5; the reference is not used.
+
+    Arguments
+    ---------
+    reference : np.ndarray
+        Not used.
+    output : np.ndarray
+        Shape [T].
+    sample_rate : int
+        In Hz.
+    model : str
+        Folder with ``adapt_nr_telephone.onnx``: natural speech, no reference.
+
+    Returns
+    -------
+    float
+        Higher is better.
+    """
+    wav = speech(output, sample_rate, seconds=0.1)
+    # The model counts frames of 320 samples, and takes whole ones.
+    wav = np.pad(wav, (0, -len(wav) % 320))[None]
+    session = _scoreq(model)
+    return float(session.run(None, {session.get_inputs()[0].name: wav})[0].item())

@@ -17,11 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.errors import MetricError
+from evaluation.metrics.folders import once_per_folder
 from evaluation.metrics.metric import import_package, weights_path
 from evaluation.metrics.speech import SAMPLE_RATE, speech
 from evaluation.recordings.clips import resample
 
-__all__ = ["SPHINX", "recognize"]
+__all__ = ["SPHINX", "recognize", "whisper"]
 
 _MODEL = "pocketsphinx:model/en-us"
 SPHINX = (
@@ -36,6 +38,7 @@ SPHINX = (
     ),
 )
 SHORTEST = 0.1  # seconds
+WHISPER_SECONDS = 30
 
 
 def recognize(
@@ -102,7 +105,7 @@ def _heard(samples: bytes) -> str:
     return found.hypstr if found else ""
 
 
-@lru_cache(maxsize=2)
+@once_per_folder
 def _recognizer(source: str) -> Any:
     """Load a SpeechBrain recognizer, whichever interface its YAML is for."""
     inference = import_package("speechbrain.inference.ASR", "speechbrain")
@@ -123,3 +126,45 @@ def _speechbrain(wav: np.ndarray, sample_rate: int, source: str) -> str:
     with torch.inference_mode():
         found = model.transcribe_batch(torch.from_numpy(wav)[None], torch.ones(1))[0]
     return found[0] if isinstance(found[0], str) else " ".join(found[0])
+
+
+@once_per_folder
+def _whisper(folder: str) -> tuple[Any, Any]:
+    transformers = import_package("transformers", "transformers")
+    prepare = transformers.AutoProcessor.from_pretrained(folder)
+    model = transformers.WhisperForConditionalGeneration.from_pretrained(folder)
+    return prepare, model.eval()
+
+
+def whisper(wav: np.ndarray, sample_rate: int, folder: str) -> str:
+    """Write down what a Whisper model hears (https://arxiv.org/abs/2212.04356).
+
+    Arguments
+    ---------
+    wav : np.ndarray
+        Shape [T], up to 30 s.
+    sample_rate : int
+        In Hz.
+    folder : str
+        Of a transformers model and its processor.
+
+    Returns
+    -------
+    str
+        The likeliest word at each step; the language is detected.
+
+    Raises
+    ------
+    MetricError
+        If the clip is silent, shorter than 0.1 s or longer than 30 s.
+    """
+    import torch
+
+    if len(wav) > WHISPER_SECONDS * sample_rate:
+        raise MetricError(f"longer than the {WHISPER_SECONDS} s that Whisper takes")
+    wav = speech(wav, sample_rate, seconds=SHORTEST)
+    prepare, model = _whisper(folder)
+    inputs = prepare(wav, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+    with torch.inference_mode():
+        found = model.generate(inputs.input_features, num_beams=1, do_sample=False)
+    return prepare.batch_decode(found, skip_special_tokens=True)[0]

@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.metrics.folders import once_per_folder
 from evaluation.metrics.metric import import_package, weights_path
 from evaluation.metrics.spectral import mel_power
 from evaluation.metrics.speech import SAMPLE_RATE, speech
 from evaluation.recordings.clips import resample
 
-__all__ = ["RESEMBLYZER", "embed", "speaker_similarity"]
+__all__ = ["RESEMBLYZER", "embed", "speaker_similarity", "wavlm_similarity"]
 
 RESEMBLYZER = "resemblyzer:pretrained.pt"
 HOP, BANDS, HIDDEN = 160, 40, 256
@@ -96,7 +97,7 @@ def _embedded(samples: bytes) -> np.ndarray:
     return mean / np.linalg.norm(mean)
 
 
-@lru_cache(maxsize=2)
+@once_per_folder
 def _speaker_model(source: str) -> Any:
     inference = import_package("speechbrain.inference.classifiers", "speechbrain")
     return inference.EncoderClassifier.from_hparams(source=source, savedir=source)
@@ -111,6 +112,10 @@ def _speechbrain(wav: np.ndarray, sample_rate: int, source: str) -> np.ndarray:
     with torch.inference_mode():
         found = model.encode_batch(torch.from_numpy(wav)[None], torch.ones(1))
     return found.flatten().double().numpy()
+
+
+def _cosine(one: np.ndarray, other: np.ndarray) -> float:
+    return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
 
 
 def speaker_similarity(
@@ -138,8 +143,52 @@ def speaker_similarity(
     pair = (("reference", reference), ("output", output))
     if model:
         ours, theirs = (_speechbrain(wav, sample_rate, model) for _, wav in pair)
-        return float(ours @ theirs / np.linalg.norm(ours) / np.linalg.norm(theirs))
+        return _cosine(ours, theirs)
     ours, theirs = (
         embed(speech(wav, sample_rate, name, SHORTEST)) for name, wav in pair
     )
     return float(ours @ theirs)
+
+
+@once_per_folder
+def _xvector(folder: str) -> Any:
+    """Load a transformers model of speakers, with what prepares samples for it."""
+    transformers = import_package("transformers", "transformers")
+    prepare = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    model = transformers.AutoModelForAudioXVector.from_pretrained(folder)
+    return prepare, model.eval()
+
+
+def wavlm_similarity(
+    reference: np.ndarray, output: np.ndarray, sample_rate: int, model: str
+) -> float:
+    """Compute the cosine between the x-vectors of reference and output.
+
+    S. Chen et al., WavLM, https://arxiv.org/abs/2110.13900, section V-B.
+
+    Arguments
+    ---------
+    reference : np.ndarray
+        Shape [T].
+    output : np.ndarray
+        Shape [T].
+    sample_rate : int
+        In Hz.
+    model : str
+        Folder of a transformers model with an x-vector head.
+
+    Returns
+    -------
+    float
+        From -1 to 1, higher is better.
+    """
+    import torch
+
+    prepare, network = _xvector(model)
+    found = []
+    for name, wav in (("reference", reference), ("output", output)):
+        wav = speech(wav, sample_rate, name, seconds=0.5)
+        inputs = prepare(wav, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+        with torch.inference_mode():
+            found.append(network(**inputs).embeddings[0].double().numpy())
+    return _cosine(*found)

@@ -16,9 +16,9 @@ import numpy as np
 
 from evaluation.errors import MetricError
 from evaluation.metrics.metric import Weighted
-from evaluation.metrics.recognizers import recognize
+from evaluation.metrics.recognizers import recognize, whisper
 
-__all__ = ["cer", "dwer", "edit_distance", "normalize", "wer"]
+__all__ = ["cer", "dwer", "edit_distance", "normalize", "wer", "whisper_wer"]
 
 
 def normalize(text: str) -> list[str]:
@@ -120,3 +120,18 @@ def dwer(
     if not expected:
         raise MetricError("no word is recognized in the reference")
     return _errors(expected, normalize(recognize(output, sample_rate, model)))
+
+
+def whisper_wer(
+    reference: np.ndarray,
+    output: np.ndarray,
+    sample_rate: int,
+    model: str,
+    transcript: str = "",
+) -> Weighted:
+    """Compute the word error rate of what Whisper hears against the transcript.
+
+    Arguments as `wer`; ``model`` is the folder of a transformers model.
+    """
+    known = _known(transcript)
+    return _errors(known, normalize(whisper(output, sample_rate, model)))

@@ -12,8 +12,10 @@ from toy_systems import Rounding
 
 from evaluation import evaluate
 from evaluation.metrics import METRICS, MetricError, choose, recognizers, words
+from evaluation.metrics import metric as metric_module
 from evaluation.metrics.metric import weights_path
 from evaluation.metrics.recognizers import SPHINX, recognize
+from evaluation.running.scoring import measure
 
 CLIPS = Path(__file__).parents[2] / "demo" / "clips"
 RATE = 16000
@@ -111,6 +113,16 @@ class TestPocketSphinx:
         click[100] = 0.5
         with pytest.raises(MetricError, match="no word is recognized"):
             METRICS["dwer"](click, click, RATE)
+
+    def test_a_missing_package_is_skipped_and_named(self, sphinx, monkeypatch):
+        man, _ = sphinx
+        recognizers._decoder.cache_clear()
+        recognizers._heard.cache_clear()
+        monkeypatch.setattr(metric_module, "find_spec", lambda name: None)
+        outcome = measure(METRICS["dwer"], man, man, RATE)
+        assert (outcome.status, outcome.lasting) == ("skipped", False)
+        assert "pocketsphinx is not installed" in outcome.reason
+        assert "dac-lobe[perception]" in outcome.reason
 
     def test_a_folder_is_another_definition(self, tmp_path):
         (tmp_path / "hyperparams.yaml").write_text("a: 1\n")
