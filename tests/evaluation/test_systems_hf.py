@@ -13,6 +13,7 @@ from toy_recordings import RATE, voice
 from evaluation import evaluate
 from evaluation.recordings.clips import resample
 from evaluation.systems import Point, make_system
+from evaluation.systems.hf import read_layout
 
 transformers = pytest.importorskip("transformers", reason="needs dac-lobe[hf]")
 torch = pytest.importorskip("torch")
@@ -252,6 +253,27 @@ class TestEachCodec:
         again = pickle.loads(sent)  # noqa: S301
         assert again.codec is None
         assert again.fingerprint() == system.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("config", "fields", "codebooks", "kbps"),
+    [
+        ("DacConfig", {**DAC, "n_codebooks": 12}, 12, 6.0),
+        ("EncodecConfig", {}, 8, 6.0),
+        ("MimiConfig", {"frame_rate": 12.5}, 8, 1.1),
+        ("XcodecConfig", {}, 8, 4.0),
+        ("Xcodec2Config", {}, 1, 0.8),
+        ("NeuCodecConfig", {}, 1, 0.8),
+    ],
+)
+def test_published_rates(config, fields, codebooks, kbps):
+    """Bitrates that the papers give for the models that are the configs' defaults."""
+    if not hasattr(transformers, config):
+        pytest.skip(f"this release of transformers has no {config}")
+    layout = read_layout(getattr(transformers, config)(**fields), "published")
+    assert layout.num_codebooks >= codebooks
+    bits = layout.frame_rate * codebooks * math.log2(layout.codebook_size)
+    assert bits / 1000 == pytest.approx(kbps)
 
 
 def test_the_same_as_ours(tmp_path, make_dac):
