@@ -340,6 +340,14 @@ class TestErrors:
             system.points([1, 5])
 
 
+def test_loads_a_folder_without_a_word(folders, capfd):
+    from transformers.utils import logging
+
+    make_system(f"hf:{folders / 'dac'}").load()
+    assert capfd.readouterr() == ("", "")
+    assert logging.is_progress_bar_enabled()
+
+
 def test_in_an_evaluation(clips, folders):
     """Other rates in and out, codes kept, and all numbers there."""
     results = evaluate(
