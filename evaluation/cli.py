@@ -92,7 +92,8 @@ def evaluate(
     baseline: Annotated[
         str,
         typer.Option(
-            help="opus, encodec, identity, resample, folder:PATH@KBPS, or a codec."
+            help="opus, opus:6kbps, encodec, hf:ID, snac:ID, tool:codec2, identity, "
+            "resample, folder:PATH@KBPS, or a codec."
         ),
     ] = "",
     metrics: Annotated[

@@ -16,6 +16,7 @@ import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from toy_codecs import save_encodec
 from toy_recordings import RATE, voice
 from toy_systems import Rounding
 
@@ -264,19 +265,8 @@ class TestEnCodec:
     """A tiny model in transformers' layout, at another rate than the recordings."""
 
     def save(self, folder, **changes):
-        transformers = pytest.importorskip("transformers")
-        config = transformers.EncodecConfig(
-            sampling_rate=4000,
-            upsampling_ratios=[5, 4, 2],
-            target_bandwidths=[0.4, 0.8, 1.6],
-            num_filters=4,
-            hidden_size=8,
-            codebook_size=16,
-            num_lstm_layers=1,
-            **changes,
-        )
-        transformers.EncodecModel(config).save_pretrained(folder)
-        return make_system(f"encodec:{folder}")
+        pytest.importorskip("transformers")
+        return make_system(f"encodec:{save_encodec(folder, **changes)}")
 
     def test_prefixes_lengths_and_rates(self, tmp_path):
         system = self.save(tmp_path / "tiny")
