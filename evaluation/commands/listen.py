@@ -39,7 +39,6 @@ def listen(
     audio: Annotated[
         Path | None, typer.Option(help="The recordings, if they were moved.")
     ] = None,
-    device: Annotated[str, typer.Option(help="Where neural codecs run.")] = "cpu",
     seed: Annotated[int, typer.Option(help="Of recordings, names, orders.")] = 0,
     output: Annotated[
         Path | None,
@@ -78,7 +77,6 @@ def listen(
         [part.strip() for part in systems.split(",") if part.strip()],
         seconds=seconds,
         audio=audio,
-        device=device,
         seed=seed,
     )
     size = page.stat().st_size / 1e6

@@ -196,7 +196,6 @@ def decode(
     evaluation: Evaluation,
     clips: Sequence[Clip],
     conditions: Sequence[Condition],
-    device: str = "cpu",
 ) -> list[list[np.ndarray]]:
     """Decode clips under conditions.
 
@@ -208,8 +207,6 @@ def decode(
         From `choose_clips`.
     conditions : sequence of Condition
         From `choose_conditions`.
-    device : str
-        Where neural codecs run.
 
     Returns
     -------
@@ -224,7 +221,7 @@ def decode(
     """
     rate = evaluation.content["definitions"]["scoring"]["sample_rate"]
     systems = {
-        one.system: _remake(evaluation, one.system, device)
+        one.system: _remake(evaluation, one.system)
         for one in conditions
         if one != REFERENCE
     }
@@ -255,14 +252,14 @@ def decode(
     return found
 
 
-def _remake(evaluation: Evaluation, name: str, device: str) -> System:
+def _remake(evaluation: Evaluation, name: str) -> System:
     about = evaluation.content["systems"][name]
     if not about.get("description"):
         raise ArgumentError(
             f"{evaluation.folder} does not say what {name} was made from. Evaluate again "
             "with this version and a description; what is scored is not scored again."
         )
-    system = make_system(about["description"], device)
+    system = make_system(about["description"], about["device"])
     system.load()
     if system.fingerprint() != about["fingerprint"]:
         raise ArgumentError(

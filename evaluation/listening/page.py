@@ -49,7 +49,6 @@ def make_page(
     *,
     seconds: float = 8.0,
     audio: str | Path | None = None,
-    device: str = "cpu",
     seed: int = 0,
 ) -> Path:
     """Make a listening test of an evaluation.
@@ -71,8 +70,6 @@ def make_page(
         From the start of each recording.
     audio : str or Path, optional
         Where the recordings are now.
-    device : str
-        Where neural codecs run.
     seed : int
         Of recordings, names and orders.
 
@@ -97,7 +94,7 @@ def make_page(
     conditions = _conditions(evaluation, test, systems, edges)
     chosen = choose_clips(evaluation, clips, audio, seed)
     heard = [one for one in conditions if not one.system.startswith("anchor-")]
-    decoded = decode(evaluation, chosen, heard, device)
+    decoded = decode(evaluation, chosen, heard)
     rng = random.Random(f"{test} {seed}")
     names = _names(rng)
     sounds: dict[str, str] = {}

@@ -10,32 +10,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evaluation.metrics import METRICS
+from evaluation.report.groups import group
 from evaluation.report.plots import COLOURS
 from evaluation.report.rendering import published, render
 from evaluation.results.board import SIGNIFICANT, Board, Condition, Shown, is_control
 from evaluation.results.writers import records, write_table, write_text
 
-__all__ = ["Group", "Origin", "write_board"]
+__all__ = ["Origin", "write_board"]
 
 CONTROL_COLOUR = "#8a8f98"
-WIDEST = 10  # metrics that fit a laptop side by side
 # Columns of the published figures that are not called as ours are.
 CALLED = {"Mel": "mel_dac7", "STFT": "stft_dac", "SI-SDR": "si_sdr"}
-
-
-class Group(NamedTuple):
-    """Metrics of a kind, side by side in one table.
-
-    Attributes
-    ----------
-    title : str
-        Which kind.
-    metrics : list of Shown
-        Its metrics.
-    """
-
-    title: str
-    metrics: list[Shown]
 
 
 class Origin(NamedTuple):
@@ -93,7 +78,9 @@ def _page(board: Board) -> str:
         systems=order,
         colours=_colours(order),
         conditions=shown,
-        groups=_groups(board.metrics),
+        groups=group(
+            board.metrics, lambda one: one.definition.get("kind") == "listening"
+        ),
         origins={one: _origins(board, rows, one) for one in shown},
         decimals={metric.name: _decimals(metric) for metric in board.metrics},
         outside=outside,
@@ -110,28 +97,6 @@ def _colours(systems: list[str]) -> dict[str, str]:
         else CONTROL_COLOUR
         for name in systems
     }
-
-
-def _groups(metrics: list[Shown]) -> list[Group]:
-    """Sort metrics by what listens: people, models of them, or arithmetic."""
-    kinds: dict[str, list[Shown]] = {
-        "Heard by people": [],
-        "Signal metrics": [],
-        "Models of listeners": [],
-    }
-    for metric in metrics:
-        known = METRICS.get(metric.name)
-        if metric.definition.get("kind") == "listening":
-            kinds["Heard by people"].append(metric)
-        elif known is not None and not known.intrusive:
-            kinds["Models of listeners"].append(metric)
-        else:
-            kinds["Signal metrics"].append(metric)
-    return [
-        Group(title, found[start : start + WIDEST])
-        for title, found in kinds.items()
-        for start in range(0, len(found), WIDEST)
-    ]
 
 
 def _decimals(metric: Shown) -> int:

@@ -9,9 +9,19 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from evaluation.report.players import render_cases
-from evaluation.report.plots import COLOURS, Line, codebook_bars, rate_distortion
-from evaluation.report.rendering import number, published, render
+from evaluation.report.disagreement import disagreement
+from evaluation.report.groups import group
+from evaluation.report.players import SECONDS, render_cases
+from evaluation.report.plots import (
+    COLOURS,
+    DECIBELS,
+    Line,
+    codebook_bars,
+    colour_scale,
+    rate_distortion,
+)
+from evaluation.report.rendering import published, render
+from evaluation.report.verdict import headline, verdict
 from evaluation.results.board import is_control
 from evaluation.results.definitions import environment
 from evaluation.results.results import Results
@@ -63,7 +73,13 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
         results=results,
         run=run,
         colours=colours,
-        headline=_headline(results),
+        headline=headline(results),
+        verdict=verdict(results),
+        groups=group(run.metrics),
+        contrasts=disagreement(results),
+        scale=colour_scale(),
+        decibels=DECIBELS,
+        excerpt=SECONDS,
         summary=records(results.summary),
         plots=[
             rate_distortion(metric, lines)
@@ -115,29 +131,6 @@ def _lines(results: Results, metric: str, colours: dict[str, str]) -> list[Line]
             Line(system.name, colours[system.name], list(part["kbps"]), *columns)
         )
     return lines
-
-
-def _headline(results: Results) -> str:
-    """Say the main result in a sentence."""
-    first = results.run.systems[0].name
-    row = records(results.summary[results.summary["system"] == first])[-1]
-    parts = []
-    for metric in results.run.metrics[:4]:
-        mean, low, high = (
-            row[f"{metric.name}_{end}"] for end in ("mean", "low", "high")
-        )
-        if mean is None:
-            continue
-        unit = f" {metric.unit}" if metric.unit else ""
-        text = f"{metric.title} {number(mean, metric.decimals)}{unit}"
-        if low is not None:
-            ends = (number(end, metric.decimals) for end in (low, high))
-            text += f" ({' to '.join(ends)})"
-        parts.append(text)
-    codebooks = row["num_codebooks"]
-    used = f" with {codebooks} codebooks" if codebooks is not None else ""
-    rate = "" if row["kbps"] is None else f" at {row['kbps']:.2f} kbps"
-    return f"{first}{rate}{used}: {', '.join(parts) or 'no scores'}."
 
 
 def _codebook_plots(results: Results, colours: dict[str, str]) -> list[str]:

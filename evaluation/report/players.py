@@ -23,7 +23,7 @@ from evaluation.running.scoring import FAILURES, describe
 from evaluation.systems import Point, System
 from evaluation.systems.controls import Reference
 
-__all__ = ["Case", "Take", "choose_cases", "render_cases"]
+__all__ = ["Case", "Take", "choose_cases", "nearest_baseline", "render_cases"]
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def choose_cases(run: Run) -> list[tuple[str, Clip]]:
     return [(title, run.clips[index]) for title, index in chosen]
 
 
-def _baseline(run: Run) -> tuple[System, Point] | None:
+def nearest_baseline(run: Run) -> tuple[System, Point] | None:
     """Find the rate of the first other codec that is nearest to the first one's top."""
     first = run.systems[0]
     target = _kbps(run, first, run.points[first.name][-1])
@@ -155,7 +155,7 @@ def render_cases(run: Run, cache: Cache) -> list[Case]:
     """
     first = run.systems[0]
     *lower, top = run.points[first.name]
-    baseline = _baseline(run)
+    baseline = nearest_baseline(run)
     cases: list[Case] = []
     for title, clip in choose_cases(run):
         points = [top] if cases else [*lower, top]

@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import matplotlib as mpl
 import numpy as np
@@ -18,7 +19,15 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from evaluation.metrics import Metric
 
-__all__ = ["COLOURS", "Line", "codebook_bars", "rate_distortion", "spectrogram"]
+__all__ = [
+    "COLOURS",
+    "DECIBELS",
+    "Line",
+    "codebook_bars",
+    "colour_scale",
+    "rate_distortion",
+    "spectrogram",
+]
 
 # Okabe and Ito (2008): told apart by people who see colours differently.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -45,6 +54,8 @@ STYLE = {
 }
 # Left, bottom, width, height: fixed, so that frames line up on the page.
 FRAME = (0.115, 0.145, 0.865, 0.755)
+DECIBELS = (-100, -20)  # of every spectrogram: darkest and brightest, full scale 1
+MAP = "magma"
 KBPS_TICKS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -118,7 +129,15 @@ def rate_distortion(metric: Metric, lines: Sequence[Line]) -> str:
         better = "↑ better" if metric.higher_is_better else "↓ better"
         axes.set_title(f"{metric.title}{unit}   {better}")
         axes.set_xlabel("kbps")
-        return _svg(figure, f"{metric.title} over kbps")
+        said = [_said(line, metric.decimals) for line in lines]
+        return _svg(figure, f"{metric.title} over kbps, {better}. {'; '.join(said)}.")
+
+
+def _said(line: Line, decimals: int) -> str:
+    """Say a curve for those who do not see it: its ends."""
+    ends = [0, -1] if len(line.kbps) > 1 else [0]
+    said = (f"{line.mean[i]:.{decimals}f} at {line.kbps[i]:.3g} kbps" for i in ends)
+    return f"{line.name}: {', '.join(said)}"
 
 
 def codebook_bars(
@@ -163,7 +182,9 @@ def codebook_bars(
         axes.grid(True, axis="y")
         axes.set_title(f"{name}: bits per token (white: % dead)")
         axes.set_xlabel("codebook")
-        return _svg(figure, f"entropy of the codebooks of {name}")
+        said = ", ".join(f"{one:.2f}" for one in bits)
+        title = f"Entropy of the codebooks of {name}, at most {limit:g} bits: {said}"
+        return _svg(figure, title)
 
 
 def _svg(figure: Figure, title: str) -> str:
@@ -177,7 +198,8 @@ def _svg(figure: Figure, title: str) -> str:
     # Hundredths of a point are finer than any screen.
     text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)
     head, _, rest = text.partition(">")
-    head = f'<svg role="img" aria-label="{title}"' + head.removeprefix("<svg")
+    label = escape(title, quote=True)
+    head = f'<svg role="img" aria-label="{label}"' + head.removeprefix("<svg")
     return f"{head}>{rest}"
 
 
@@ -211,7 +233,15 @@ def spectrogram(wav: np.ndarray, sample_rate: int) -> bytes:
     rows = rows.reshape(-1, step, rows.shape[1]).max(axis=1)
     file = io.BytesIO()
     imsave(
-        file, rows[::-1], cmap="magma", vmin=-100, vmax=-20, format="webp",
+        file, rows[::-1], cmap=MAP, vmin=DECIBELS[0], vmax=DECIBELS[1], format="webp",
         pil_kwargs={"quality": 75},
     )  # fmt: skip
     return file.getvalue()
+
+
+def colour_scale() -> str:
+    """Return the colours of a spectrogram, quiet to loud, as a CSS gradient."""
+    from matplotlib.colors import to_hex
+
+    colours = [to_hex(colour) for colour in mpl.colormaps[MAP](np.linspace(0, 1, 9))]
+    return f"linear-gradient(to right, {', '.join(colours)})"

@@ -21,6 +21,7 @@ from evaluation.running.cache import Cache, cache_key, load_codes
 from evaluation.running.jobs import FACTS, Job, Outcome, Scored, Started
 from evaluation.running.pool import Died, Finished, Pool
 from evaluation.running.scoring import prepare, score
+from evaluation.running.stages import Stages
 from evaluation.systems import CodebookSystem, Point, ScaledCodes, System
 from evaluation.systems.controls import Reference
 
@@ -178,6 +179,7 @@ class _Computation:
         self.finished: set[Cell] = set()
         if not jobs:
             return
+        self.stages = Stages(jobs, self.workers)
         self.progress(0, self.total, "")
         if self.workers == 0:
             for job in jobs:
@@ -269,6 +271,7 @@ class _Computation:
         return str(_codes_path(self.run, self.cache, job.clip, job.system))
 
     def _take(self, job: Job, message: Started | Scored) -> None:
+        self.stages.hear(job, message)
         if isinstance(message, Started):
             return
         point, name, outcome = message
@@ -277,7 +280,9 @@ class _Computation:
         if self.cache and outcome.lasting and job.clip.sha256:
             self.cache.put(self._key(job, point, name), outcome)
         self.finished.add(cell)
-        text = f"{job.system.name} {job.clip.name}"
+        text = " · ".join(
+            filter(None, (str(self.stages), f"{job.system.name} {job.clip.name}"))
+        )
         self.progress(len(self.finished), self.total, text)
 
     def _blame(self, job: Job, death: Died) -> Job | None:

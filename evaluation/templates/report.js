@@ -25,3 +25,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
     head.addEventListener("keydown", (event) => { if (event.key === "Enter") sort(head, column); });
   });
 }
+
+// Paper has nothing to click.
+let closed = [];
+addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("details:not([open]):not(.from)")];
+  closed.forEach((one) => { one.open = true; });
+});
+addEventListener("afterprint", () => closed.forEach((one) => { one.open = false; }));

@@ -11,6 +11,8 @@ import pytest
 from toy_systems import Broken, Rounding
 
 from evaluation import evaluate
+from evaluation.report.disagreement import disagreement
+from evaluation.report.verdict import verdict
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
@@ -117,6 +119,103 @@ class TestFile:
         assert not re.search(r"20\d\d-\d\d-\d\dT", text)
 
 
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """Nine short voices: enough for a difference to be significant."""
+    import soundfile
+    from toy_recordings import RATE, voice
+
+    clips = tmp_path_factory.mktemp("nine")
+    for seed in range(9):
+        soundfile.write(clips / f"voice{seed}.wav", voice(0.6, seed), RATE)
+    return clips
+
+
+class TestVerdict:
+    """One sentence: better, worse or no significant difference."""
+
+    def compare(self, clips, ours, baselines):
+        return evaluate(
+            clips, [ours], [1, 4], ["si_sdr_raw", "waveform_l1"], baselines=baselines,
+            domain="speech", workers=0,
+        )  # fmt: skip
+
+    def test_worse_than_what_is_perfect(self, recordings):
+        said = verdict(self.compare(recordings, Rounding(), ["identity"]))
+        assert said.startswith(
+            "Against identity it is significantly worse in SI-SDR not aligned and "
+            "Waveform L1 (paired"
+        )
+
+    def test_better_than_what_is_worse(self, recordings):
+        coarse = Rounding()
+        coarse.name, coarse.num_codebooks = "coarse", 4
+        coarse.points = lambda codebooks: Rounding.points(coarse, [1])
+        said = verdict(self.compare(recordings, Rounding(), [coarse]))
+        assert "Against coarse K=1 it is significantly better in SI-SDR" in said
+        assert "worse" not in said
+
+    def test_no_difference_from_itself(self, recordings):
+        twin = Rounding()
+        twin.name = "twin"
+        said = verdict(self.compare(recordings, Rounding(), [twin]))
+        assert "there is no significant difference in any of 2 metrics" in said
+        assert "better" not in said
+
+    def test_few_recordings_are_said_to_be_few(self, recordings, tmp_path):
+        few = tmp_path / "few"
+        few.mkdir()
+        for seed in range(3):
+            shutil.copy(recordings / f"voice{seed}.wav", few)
+        said = verdict(self.compare(few, Rounding(), ["identity"]))
+        assert "no significant difference" in said
+        assert "So few speakers (3)" in said
+
+    def test_nothing_to_compare_with(self, recordings):
+        assert verdict(self.compare(recordings, Rounding(), [])) == ""
+
+
+class TestDisagreement:
+    def test_places_move_where_listeners_disagree(self, tmp_path):
+        """A model of listeners that likes exactly what the signal metric does not."""
+        import soundfile
+        from toy_recordings import RATE, voice
+
+        from evaluation import Metric
+
+        for seed in range(4):
+            soundfile.write(tmp_path / f"voice{seed}.wav", voice(0.6, seed), RATE)
+        contrary = Metric(
+            "contrary", "evaluation.metrics.waveform:si_sdr", "Contrary", "Upside down.",
+            "this test", higher_is_better=False, intrusive=False,
+        )  # fmt: skip
+        results = evaluate(
+            tmp_path, [Rounding()], [1, 2, 4], ["si_sdr_raw", contrary],
+            baselines=["identity"], domain="speech", workers=0,
+        )  # fmt: skip
+        (one,) = disagreement(results)
+        assert one.correlation == pytest.approx(-1)
+        assert [(p.name, p.ours, p.theirs) for p in one.points] == [
+            ("rounding K=4", 1, 3), ("rounding K=2", 2, 2), ("rounding K=1", 3, 1),
+        ]  # fmt: skip
+        assert sorted(abs(clip.difference) for clip in one.clips) == [1, 1, 3, 3]
+
+    def test_nothing_without_models_of_listeners(self, tmp_path):
+        import soundfile
+        from toy_recordings import RATE, voice
+
+        soundfile.write(tmp_path / "voice.wav", voice(0.6, 0), RATE)
+        results = evaluate(
+            tmp_path,
+            [Rounding()],
+            [1, 2, 4],
+            ["si_sdr_raw"],
+            domain="speech",
+            workers=0,
+        )
+        assert disagreement(results) == []
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 class TestBrowser:
     def browse(self, tmp_path, *options: str) -> str:
@@ -148,6 +247,47 @@ class TestBrowser:
         assert rising == sorted(rising)
         assert falling == sorted(falling, reverse=True)
         assert rising[0] < rising[-1]
+
+    def test_all_standard_metrics_fit_a_laptop(self, folder, tmp_path):
+        """A table with the ten standard metrics, at 1440 pixels: nothing is cut."""
+        from evaluation.metrics import METRICS, STANDARD
+
+        text = (folder / "report.html").read_text()
+        head, cells = "", ""
+        for metric in (METRICS[name] for name in STANDARD):
+            head += f"<th class=n>{metric.title}, {metric.unit} ↑</th>"
+            ends = [(-13.4 if metric.unit else 4.6) + end for end in (0, -2, 2)]
+            mean, low, high = (f"{end:.{metric.decimals}f}" for end in ends)
+            cells += f"<td class=n>{mean}<small>{low} … {high}</small></td>"
+        row = f"<th scope=row>16khz-small K=12</th><td class=n>256.00</td>{cells}"
+        table = (
+            '<div class="scroll" id="wide"><table class="sticky dense"><thead><tr>'
+            f"<th>System</th><th class=n>kbps</th>{head}</tr></thead>"
+            f"<tbody><tr>{row}</tr></tbody></table></div>"
+        )
+        page = tmp_path / "wide.html"
+        page.write_text(
+            text.replace('<section id="listen">', f"{table}<section id='listen'>")
+            + "<script>const s = document.documentElement.dataset, w ="
+            " document.getElementById('wide'); s.needs = w.scrollWidth;"
+            " s.has = w.clientWidth;</script>"
+        )
+        dom = self.browse(
+            tmp_path, "--window-size=1440,900", "--dump-dom", page.as_uri()
+        )
+        seen = dict(re.findall(r'data-(\w+)="([^"]*)"', dom.partition("<head")[0]))
+        assert int(seen["needs"]) <= int(seen["has"])
+
+    def test_prints(self, folder, tmp_path):
+        """On paper: no player, no menu, and no more than a few pages."""
+        paper = tmp_path / "report.pdf"
+        self.browse(
+            tmp_path, f"--print-to-pdf={paper}", "--no-pdf-header-footer",
+            (folder / "report.html").as_uri(),
+        )  # fmt: skip
+        content = paper.read_bytes()
+        assert content.startswith(b"%PDF")
+        assert 2 <= len(re.findall(rb"/Type\s*/Page\b", content)) <= 12
 
     def test_screenshot_shows_something(self, folder, tmp_path):
         from matplotlib.image import imread

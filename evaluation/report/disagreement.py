@@ -1,0 +1,149 @@
+"""Where models of listeners and a signal metric put codecs, and recordings, in another order.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from evaluation.metrics import Metric
+from evaluation.report.groups import is_perception
+from evaluation.results.board import is_control
+from evaluation.results.results import Results
+from evaluation.results.tables import scores
+
+__all__ = ["Contrast", "Ranked", "disagreement"]
+
+MOST_CLIPS = 5
+FEWEST = 3  # things to rank; two are in one order or the other
+
+
+class Ranked(NamedTuple):
+    """One thing in two orders; rank 1 is best.
+
+    Attributes
+    ----------
+    name : str
+        An operating point or a recording.
+    ours : float
+        Its rank by the signal metric.
+    theirs : float
+        Its rank by the model of listeners.
+    """
+
+    name: str
+    ours: float
+    theirs: float
+
+    @property
+    def difference(self) -> float:
+        """Places that listeners would put it higher."""
+        return self.ours - self.theirs
+
+
+class Contrast(NamedTuple):
+    """A signal metric and a model of listeners.
+
+    Attributes
+    ----------
+    signal : Metric
+        The one.
+    listener : Metric
+        The other.
+    correlation : float
+        Spearman's, over the operating points; NaN for fewer than three.
+    points : list of Ranked
+        Operating points of codecs, in the signal metric's order.
+    clips : list of Ranked
+        Recordings of the first system at its highest rate that move most.
+    """
+
+    signal: Metric
+    listener: Metric
+    correlation: float
+    points: list[Ranked]
+    clips: list[Ranked]
+
+
+def disagreement(results: Results) -> list[Contrast]:
+    """Compare the orders of the first signal metric and of each model of listeners.
+
+    Arguments
+    ---------
+    results : Results
+        Of an evaluation.
+
+    Returns
+    -------
+    list of Contrast
+        Empty without models of listeners.
+    """
+    run = results.run
+    listeners = [metric for metric in run.metrics if is_perception(metric)]
+    signal = next((m for m in run.metrics if not is_perception(m)), None)
+    if signal is None:
+        return []
+    found = []
+    codecs = [system for system in run.systems if not is_control(system.name)]
+    table = results.summary.set_index(["system", "num_codebooks", "setting"])
+    table = table.loc[[name for name in table.index if not is_control(name[0])]]
+    labels = [
+        f"{system.name} {point}".strip()
+        for system in codecs
+        for point in run.points[system.name]
+    ]
+    first = run.systems[0]
+    top = run.points[first.name][-1]
+    names = [clip.name for clip in run.clips]
+    for listener in listeners:
+        ours, theirs = (
+            _best_high(table[f"{m.name}_mean"], m) for m in (signal, listener)
+        )
+        points = _ranked(labels, ours, theirs)
+        clips = _ranked(
+            names,
+            *(
+                _best_high(scores(run, first, top, m).values, m)
+                for m in (signal, listener)
+            ),
+        )
+        if len(points) < FEWEST and len(clips) < FEWEST:
+            continue
+        moved = sorted(clips, key=lambda one: -abs(one.difference))[:MOST_CLIPS]
+        found.append(
+            Contrast(
+                signal,
+                listener,
+                _spearman(points),
+                sorted(points, key=lambda one: one.ours),
+                [one for one in moved if one.difference],
+            )
+        )
+    return found
+
+
+def _best_high(values: object, metric: Metric) -> np.ndarray:
+    """Turn scores so that higher is better."""
+    return np.asarray(values, float) * (1 if metric.higher_is_better else -1)
+
+
+def _ranked(names: list[str], ours: np.ndarray, theirs: np.ndarray) -> list[Ranked]:
+    """Rank what has both scores; equal scores share a rank."""
+    from scipy.stats import rankdata
+
+    both = np.isfinite(ours) & np.isfinite(theirs)
+    ranks = [rankdata(-values[both]) for values in (ours, theirs)]
+    kept = [name for name, keep in zip(names, both, strict=True) if keep]
+    return [Ranked(n, float(a), float(b)) for n, a, b in zip(kept, *ranks, strict=True)]
+
+
+def _spearman(points: list[Ranked]) -> float:
+    ranks = np.array([(one.ours, one.theirs) for one in points]).reshape(-1, 2)
+    if len(points) < FEWEST or not ranks.std(axis=0).all():
+        return math.nan
+    return float(np.corrcoef(ranks.T)[0, 1])
