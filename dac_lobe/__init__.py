@@ -28,6 +28,7 @@ from dac_lobe import moved as _moved  # noqa: F401
 
 if TYPE_CHECKING:
     from dac_lobe.audio import load_audio as load_audio
+    from dac_lobe.audio.loudness import measure_loudness as measure_loudness
     from dac_lobe.container import Packed as Packed
     from dac_lobe.dac import DAC as DAC
     from dac_lobe.network.decoder import Decoder as Decoder
@@ -70,6 +71,7 @@ _HOME = {
     "fold_weight_norm": "dac_lobe.network.layers",
     "init_weights": "dac_lobe.network.layers",
     "load_audio": "dac_lobe.audio",
+    "measure_loudness": "dac_lobe.audio.loudness",
     "snake": "dac_lobe.network.layers",
 }
 

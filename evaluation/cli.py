@@ -38,6 +38,7 @@ app = typer.Typer(**settings())
 COMMANDS = {
     "board": "evaluation.commands.board",
     "compare": "evaluation.commands.compare",
+    "listen": "evaluation.commands.listen",
 }
 OURS = ("dac_lobe", "evaluation")
 
@@ -108,9 +109,12 @@ def evaluate(
         typer.Option(min=1000, help="Scoring rate in Hz; the first model's."),
     ] = None,
     max_utterances: Annotated[
-        int | None, typer.Option(min=1, help="Draw so many recordings.")
+        int | None,
+        typer.Option(min=1, help="Score only this many recordings, drawn by --seed."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the draw of recordings and of all intervals.")
+    ] = 0,
     workers: Annotated[
         int, typer.Option("--workers", "-j", min=0, help="Processes.")
     ] = 2,
@@ -155,6 +159,8 @@ def evaluate(
     dac-lobe-evaluate compare A B: paired differences of two outputs
 
     dac-lobe-evaluate board A B ...: outputs joined on one page
+
+    dac-lobe-evaluate listen A: a blind listening test of an output
     """
     if version:
         from dac_lobe import __version__

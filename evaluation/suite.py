@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +18,7 @@ import pandas as pd
 from evaluation.errors import ArgumentError
 from evaluation.metrics import Metric, choose
 from evaluation.recordings.clips import Clip
-from evaluation.recordings.finding import find_clips
+from evaluation.recordings.finding import files_left_out, find_clips
 from evaluation.results import tables
 from evaluation.results.definitions import definitions, signature
 from evaluation.results.differences import bd_table, paired_table
@@ -26,11 +27,14 @@ from evaluation.results.results import Results, write
 from evaluation.running.cache import Cache
 from evaluation.running.runner import Run, execute, kept_codes
 from evaluation.systems import CodebookSystem, ScaledCodes, System, make_system
+from evaluation.systems.controls import Reference
 
 if TYPE_CHECKING:
     from evaluation.recordings.memory import Recordings
 
 __all__ = ["evaluate"]
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -79,9 +83,9 @@ def evaluate(
     sample_rate : int, optional
         Rate at which all systems are scored; that of the first by default.
     max_utterances : int, optional
-        Draw at most so many recordings.
+        Score at most this many recordings, drawn by ``seed``.
     seed : int
-        Of every draw.
+        Of the draw of recordings and of all intervals.
     workers : int
         Processes; 0 computes in this one.
     timeout : float
@@ -146,6 +150,10 @@ def evaluate(
             sample_rate,
             device,
         )
+        run.source = str(audio_dir)
+        run.left_out = files_left_out(audio_dir)
+        if run.left_out:
+            logger.warning("%s: %s", audio_dir, run.left_out)
         anchor = _anchor(run, len(systems), bd_anchor)
     except AudioError:  # not a wrong command: a file is
         raise
@@ -190,6 +198,8 @@ def _plan(
     made = [make_system(item, device) for item in described]
     if not made:
         raise ValueError("no system given. Give the name of a model.")
+    if not all(metric.intrusive for metric in metrics):
+        made.append(Reference())
     names = [system.name for system in made]
     for name in names:
         if names.count(name) > 1:
@@ -204,6 +214,10 @@ def _plan(
         metrics=metrics,
         sample_rate=sample_rate or own or 16000,
         fingerprints={system.name: system.fingerprint() for system in made},
+        descriptions={
+            system.name: item if isinstance(item, str) else ""
+            for system, item in zip(made, described, strict=True)
+        },
     )
 
 

@@ -15,6 +15,7 @@ from dac_lobe.audio.reader import (
     read_audio,
 )
 from dac_lobe.audio.writer import AudioWriter, write_audio
+from dac_lobe.disk.suffixes import left_out
 
 __all__ = [
     "BLOCK_SAMPLES",
@@ -23,6 +24,7 @@ __all__ = [
     "AudioWriter",
     "Segment",
     "Source",
+    "left_out",
     "load_audio",
     "read_audio",
     "readable_suffixes",

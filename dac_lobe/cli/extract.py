@@ -86,10 +86,10 @@ def extract(
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Encode a corpus into a token store, once, for every training after.
+    """Encode a corpus into a token store, which recipes then read.
 
-    Started again, it makes what is missing. What cannot be read is listed, left
-    out, and makes the exit code 1.
+    A run that was stopped goes on where it was when it is started again. Recordings
+    that cannot be read are listed and left out; the exit code is then 1.
     """
     from rich.console import Console
     from rich.progress import Progress

@@ -61,7 +61,9 @@ CacheDir = Annotated[
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Replace what is there, whoever made it."),
+    typer.Option(
+        "--overwrite", help="Replace existing outputs, also those of other programs."
+    ),
 ]
 Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Files at once.")]
 Strict = Annotated[
@@ -115,7 +117,7 @@ def share_cores(workers: int) -> None:
 
 
 def check_codebooks(codec: DAC, codebooks: int | None) -> None:
-    """Raise a usage error if the codec has not so many codebooks."""
+    """Raise a usage error if the codec has fewer codebooks."""
     try:
         codec.quantizer.check_n_quantizers(codebooks)
     except ValueError as error:
@@ -150,6 +152,6 @@ def tasks_for(
     if not tasks:
         places = ", ".join(map(str, inputs))
         raise UsageError(
-            f"{places} holds no such files. Looked for: {' '.join(sorted(suffixes))}."
+            f"no such files in {places}. Looked for: {' '.join(sorted(suffixes))}."
         )
     return tasks

@@ -97,7 +97,7 @@ class Wanted(NamedTuple):
         ragged = bool((frame_lengths != self.frames(hop_length)).any())
         return frame_lengths if ragged else None
 
-    def end_each(self, wav: torch.Tensor) -> torch.Tensor:
+    def zero_past_ends(self, wav: torch.Tensor) -> torch.Tensor:
         """Zero what lies past each item's length, if they differ."""
         if bool((self.samples == self.longest).all()):
             return wav

@@ -1,6 +1,6 @@
 """Every metric with its definition, source and domain.
 
-The first ten are the standard set; the rest is computed when asked for.
+The standard set is computed by default, the rest when asked for.
 
 Authors
  * The dac-lobe developers 2026
@@ -8,17 +8,38 @@ Authors
 
 from __future__ import annotations
 
+from evaluation.metrics.folders import Layout
 from evaluation.metrics.metric import Metric
+from evaluation.metrics.recognizers import SPHINX
 
-__all__ = ["DEFINED", "NEED_MODEL", "PERCEPTION", "STANDARD"]
+__all__ = ["DEFINED", "LAYOUTS", "PERCEPTION", "STANDARD"]
 
 _PERCEPTUAL = "evaluation.metrics.perceptual"
 _SPECTRAL = "evaluation.metrics.spectral"
 _WAVEFORM = "evaluation.metrics.waveform"
 _VISQOL = "evaluation.metrics.visqol"
 _VOICING = "evaluation.metrics.voicing"
-_MODELS = "evaluation.metrics.models"
+_VOICES = "evaluation.metrics.voices"
+_WORDS = "evaluation.metrics.words"
 _LISTENERS = "evaluation.metrics.listeners"
+_SPHINX = (
+    "The recognizer is PocketSphinx's US English model (one pass, at most 5000 HMMs a "
+    "frame, cepstral means of the clip), a weak one: differences between systems count, "
+    "not levels. Clips of 0.1 s or more."
+)
+_TEXT = "upper case, letters, digits and apostrophes"
+_WER = (
+    "Word errors of the output's recognition against the manifest's transcript; "
+    f"{_TEXT}; means weighted by words. "
+)
+_CER = (
+    "Character errors of the output's recognition against the manifest's transcript; "
+    f"{_TEXT}, and spaces; means weighted by characters. "
+)
+_DWER = (
+    "Word errors of the output's recognition against the reference's recognition; "
+    f"{_TEXT}; means weighted by words. "
+)
 _ALIGNED = (
     "The system's delay is taken out first: the most frequent lag of the "
     "cross-correlation's peak over all clips (at most 2048 samples), one number per "
@@ -220,40 +241,64 @@ DEFINED = (
     ),
     Metric(
         "wer",
-        f"{_MODELS}:wer",
+        f"{_WORDS}:wer",
         "WER",
-        "Word errors of the output's recognition against the manifest's transcript; "
-        "upper case, letters, digits and apostrophes; means weighted by words.",
-        "SpeechBrain; the recognizer is part of the definition",
+        _WER + _SPHINX,
+        "Levenshtein 1966; PocketSphinx",
         higher_is_better=False,
         unit="%",
         domain="speech",
-        package="speechbrain",
+        package="pocketsphinx",
         decimals=2,
         wants_transcript=True,
+        intrusive=False,
+        weights=SPHINX,
+        language="en",
+    ),
+    Metric(
+        "cer",
+        f"{_WORDS}:cer",
+        "CER",
+        _CER + _SPHINX,
+        "Levenshtein 1966; PocketSphinx",
+        higher_is_better=False,
+        unit="%",
+        domain="speech",
+        package="pocketsphinx",
+        decimals=2,
+        wants_transcript=True,
+        intrusive=False,
+        weights=SPHINX,
+        language="en",
     ),
     Metric(
         "dwer",
-        f"{_MODELS}:dwer",
+        f"{_WORDS}:dwer",
         "dWER",
-        "Word errors of the output's recognition against the reference's recognition; "
-        "text as in wer; means weighted by words.",
-        "Wang et al. 2023; the recognizer is part of the definition",
+        _DWER + _SPHINX,
+        "Wang et al. 2023; PocketSphinx",
         higher_is_better=False,
         unit="%",
         domain="speech",
-        package="speechbrain",
+        package="pocketsphinx",
         decimals=2,
+        weights=SPHINX,
+        language="en",
     ),
     Metric(
         "speaker_similarity",
-        f"{_MODELS}:speaker_similarity",
+        f"{_VOICES}:speaker_similarity",
         "Speaker similarity",
-        "Cosine between the speaker embeddings of reference and output.",
-        "SpeechBrain; the model is part of the definition",
+        "Cosine between the speaker embeddings of reference and output by Resemblyzer's "
+        "encoder: each at 16 kHz, raised to -30 dBFS if below, no silence cut out; 40 "
+        "mel bands, windows of 1.6 s every 0.77 s (the last if three quarters full), "
+        "mean of their unit vectors. Clips of 0.4 s or more.",
+        "Wan et al. 2018; weights of Resemblyzer",
         higher_is_better=True,
         domain="speech",
-        package="speechbrain",
+        package="resemblyzer",
+        engine="torch",
+        weights=("resemblyzer:pretrained.pt",),
     ),
     Metric(
         "dnsmos_ovrl",
@@ -341,6 +386,31 @@ DEFINED = (
     ),
 )
 
-STANDARD = tuple(metric.name for metric in DEFINED[:10])
-PERCEPTION = tuple(metric.name for metric in DEFINED if not metric.intrusive)
-NEED_MODEL = ("wer", "dwer", "speaker_similarity")
+STANDARD = (
+    *("pesq_wb", "stoi", "mel_dac7", "si_sdr", "pesq_nb", "estoi"),
+    *("mel_audiotools", "stft_dac", "si_sdr_raw", "waveform_l1"),
+)
+PERCEPTION = (
+    *("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak", "dnsmos_p808", "plcmos"),
+    *("distillmos", "wer", "dwer", "speaker_similarity"),
+)
+_YOUR_OWN = "SpeechBrain; the model is part of the definition"
+LAYOUTS = {
+    **{
+        name: Layout(
+            "a SpeechBrain recognizer",
+            "speechbrain",
+            ("hyperparams.yaml",),
+            definition=definition.strip(),
+            source=_YOUR_OWN,
+        )
+        for name, definition in (("wer", _WER), ("cer", _CER), ("dwer", _DWER))
+    },
+    "speaker_similarity": Layout(
+        "a SpeechBrain EncoderClassifier",
+        "speechbrain",
+        ("hyperparams.yaml",),
+        definition="Cosine between the speaker embeddings of reference and output.",
+        source=_YOUR_OWN,
+    ),
+}

@@ -41,6 +41,8 @@ class Clip:
         Clusters the intervals; empty if unknown.
     transcript : str
         Reference text for word error rates; empty if unknown.
+    language : str
+        What is spoken, as 'en'; empty if unknown.
     segment : Segment, optional
         The part of the file that it is; all of it by default.
     audio : tuple of np.ndarray and int, optional
@@ -54,6 +56,7 @@ class Clip:
     domain_from: str = "option"
     speaker: str = ""
     transcript: str = ""
+    language: str = ""
     segment: Segment | None = None
     audio: tuple[np.ndarray, int] | None = field(
         default=None, repr=False, compare=False

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dac_lobe.data import Item
     from evaluation.recordings.memory import Recordings
 
-__all__ = ["DOMAINS", "find_clips", "readable", "recordings_in"]
+__all__ = ["DOMAINS", "files_left_out", "find_clips", "readable", "recordings_in"]
 
 DOMAINS = ("speech", "music", "auto")
 
@@ -56,7 +56,7 @@ def find_clips(
         what lies in a folder named music or speech for that, and listens to the
         rest (see `evaluation.recordings.domain`).
     max_utterances : int, optional
-        Draw at most so many, by ``seed``.
+        Take at most this many, drawn by ``seed``.
     seed : int
         Of that draw.
     data_root : str or Path, optional
@@ -111,10 +111,30 @@ def find_clips(
 def recordings_in(folder: str | Path) -> Iterator[Path]:
     """Yield the paths, relative and sorted, of audio files that are not hidden."""
     suffixes = readable()
-    for path in sorted(Path(folder).rglob("*")):
+    for name in _visible(Path(folder)):
+        if name.suffix.lower() in suffixes:
+            yield name
+
+
+def files_left_out(source: Recordings) -> str:
+    """Count what a folder holds beside recordings and its manifest; '' if nothing."""
+    from dac_lobe.audio import left_out
+
+    if not isinstance(source, (str, os.PathLike)) or not Path(source).is_dir():
+        return ""
+    if (Path(source) / "wav.scp").is_file():
+        return ""
+    folder = Path(source)
+    taken = {*recordings_in(folder), Path("manifest.csv")}
+    others = [name for name in _visible(folder) if name not in taken]
+    return left_out(others) if others else ""
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         hidden = any(part.startswith(".") for part in name.parts)
-        if path.suffix.lower() in suffixes and not hidden and path.is_file():
+        if not hidden and path.is_file():
             yield name
 
 
@@ -167,6 +187,7 @@ def _clip(item: Item) -> Clip:
         sha256=digest,
         speaker=fields.get("speaker") or fields.get("spk_id") or "",
         transcript=fields.get("transcript") or fields.get("wrd") or "",
+        language=fields.get("language") or "",
         segment=item.segment,
     )
 
@@ -182,7 +203,7 @@ def _told(clip: Clip, fields: Mapping[str, str], domain: str, where: str = "") -
         told, by = given, "manifest"
     elif domain != "auto":
         told, by = domain, "option"
-    elif clip.transcript or fields.get("language"):
+    elif clip.transcript or clip.language:
         told, by = "speech", "transcript"
     else:
         told, by = _heard(clip)

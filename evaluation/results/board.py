@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["ALL", "Board", "Condition", "Shown", "Source", "is_control", "join"]
 
 ALL = "all"  # the domain that holds every recording
-CONTROLS = ("identity", "resample")
+CONTROLS = ("anchor", "identity", "reference", "resample")
 SIGNIFICANT = 0.05
 SAME_MEANING = ("definition", "version", "unit", "higher_is_better")
 

@@ -114,12 +114,14 @@ def write(results: Results, command: str = "") -> None:
         "systems": {
             system.name: {
                 "fingerprint": run.fingerprints[system.name],
+                "description": run.descriptions.get(system.name, ""),
                 "points": [str(point) for point in run.points[system.name]],
                 "delay_samples": run.delays[system.name],
                 "lags": dict(sorted(run.lags[system.name].items())),
             }
             for system in run.systems
         },
+        "source": run.source,
         "clips": {clip.name: clip.sha256 for clip in run.clips},
         "failed_share": results.failed_share,
         "summary": writers.records(results.summary),

@@ -24,7 +24,7 @@ ORDER = {
         "data tokens nnet hf encodec inference moved __init__ cli __main__"
     ).split(),
     "evaluation": (
-        "errors recordings metrics systems running results report selftest "
+        "errors recordings metrics systems running results report listening selftest "
         "metric_stats suite commands __init__ cli __main__"
     ).split(),
 }

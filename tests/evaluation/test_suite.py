@@ -284,6 +284,17 @@ class TestClips:
         names = [clip.name for clip in find_clips(clips)]
         assert names == ["clip0.flac", "clip0", "clip1", "clip2"]
 
+    def test_what_is_left_out_is_said(self, clips, tmp_path, caplog):
+        (clips / "notes.txt").touch()
+        (clips / ".hidden").touch()
+        (clips / "song.xyz").touch()
+        evaluate_with_report(
+            clips, ["identity"], metrics=["mel_dac7"], workers=0, output=tmp_path / "o"
+        )
+        said = "left out: 2 (.txt 1, .xyz 1)"
+        assert said in caplog.text
+        assert said in (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+
     @pytest.mark.parametrize(
         ("change", "message"),
         [

@@ -174,7 +174,7 @@ def test_missing_package(monkeypatch, description, package, message):
         make_system(description).load()
 
 
-@pytest.mark.parametrize("kind", ["hf", "snac", "descript"])
+@pytest.mark.parametrize("kind", ["hf", "snac", "descript", "tool"])
 def test_no_source(kind):
-    with pytest.raises(ValueError, match=f"say which one, like {kind}:PATH"):
+    with pytest.raises(ValueError, match=f"say which one, like {kind}:"):
         make_system(f"{kind}:")

@@ -1,0 +1,278 @@
+"""What an evaluation scored, made audible again: the same codecs on the same files.
+
+A run keeps scores and codes, not audio. Codecs are made from their descriptions
+and must have the fingerprints that were scored, recordings the same bytes: so what
+is heard is what was measured.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evaluation.errors import ArgumentError
+from evaluation.recordings.clips import Clip, read_clip, resample
+from evaluation.recordings.finding import find_clips
+from evaluation.results.board import Condition, is_control
+from evaluation.results.compare import Evaluation
+from evaluation.running.cache import Cache, load_codes
+from evaluation.systems import Point, System, make_system
+
+__all__ = ["REFERENCE", "choose_clips", "choose_conditions", "decode"]
+
+REFERENCE = Condition("reference", None, "")
+
+
+@dataclass(frozen=True)
+class _Row:
+    condition: Condition
+    kbps: float | None
+
+
+def _rows(evaluation: Evaluation) -> list[_Row]:
+    return [
+        _Row(
+            Condition(row["system"], row["num_codebooks"], row["setting"]), row["kbps"]
+        )
+        for row in evaluation.content["summary"]
+    ]
+
+
+def choose_conditions(
+    evaluation: Evaluation, wanted: Sequence[str], most: int
+) -> list[Condition]:
+    """Choose what is listened to.
+
+    Arguments
+    ---------
+    evaluation : Evaluation
+        The run.
+    wanted : sequence of str
+        ``NAME`` for a system at all its rates, ``NAME@4/12`` or ``NAME@c=1`` for
+        some, ``reference`` for the recording. Empty: the first system at its
+        lowest, middle and highest rate, and each other codec at the rate nearest
+        to its highest.
+    most : int
+        Conditions that fit.
+
+    Returns
+    -------
+    list of Condition
+        In the order of the run.
+
+    Raises
+    ------
+    ValueError
+        If one does not exist, or they are too many.
+    """
+    rows = _rows(evaluation)
+    chosen = _named(rows, wanted) if wanted else _default(rows)
+    if len(chosen) > most:
+        raise ArgumentError(
+            f"{len(chosen)} conditions; {most} are the most for one trial. Choose with "
+            f"--systems, like {_spelled(rows[-1].condition)}."
+        )
+    return chosen
+
+
+def _spelled(condition: Condition) -> str:
+    codebooks = condition.num_codebooks
+    point = condition.setting if codebooks is None else str(codebooks)
+    return f"{condition.system}@{point}".rstrip("@")
+
+
+def _named(rows: list[_Row], wanted: Sequence[str]) -> list[Condition]:
+    chosen: list[Condition] = []
+    for text in wanted:
+        name, _, points = text.partition("@")
+        if name == REFERENCE.system and not points:
+            chosen.append(REFERENCE)
+            continue
+        own = [row.condition for row in rows if row.condition.system == name]
+        for point in points.split("/") if points else [""]:
+            spelled = f"{name}@{point.removeprefix('K=')}"
+            found = [one for one in own if not point or _spelled(one) == spelled]
+            if not found:
+                there = ", ".join(_spelled(row.condition) for row in rows)
+                raise ArgumentError(
+                    f"--systems {text}: the run has {there}, and reference."
+                )
+            chosen += [one for one in found if one not in chosen]
+    return chosen
+
+
+def _default(rows: list[_Row]) -> list[Condition]:
+    codecs = [row for row in rows if not is_control(row.condition.system)]
+    if not codecs:
+        raise ArgumentError("the run has no codec. Choose with --systems.")
+    first = [
+        row for row in codecs if row.condition.system == codecs[0].condition.system
+    ]
+    places = sorted({0, (len(first) - 1) // 2, len(first) - 1})
+    chosen, top = [first[place].condition for place in places], first[-1].kbps
+    for name in dict.fromkeys(row.condition.system for row in codecs[len(first) :]):
+        own = [row for row in codecs if row.condition.system == name]
+        if top and all(row.kbps for row in own):
+            own.sort(key=lambda row: abs(math.log(row.kbps / top)))  # type: ignore[operator]
+        chosen.append(own[0].condition)
+    return chosen
+
+
+def choose_clips(
+    evaluation: Evaluation, count: int, audio: str | Path | None, seed: int
+) -> list[Clip]:
+    """Draw recordings, of as many speakers as there are.
+
+    Arguments
+    ---------
+    evaluation : Evaluation
+        The run.
+    count : int
+        How many.
+    audio : str or Path, optional
+        Where the recordings are now; by default where the run found them.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    list of Clip
+        With the same bytes as those that were scored.
+
+    Raises
+    ------
+    ValueError
+        If the recordings are not there, or are others.
+    """
+    source = Path(audio or evaluation.content.get("source") or "")
+    if audio is None and not (evaluation.content.get("source") and source.exists()):
+        raise ArgumentError(
+            f"the recordings of {evaluation.folder} are not where they were "
+            f"({str(source)!r}). Say where with --audio."
+        )
+    table = evaluation.utterances.drop_duplicates("utterance").set_index("utterance")
+    scored = {n: sha for n, sha in evaluation.content["clips"].items() if sha}
+    there = {clip.name: clip for clip in find_clips(source, "speech")}
+    lost = [name for name in scored if name not in there]
+    others = [n for n in scored if n in there and there[n].sha256 != scored[n]]
+    if lost or others:
+        what = "is not there" if lost else "is another file"
+        raise ArgumentError(
+            f"{source}: {(lost or others)[0]!r} {what}. Give with --audio what the run "
+            "was made of."
+        )
+    names = sorted(scored)
+    random.Random(f"clips {seed}").shuffle(names)
+    met: Counter[str] = Counter()
+    turn = {}
+    for name in names:
+        speaker = table.loc[name, "speaker"] or name
+        turn[name] = met[speaker]
+        met[speaker] += 1
+    names.sort(key=turn.__getitem__)  # stable: first one of each speaker
+    return [
+        Clip(
+            name,
+            there[name].path,
+            scored[name],
+            domain=table.loc[name, "domain"],
+            speaker=table.loc[name, "speaker"],
+        )
+        for name in names[:count]
+    ]
+
+
+def decode(
+    evaluation: Evaluation,
+    clips: Sequence[Clip],
+    conditions: Sequence[Condition],
+    device: str = "cpu",
+) -> list[list[np.ndarray]]:
+    """Decode clips under conditions.
+
+    Arguments
+    ---------
+    evaluation : Evaluation
+        The run.
+    clips : sequence of Clip
+        From `choose_clips`.
+    conditions : sequence of Condition
+        From `choose_conditions`.
+    device : str
+        Where neural codecs run.
+
+    Returns
+    -------
+    list of list of np.ndarray
+        For each clip the recording, shape [T] at the scoring rate, and then each
+        condition in the same shape, the system's delay taken out.
+
+    Raises
+    ------
+    ValueError
+        If a codec is not the one that was scored.
+    """
+    rate = evaluation.content["definitions"]["scoring"]["sample_rate"]
+    systems = {
+        one.system: _remake(evaluation, one.system, device)
+        for one in conditions
+        if one != REFERENCE
+    }
+    found = []
+    with Cache(evaluation.folder / "cache") as cache:
+        for clip in clips:
+            wav = read_clip(clip, rate)
+            coded: dict[str, Any] = {}
+            takes = [wav]
+            for one in conditions:
+                if one == REFERENCE:
+                    takes.append(wav)
+                    continue
+                system = systems[one.system]
+                about = evaluation.content["systems"][one.system]
+                if one.system not in coded:
+                    path = cache.codes_path(clip.sha256, rate, about["fingerprint"])
+                    coded[one.system] = load_codes(path)
+                if coded[one.system] is None:
+                    own = system.sample_rate or rate
+                    coded[one.system] = system.encode_clip(
+                        clip, resample(wav, rate, own), own
+                    )
+                point = Point(one.num_codebooks, one.setting)
+                output = system.reconstruct(coded[one.system], point, len(wav), rate)
+                takes.append(_aligned(output, about["delay_samples"], len(wav)))
+            found.append(takes)
+    return found
+
+
+def _remake(evaluation: Evaluation, name: str, device: str) -> System:
+    about = evaluation.content["systems"][name]
+    if not about.get("description"):
+        raise ArgumentError(
+            f"{evaluation.folder} does not say what {name} was made from. Evaluate again "
+            "with this version and a description; what is scored is not scored again."
+        )
+    system = make_system(about["description"], device)
+    system.load()
+    if system.fingerprint() != about["fingerprint"]:
+        raise ArgumentError(
+            f"{about['description']} is not the {name} that {evaluation.folder} scored: "
+            "other weights, versions or device. Evaluate again."
+        )
+    return system
+
+
+def _aligned(wav: np.ndarray, delay: int, length: int) -> np.ndarray:
+    """Take a delay out; positive is late."""
+    wav = wav[delay:] if delay > 0 else np.pad(wav, (-delay, 0))
+    return np.pad(wav, (0, max(0, length - len(wav))))[:length]
