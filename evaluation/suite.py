@@ -7,6 +7,7 @@ Authors
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -150,7 +151,8 @@ def evaluate(
             sample_rate,
             device,
         )
-        run.source = str(audio_dir)
+        on_disk = isinstance(audio_dir, (str, os.PathLike))
+        run.source = str(audio_dir) if on_disk else "recordings given in Python"
         run.left_out = files_left_out(audio_dir)
         if run.left_out:
             logger.warning("%s: %s", audio_dir, run.left_out)

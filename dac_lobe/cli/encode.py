@@ -161,7 +161,7 @@ class _Encode:
         if not self.overwrite and not is_packed(task.output):
             check_replaceable(task.output, "a packed file")
         if self.strict and task.source != PIPE:
-            AudioReader(task.source, strict=True).close()
+            AudioReader(task.source, strict=True).close()  # done already or not
         if self.legacy:
             self._for_the_official_package(task)
             return True
@@ -175,6 +175,8 @@ class _Encode:
             return False
         update = self.report.file(task.source.name)
         with source_of(task.source) as source:
+            if self.strict:
+                AudioReader(source, strict=True).close()
             encode_file_to(
                 self.codec,
                 source,

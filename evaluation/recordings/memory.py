@@ -107,7 +107,8 @@ def _read(name: str, source: Any) -> Clip:
 def _is_one(source: Any) -> bool:
     """Tell one source from several."""
     if isinstance(source, Mapping):
-        return bool({"array", "bytes"} & set(source))
+        row = set(source) <= {"path", "bytes", "array", "sampling_rate"}
+        return row and ("bytes" in source or "array" in source)
     pair = isinstance(source, (tuple, list)) and len(source) == 2
     return (
         isinstance(source, (bytes, bytearray, memoryview))

@@ -197,7 +197,7 @@ def test_every_option_is_here_or_does_not_change_the_result(monkeypatch, capsys)
     without_effect = """
     --output --overwrite --stdin --stdout --device --cache-dir --workers --quiet --help
     --partial --data-root --engine --batch-seconds --retry-failed --parquet --seed
-    --timeout --bd-anchor --max-failures --version --selftest
+    --timeout --bd-anchor --max-failures --version --selftest --strict
     """.split()
     tested = """
     --model --codebooks --normalize --legacy --start --duration --rate --format

@@ -103,6 +103,9 @@ def test_scores_of_a_part_are_those_of_its_samples(clips, tmp_path):
     for table in tables:
         assert set(table["status"]) == {"ok"}
         assert table["mel_dac7"].equals(tables[0]["mel_dac7"])
+    record = (tmp_path / "memory" / "results.json").read_text()
+    assert "given in Python" in record
+    assert "array(" not in record
 
 
 WAV = np.stack([voice(0.2)[:3000]] * 2).astype(np.float32)
