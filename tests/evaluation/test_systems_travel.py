@@ -17,10 +17,12 @@ from toy_recordings import RATE, voice
 import evaluation.systems
 from evaluation.recordings.clips import Clip
 from evaluation.systems import System, make_system
+from evaluation.systems.controls import Reference
 
-# What each class is made from; FOLDER is one that `make` fills.
+# What each class is made from; FOLDER is one that the fixture fills.
 SYSTEMS = {
     "Identity": "identity",
+    "Reference": Reference(),  # an evaluation adds it by itself
     "Resample": "resample:12000",
     "Opus": "opus:1.0/0.95",
     "OpusBitrate": "opus:6kbps/3kbps",
@@ -73,7 +75,10 @@ def system(request, tmp_path, make_dac):
         save_encodec(tmp_path)
     elif name == "SNACSystem":
         save_snac(tmp_path)
-    made = make_system(SYSTEMS[name].replace("FOLDER", str(tmp_path)))
+    described = SYSTEMS[name]
+    if isinstance(described, str):
+        described = described.replace("FOLDER", str(tmp_path))
+    made = make_system(described)
     assert type(made).__name__ == name
     try:
         made.load()
