@@ -258,7 +258,7 @@ def _remake(evaluation: Evaluation, name: str) -> System:
             f"{evaluation.folder} does not say what {name} was made from. Evaluate again "
             "with this version and a description; what is scored is not scored again."
         )
-    system = make_system(about["description"], about["device"])
+    system = make_system(about["description"], about.get("device", "cpu"))
     system.load()
     if system.fingerprint() != about["fingerprint"]:
         raise ArgumentError(
