@@ -22,8 +22,8 @@ import numpy as np
 
 from evaluation.errors import ArgumentError
 from evaluation.recordings.clips import Clip, find_clips, read_clip, resample
-from evaluation.results.board import Condition, is_control
 from evaluation.results.compare import Evaluation
+from evaluation.results.conditions import Condition, is_control
 from evaluation.running.cache import Cache, load_codes
 from evaluation.systems import Point, System, make_system
 

@@ -29,8 +29,8 @@ from evaluation.listening.excerpts import (
 )
 from evaluation.listening.stimuli import anchor, anchors_at, flac, match, soften
 from evaluation.report.rendering import render
-from evaluation.results.board import Condition
 from evaluation.results.compare import Evaluation, load
+from evaluation.results.conditions import Condition
 from evaluation.results.writers import write_json, write_text
 
 __all__ = ["TESTS", "make_page"]
