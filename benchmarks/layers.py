@@ -33,6 +33,7 @@ from benchmarks.speed import Clock  # noqa: E402
 from dac_lobe import DAC  # noqa: E402
 from dac_lobe.execution.engine import CHUNK_SECONDS  # noqa: E402
 from dac_lobe.execution.native.library import NativeKernel, find_native  # noqa: E402
+from dac_lobe.execution.pages import empty  # noqa: E402
 from dac_lobe.execution.plan import (  # noqa: E402
     Residual,
     Step,
@@ -89,13 +90,18 @@ def layers(plan: list[Step], positions: int) -> list[Layer]:
             Layer(
                 name,
                 kernel,
-                torch.randn(rows, kernel.widths[0]),
-                torch.empty(count, kernel.widths[1]),
+                memory(rows, kernel.widths[0]).normal_(),
+                memory(count, kernel.widths[1]),
                 calls * step_cost(step).winograd,
             )
         )
         positions = count
     return found
+
+
+def memory(rows: int, width: int) -> torch.Tensor:
+    """Allocate rows as the engine does."""
+    return empty(rows * width).view(rows, width)
 
 
 def measure(

@@ -209,14 +209,11 @@ class DAC(Autoencoder):
         12
         """
         from dac_lobe.execution import attach
+        from dac_lobe.execution.devices import check_device
         from dac_lobe.weights.pretrained import load_model
 
-        if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(
-                f"device={str(device)!r}, but torch finds no GPU here. Choose 'cpu', or "
-                "install a torch with CUDA."
-            )
-        codec = load_model(cls, source, cache_dir=cache_dir).to(device)
+        place = check_device(device)
+        codec = load_model(cls, source, cache_dir=cache_dir).to(place)
         return attach(
             codec, backend, precision, compile, encoder_precision=encoder_precision
         )

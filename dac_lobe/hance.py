@@ -27,9 +27,8 @@ from dac_lobe.dac import DAC
 from dac_lobe.disk.atomic import replacing
 from dac_lobe.execution.chunked import (
     decode_chunked,
-    decoder_context,
+    decode_latents_chunked,
     default_chunk_frames,
-    windows,
 )
 
 __all__ = ["HanceCodec", "HanceEncoded"]
@@ -201,18 +200,10 @@ class HanceCodec(nn.Module):
         frames = given.shape[-1]
         chunk = math.ceil(self.decoding_chunk_rate * frames)
         chunk = max(1, min(chunk, default_chunk_frames(self.dac)))
+        given = given.to(self.dac.device)
         if zq is None:
-            return decode_chunked(self.dac, given.to(self.dac.device), chunk)
-        hop, delay = self.dac.hop_length, self.dac.delay
-        wav = torch.zeros(zq.shape[0], 1, frames * hop, device=self.dac.device)
-        for window in windows(frames, chunk, decoder_context(self.dac)):
-            raw = self.dac.decode(zq[..., window.first : window.last].to(wav.device))
-            start, stop = window.start - window.first, window.stop - window.first
-            kept = raw[..., start * hop : stop * hop]
-            begin = window.start * hop + delay
-            place = wav[..., begin : begin + kept.shape[-1]]
-            place.copy_(kept[..., : place.shape[-1]])
-        return wav
+            return decode_chunked(self.dac, given, chunk)
+        return decode_latents_chunked(self.dac, given, chunk)
 
     def waveform_to_audiofile(
         self, waveform: torch.Tensor, fname: str | os.PathLike[str]

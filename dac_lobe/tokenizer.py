@@ -53,7 +53,7 @@ class DACTokenizer(nn.Module):
     ------
     ValueError
         If the source is unknown, the sample rate is another than the model's,
-        or there are not so many codebooks.
+        or it has fewer codebooks.
 
     Example
     -------

@@ -92,7 +92,8 @@ def evaluate(
     baseline: Annotated[
         str,
         typer.Option(
-            help="opus, encodec, identity, resample, folder:PATH@KBPS, or a codec."
+            help="opus, opus:6kbps, encodec, hf:ID, snac:ID, tool:codec2, identity, "
+            "resample, folder:PATH@KBPS, or a codec."
         ),
     ] = "",
     metrics: Annotated[
@@ -109,9 +110,12 @@ def evaluate(
         typer.Option(min=1000, help="Scoring rate in Hz; the first model's."),
     ] = None,
     max_utterances: Annotated[
-        int | None, typer.Option(min=1, help="Draw so many recordings.")
+        int | None,
+        typer.Option(min=1, help="Score only this many recordings, drawn by --seed."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of every draw.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of the draw of recordings and of all intervals.")
+    ] = 0,
     workers: Annotated[
         int, typer.Option("--workers", "-j", min=0, help="Processes.")
     ] = 2,
@@ -125,6 +129,14 @@ def evaluate(
     bd_anchor: Annotated[
         str | None, typer.Option(help="System that BD-rates are taken from.")
     ] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option(help="What $data_root stands for in a manifest."),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse files that promise more than they hold."),
+    ] = False,
     max_failures: Annotated[
         float, typer.Option(help="Share of failed scores above which to exit with 3.")
     ] = 0.05,
@@ -186,6 +198,8 @@ def evaluate(
         device=device,
         cache_dir=cache_dir,
         bd_anchor=bd_anchor,
+        data_root=data_root,
+        strict=strict,
     )
 
 

@@ -6,16 +6,20 @@ Authors
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from evaluation.errors import ArgumentError
 from evaluation.metrics import Metric, choose
-from evaluation.recordings.clips import Clip, find_clips
+from evaluation.recordings.clips import Clip
+from evaluation.recordings.finding import files_left_out, find_clips
 from evaluation.results import tables
 from evaluation.results.definitions import definitions, signature
 from evaluation.results.differences import bd_table, paired_table
@@ -24,12 +28,18 @@ from evaluation.results.results import Results, write
 from evaluation.running.cache import Cache
 from evaluation.running.runner import Run, execute, kept_codes
 from evaluation.systems import CodebookSystem, ScaledCodes, System, make_system
+from evaluation.systems.controls import Reference
+
+if TYPE_CHECKING:
+    from evaluation.recordings.memory import Recordings
 
 __all__ = ["evaluate"]
 
+logger = logging.getLogger(__name__)
+
 
 def evaluate(
-    audio_dir: str | Path,
+    audio_dir: Recordings,
     systems: Sequence[str | System] = ("16khz-small",),
     codebooks: Sequence[int] | None = None,
     metrics: Iterable[str | Metric] | None = None,
@@ -48,13 +58,17 @@ def evaluate(
     report: bool = True,
     command: str = "",
     progress: Callable[[int, int, str], None] | None = None,
+    data_root: str | Path | None = None,
+    strict: bool = False,
 ) -> Results:
-    """Evaluate codecs on a folder of recordings.
+    """Evaluate codecs on recordings.
 
     Arguments
     ---------
-    audio_dir : str or Path
-        A folder, with or without a ``manifest.csv``, or a manifest.
+    audio_dir : Recordings
+        A folder, with or without a ``manifest.csv``; a manifest of any form that
+        `dac_lobe.data.read_manifest` knows; or the recordings themselves: a dict or
+        a list of what `dac_lobe.load_audio` takes, such as ``(samples, rate)``.
     systems : sequence
         Codecs: descriptions (see `evaluation.systems`) or your own `System`.
     codebooks : sequence of int, optional
@@ -70,9 +84,9 @@ def evaluate(
     sample_rate : int, optional
         Rate at which all systems are scored; that of the first by default.
     max_utterances : int, optional
-        Draw at most so many recordings.
+        Score at most this many recordings, drawn by ``seed``.
     seed : int
-        Of every draw.
+        Of the draw of recordings and of all intervals.
     workers : int
         Processes; 0 computes in this one.
     timeout : float
@@ -90,6 +104,10 @@ def evaluate(
         How this was started, for the record.
     progress : callable, optional
         Called with scores done, scores to do, and what is going on.
+    data_root : str or Path, optional
+        What ``$data_root`` stands for in a manifest; its own folder by default.
+    strict : bool
+        Whether to refuse recordings that are cut off, which are otherwise a warning.
 
     Returns
     -------
@@ -100,7 +118,19 @@ def evaluate(
     ------
     ValueError
         If an argument is not allowed; the message says what is.
+
+    Example
+    -------
+    >>> import numpy as np
+    >>> tone = 0.1 * np.sin(np.arange(8000) / 5)
+    >>> results = evaluate(
+    ...     {"tone": (tone, 8000)}, ["identity"], metrics=["mel_dac7"], workers=0
+    ... )
+    >>> list(results.utterances["utterance"])
+    ['tone']
     """
+    from dac_lobe.audio import AudioError
+
     if workers < 0:
         raise ValueError(f"workers={workers}; 0 or more are needed.")
     if sample_rate is not None and sample_rate < 1000:
@@ -110,12 +140,25 @@ def evaluate(
             [*systems, *baselines],
             codebooks,
             choose(metrics),
-            find_clips(audio_dir, domain, max_utterances, seed),
+            find_clips(
+                audio_dir,
+                domain,
+                max_utterances,
+                seed,
+                data_root=data_root,
+                strict=strict,
+            ),
             sample_rate,
             device,
         )
-        run.source = str(audio_dir)
+        on_disk = isinstance(audio_dir, (str, os.PathLike))
+        run.source = str(audio_dir) if on_disk else "recordings given in Python"
+        run.left_out = files_left_out(audio_dir)
+        if run.left_out:
+            logger.warning("%s: %s", audio_dir, run.left_out)
         anchor = _anchor(run, len(systems), bd_anchor)
+    except AudioError:  # not a wrong command: a file is
+        raise
     except ValueError as error:
         raise ArgumentError(str(error)) from error
     if output is not None:
@@ -154,9 +197,11 @@ def _plan(
 ) -> Run:
     """Make and load the systems, and agree on a scoring rate."""
     device = _gpu_or_cpu() if device == "auto" else device
-    made = [make_system(item, device) for item in described]
-    if not made:
+    if not described:
         raise ValueError("no system given. Give the name of a model.")
+    if not all(metric.intrusive for metric in metrics):
+        described = [*described, Reference()]
+    made = [make_system(item, device) for item in described]
     names = [system.name for system in made]
     for name in names:
         if names.count(name) > 1:

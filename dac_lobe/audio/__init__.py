@@ -5,6 +5,7 @@ Authors
 """
 
 from dac_lobe.audio.loading import load_audio
+from dac_lobe.audio.media import readable_suffixes
 from dac_lobe.audio.reader import (
     BLOCK_SAMPLES,
     AudioError,
@@ -14,6 +15,7 @@ from dac_lobe.audio.reader import (
     read_audio,
 )
 from dac_lobe.audio.writer import AudioWriter, write_audio
+from dac_lobe.disk.suffixes import left_out
 
 __all__ = [
     "BLOCK_SAMPLES",
@@ -22,7 +24,9 @@ __all__ = [
     "AudioWriter",
     "Segment",
     "Source",
+    "left_out",
     "load_audio",
     "read_audio",
+    "readable_suffixes",
     "write_audio",
 ]

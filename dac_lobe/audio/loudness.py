@@ -11,12 +11,18 @@ Authors
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Loudness", "gain_to", "measure_loudness"]
+__all__ = [
+    "Loudness",
+    "cookbook_weighting",
+    "gain_to",
+    "k_weighting",
+    "measure_loudness",
+]
 
 _OFFSET = -0.691  # dB; makes 997 Hz at full scale read -3.01 LKFS
 _ABSOLUTE_GATE = -70.0  # LUFS
@@ -38,13 +44,23 @@ class Loudness(NamedTuple):
     peak: float
 
 
-def _k_weighting(rate: int) -> np.ndarray:
-    """Second-order sections of the K-weighting at any rate, shape [2, 6].
+def k_weighting(rate: int) -> np.ndarray:
+    """Compute the sections of the standard's K-weighting at any rate.
 
     The standard gives coefficients for 48 kHz only. These are the analogue
     prototypes behind them (a shelf of +4 dB above 1682 Hz, a high pass at 38 Hz)
     through the bilinear transform; at 48 kHz they agree with the standard's to
     its last digit.
+
+    Arguments
+    ---------
+    rate : int
+        Samples per second.
+
+    Returns
+    -------
+    numpy.ndarray
+        Second-order sections, shape [2, 6].
     """
     tan = math.tan(math.pi * 1681.974450955533 / rate)
     q, high = 0.7071752369554196, 10 ** (3.999843853973347 / 20)
@@ -71,7 +87,54 @@ def _k_weighting(rate: int) -> np.ndarray:
     return np.array([shelf, high_pass])
 
 
-def measure_loudness(blocks: Iterable[np.ndarray], rate: int) -> Loudness:
+def cookbook_weighting(rate: int) -> np.ndarray:
+    """Compute the weighting that pyloudnorm, and through it the official DAC, use.
+
+    A shelf of +4 dB at 1500 Hz (Q 0.71) and a high pass at 38 Hz (Q 0.5) by the
+    formulas of Bristow-Johnson's "Cookbook formulae for audio EQ". Speech reads 0.04 dB
+    lower than by the standard's filter at 48 kHz, and 0.12 dB lower at 16 kHz.
+
+    Arguments
+    ---------
+    rate : int
+        Samples per second.
+
+    Returns
+    -------
+    numpy.ndarray
+        Second-order sections, shape [2, 6].
+    """
+    gain = 10 ** (4.0 / 40)
+    cos = math.cos(2 * math.pi * 1500.0 / rate)
+    width = math.sin(2 * math.pi * 1500.0 / rate) * math.sqrt(0.5)  # sin / 2 Q
+    width *= 2 * math.sqrt(gain)
+    up, down = gain + 1, gain - 1
+    shelf = [
+        gain * (up + down * cos + width),
+        -2 * gain * (down + up * cos),
+        gain * (up + down * cos - width),
+        up - down * cos + width,
+        2 * (down - up * cos),
+        up - down * cos - width,
+    ]
+    cos = math.cos(2 * math.pi * 38.0 / rate)
+    width = math.sin(2 * math.pi * 38.0 / rate)
+    high_pass = [
+        (1 + cos) / 2,
+        -(1 + cos),
+        (1 + cos) / 2,
+        1 + width,
+        -2 * cos,
+        1 - width,
+    ]
+    return np.array([np.divide(shelf, shelf[3]), np.divide(high_pass, high_pass[3])])
+
+
+def measure_loudness(
+    blocks: Iterable[np.ndarray],
+    rate: int,
+    weighting: Callable[[int], np.ndarray] = k_weighting,
+) -> Loudness:
     """Measure the integrated loudness of a stream.
 
     Recordings shorter than one gating window (0.4 s) are measured as a whole.
@@ -82,6 +145,8 @@ def measure_loudness(blocks: Iterable[np.ndarray], rate: int) -> Loudness:
         Samples of shape [C, n], one block after another.
     rate : int
         Samples per second.
+    weighting : callable
+        From the rate to the sections of the filter; the standard's by default.
 
     Returns
     -------
@@ -96,7 +161,7 @@ def measure_loudness(blocks: Iterable[np.ndarray], rate: int) -> Loudness:
     """
     from scipy.signal import sosfilt
 
-    sections = _k_weighting(rate)
+    sections = weighting(rate)
     # Windows of 0.4 s overlap by three quarters, so their energies are sums of
     # four quarters: only those need keeping.
     quarter = max(1, round(0.1 * rate))

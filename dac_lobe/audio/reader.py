@@ -92,9 +92,9 @@ class AudioReader:
         `dac_lobe.audio.sources`.
     segment : Segment, optional
         The part to read; all by default.
-    strict : bool
+    strict : bool, optional
         Whether to refuse a file whose header promises more than it holds, which
-        is otherwise a warning.
+        is otherwise a warning; None if that has been said already.
 
     Attributes
     ----------
@@ -104,6 +104,8 @@ class AudioReader:
         Number of channels.
     num_samples : int
         Length in samples, per channel; an estimate for MP3 and other containers.
+    cut_off : str
+        What is missing of the file; empty if it is whole.
 
     Raises
     ------
@@ -120,7 +122,11 @@ class AudioReader:
     """
 
     def __init__(
-        self, source: Source, segment: Segment | None = None, *, strict: bool = False
+        self,
+        source: Source,
+        segment: Segment | None = None,
+        *,
+        strict: bool | None = False,
     ):
         self._closing = ExitStack()
         self.name = name_of(source)
@@ -132,7 +138,13 @@ class AudioReader:
             self.num_samples = int(self._sound.frames)
             if self.num_samples == 0:
                 raise AudioError(f"{self.name} holds no samples; 1 or more are needed.")
-            self._compare_promise(strict)
+            self.cut_off = self._compare_promise()
+            if self.cut_off and strict:
+                raise AudioError(
+                    f"{self.cut_off}. Fetch it again, or leave strict out."
+                )
+            if self.cut_off and strict is not None:
+                logger.warning("%s", self.cut_off)
             self._start = 0
             if segment is not None:
                 try:
@@ -145,17 +157,15 @@ class AudioReader:
             self._whole = segment is None
             undo.pop_all()
 
-    def _compare_promise(self, strict: bool) -> None:
+    def _compare_promise(self) -> str:
         """Say if the header promises more samples than there are."""
         promised = None if self._file is None else promised_samples(self._file)
-        if promised is not None and promised > self.num_samples:
-            message = (
-                f"{self.name} promises {promised} samples and holds "
-                f"{self.num_samples}: it was cut off"
-            )
-            if strict:
-                raise AudioError(f"{message}. Fetch it again, or leave strict out.")
-            logger.warning("%s", message)
+        if promised is None or promised <= self.num_samples:
+            return ""
+        return (
+            f"{self.name} promises {promised} samples and holds {self.num_samples}: it "
+            "was cut off"
+        )
 
     def digest(self) -> str:
         """Compute the identity of the source: 32 hex digits of its SHA-256."""

@@ -1,4 +1,4 @@
-"""The command line: ``dac-lobe download | encode | decode | info | extract | export``.
+"""The command line: ``dac-lobe encode | decode | info | extract | export | download``.
 
 Each command is a module with one function of its name. What they need is
 imported inside them, so that ``--help`` answers at once.
@@ -29,17 +29,23 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="dac-lobe",
     help="The Descript Audio Codec: audio files to codes and back.",
+    epilog="dac-lobe encode recordings/ -o coded/ -k 8 && dac-lobe decode coded/ -o out/\n\n"
+    "dac-lobe extract train.csv store/    for a recipe's training\n\n"
+    "dac-lobe-evaluate recordings/        how good it is: its own command",
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command()(download)
-app.command()(encode)
-app.command()(decode)
-app.command()(info)
-app.command()(extract)
-app.command()(export)
+for command, task in (
+    (encode, "Audio files"),
+    (decode, "Audio files"),
+    (info, "Audio files"),
+    (extract, "Recipes"),
+    (export, "Recipes"),
+    (download, "Weights"),
+):
+    app.command(rich_help_panel=task)(command)
 
 
 @app.callback(invoke_without_command=True)

@@ -20,6 +20,7 @@ from dac_lobe.cli.options import (
     Quiet,
     Stdin,
     Stdout,
+    Strict,
     UsageError,
     Workers,
     check_device,
@@ -106,6 +107,7 @@ def decode(
         bool, typer.Option("--partial", help="Accept files that were not finished.")
     ] = False,
     overwrite: Overwrite = False,
+    strict: Strict = False,
     stdin: Stdin = False,
     stdout: Stdout = False,
     device: Device = "auto",
@@ -142,7 +144,7 @@ def decode(
         "partial": partial,
     }
     with Report(len(tasks), "decoded", quiet) as report:
-        work = _Decode(codecs, report, model, suffix, overwrite, options)
+        work = _Decode(codecs, report, model, suffix, overwrite, strict, options)
         code = report.collect(run(tasks, work, workers=workers))
     raise typer.Exit(code)
 
@@ -162,6 +164,7 @@ class _Decode:
     model: str | None
     suffix: str
     overwrite: bool
+    strict: bool
     options: dict[str, Any]
 
     def __call__(self, task: Task) -> bool:
@@ -182,7 +185,14 @@ class _Decode:
             output_file(task.output, self.suffix) as target,
         ):
             codec = self.codecs[self.model or _named_model(source)]
-            decode_file(codec, source, target, **self.options, progress=update)
+            decode_file(
+                codec,
+                source,
+                target,
+                **self.options,
+                strict=self.strict,
+                progress=update,
+            )
         return True
 
 

@@ -22,7 +22,7 @@ def download(
     ],
     cache_dir: CacheDir = None,
 ) -> None:
-    """Fetch the weights of a model and print where they lie."""
+    """Fetch the weights of a model, and print the path of the file."""
     from dac_lobe.weights.variants import find_variant
 
     if find_variant(model) is None and "/" not in model:

@@ -21,6 +21,7 @@ from dac_lobe.cli.options import (
     Quiet,
     Stdin,
     Stdout,
+    Strict,
     UsageError,
     Workers,
     check_codebooks,
@@ -79,6 +80,7 @@ def encode(
         typer.Option("--legacy", help="Write files that the official package reads."),
     ] = False,
     overwrite: Overwrite = False,
+    strict: Strict = False,
     stdin: Stdin = False,
     stdout: Stdout = False,
     device: Device = "auto",
@@ -100,7 +102,7 @@ def encode(
     check_codebooks(codec, codebooks)
     share_cores(workers)
     with Report(len(tasks), "encoded", quiet, _left_out(inputs)) as report:
-        work = _Encode(codec, report, codebooks, normalize, legacy, overwrite)
+        work = _Encode(codec, report, codebooks, normalize, legacy, overwrite, strict)
         code = report.collect(run(tasks, work, workers=workers))
     raise typer.Exit(code)
 
@@ -147,15 +149,19 @@ class _Encode:
     normalize: float | None
     legacy: bool
     overwrite: bool
+    strict: bool
 
     def __call__(self, task: Task) -> bool:
         """Encode a file; return whether there was anything to do."""
-        from dac_lobe.cli.pipes import binary_output, source_of
+        from dac_lobe.audio import AudioReader
+        from dac_lobe.cli.pipes import PIPE, binary_output, source_of
         from dac_lobe.files import encode_file_to
         from dac_lobe.files.done import check_replaceable, is_encoded, is_packed
 
         if not self.overwrite and not is_packed(task.output):
             check_replaceable(task.output, "a packed file")
+        if self.strict and task.source != PIPE:
+            AudioReader(task.source, strict=True).close()  # done already or not
         if self.legacy:
             self._for_the_official_package(task)
             return True
@@ -169,6 +175,8 @@ class _Encode:
             return False
         update = self.report.file(task.source.name)
         with source_of(task.source) as source:
+            if self.strict:
+                AudioReader(source, strict=True).close()
             encode_file_to(
                 self.codec,
                 source,

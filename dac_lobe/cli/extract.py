@@ -17,6 +17,7 @@ from dac_lobe.cli.options import (
     Device,
     Model,
     Quiet,
+    Strict,
     UsageError,
     check_device,
 )
@@ -78,16 +79,17 @@ def extract(
     retry_failed: Annotated[
         bool, typer.Option(help="Try again what could not be read before.")
     ] = False,
+    strict: Strict = False,
     parquet: Annotated[
         Path | None,
         typer.Option(help="Write Parquet files here, too.", show_default=False),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Encode a corpus into a token store, once, for every training after.
+    """Encode a corpus into a token store, which recipes then read.
 
-    Started again, it makes what is missing. What cannot be read is listed, left
-    out, and makes the exit code 1.
+    A run that was stopped goes on where it was when it is started again. Recordings
+    that cannot be read are listed and left out; the exit code is then 1.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -120,6 +122,7 @@ def extract(
             batch_seconds=batch_seconds,
             shard_hours=shard_hours,
             retry_failed=retry_failed,
+            strict=strict,
             on_shard=lambda _, done, total: bars.update(
                 bar, completed=done, total=total
             ),

@@ -1,4 +1,4 @@
-"""``dac-lobe info``: what a packed file or a model says of itself.
+"""``dac-lobe info``: the facts of a packed file or a model.
 
 Authors
  * The dac-lobe developers 2026
@@ -28,7 +28,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     cache_dir: CacheDir = None,
 ) -> None:
-    """Show what a .dac file or a model says of itself."""
+    """Show rates, codebooks, duration and weights of a .dac file or a model."""
     path = Path(source)
     if path.suffix == ".dac" and not path.exists():
         raise UsageError(f"{path} does not exist; is the working folder right?")

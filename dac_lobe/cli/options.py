@@ -61,9 +61,15 @@ CacheDir = Annotated[
 ]
 Overwrite = Annotated[
     bool,
-    typer.Option("--overwrite", help="Replace what is there, whoever made it."),
+    typer.Option(
+        "--overwrite", help="Replace existing outputs, also those of other programs."
+    ),
 ]
 Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Files at once.")]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse files that promise more than they hold."),
+]
 Stdin = Annotated[bool, typer.Option("--stdin", help="Read standard input.")]
 Stdout = Annotated[bool, typer.Option("--stdout", help="Write to standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summary.")]
@@ -111,7 +117,7 @@ def share_cores(workers: int) -> None:
 
 
 def check_codebooks(codec: DAC, codebooks: int | None) -> None:
-    """Raise a usage error if the codec has not so many codebooks."""
+    """Raise a usage error if the codec has fewer codebooks."""
     try:
         codec.quantizer.check_n_quantizers(codebooks)
     except ValueError as error:
@@ -146,6 +152,6 @@ def tasks_for(
     if not tasks:
         places = ", ".join(map(str, inputs))
         raise UsageError(
-            f"{places} holds no such files. Looked for: {' '.join(sorted(suffixes))}."
+            f"no such files in {places}. Looked for: {' '.join(sorted(suffixes))}."
         )
     return tasks

@@ -1,4 +1,4 @@
-"""What a packed file says of itself, before any code.
+"""The header of a packed file, before any code.
 
     magic "DACL" | version u8 | length u16 | JSON, UTF-8 | CRC-32 of all before
 
@@ -186,7 +186,7 @@ def read_header(file: BinaryIO, name: str) -> tuple[Header, bytes]:
     Returns
     -------
     Header
-        What the file says of itself.
+        The facts of the file.
     bytes
         The header as it stands in the file.
 

@@ -5,14 +5,17 @@ Authors
 """
 
 from dac_lobe.data.an4 import prepare_an4
+from dac_lobe.data.checks import compare_headers
 from dac_lobe.data.generic import prepare_manifests
+from dac_lobe.data.headers import read_duration
 from dac_lobe.data.librispeech import prepare_librispeech
 from dac_lobe.data.ljspeech import prepare_ljspeech
-from dac_lobe.data.manifest import Item, read_duration, read_manifest, write_manifest
+from dac_lobe.data.manifest import Item, read_manifest, write_manifest
 from dac_lobe.data.text import normalise
 
 __all__ = [
     "Item",
+    "compare_headers",
     "normalise",
     "prepare_an4",
     "prepare_librispeech",

@@ -1,4 +1,4 @@
-"""Changes to training audio: level, polarity, spectrum, speed, noise, mixing, bandwidth.
+"""Changes to training audio: level, polarity, spectrum, speed, mixing, rooms, noise.
 
 Each is drawn from the generator of its item, so it is reproducible. Level and
 polarity are cheap and always safe; the others are off unless asked for.
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dac_lobe.audio.loudness import gain_to, measure_loudness
+from dac_lobe.data.surroundings import Surroundings
 
 __all__ = ["Augment"]
 
@@ -50,6 +51,8 @@ class Augment:
         recordings of lower rates have it.
     sample_rate : int
         In Hz; for the loudness.
+    surroundings : Surroundings or None
+        Rooms and recorded noise; None leaves segments where they are.
 
     Example
     -------
@@ -69,6 +72,7 @@ class Augment:
     mix: float = 0.0
     resample: float = 0.0
     sample_rate: int = 16000
+    surroundings: Surroundings | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -110,6 +114,8 @@ class Augment:
             wav = _change_speed(wav, 1 + generator.uniform(-self.speed, self.speed))
         if self.eq_db or self.resample or self.phase:
             wav = self._shape_spectrum(wav, generator)
+        if self.surroundings is not None:
+            wav = self.surroundings(wav, generator)
         if self.noise_db is not None:
             ratio = generator.uniform(self.noise_db, self.noise_db + 30)
             scale = np.sqrt(np.mean(wav**2)) * 10 ** (-ratio / 20)

@@ -2,6 +2,8 @@
 
 * CSV as SpeechBrain reads it: columns ``ID``, ``duration`` (seconds), ``wav``,
   and any others; ``$data_root`` stands for the corpus folder;
+* CSV with a column ``path``: ``ID`` and ``duration`` may be there too; otherwise a
+  recording is named by its path without the suffix, and its header is read;
 * JSON as SpeechBrain reads it: ``{id: {"wav": ..., "duration": ...}}`` with
   ``{data_root}``;
 * a folder: every audio file below it, named by its path without the suffix;
@@ -20,22 +22,30 @@ import csv
 import io
 import logging
 import os
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from dac_lobe.audio import AudioError, AudioReader, Segment
+from dac_lobe.audio import AudioError, Segment
 from dac_lobe.audio.media import readable_suffixes
 from dac_lobe.data import cuts, kaldi
+from dac_lobe.data.headers import read_duration
 from dac_lobe.data.parts import check_segment, read_segment
-from dac_lobe.data.tables import REQUIRED, Row, rows_of_csv, rows_of_json
+from dac_lobe.data.places import locate
+from dac_lobe.data.tables import (
+    REQUIRED,
+    Row,
+    columns_of_csv,
+    named_by_path,
+    rows_of_csv,
+    rows_of_json,
+)
 from dac_lobe.disk.atomic import replacing
 from dac_lobe.disk.suffixes import is_hidden, left_out
 
-__all__ = ["Item", "far_off", "read_duration", "read_manifest", "write_manifest"]
+__all__ = ["Item", "read_manifest", "write_manifest"]
 
 logger = logging.getLogger(__name__)
 
@@ -133,8 +143,14 @@ def _read(path: Path, data_root: str | Path | None) -> list[Item]:
         items = _from_cuts(path, root)
     else:
         json = path.suffix.lower() == ".json"
-        rows = rows_of_json(path) if json else rows_of_csv(path)
-        items = [_item(row, folder, root) for row in rows]
+        columns = () if json else columns_of_csv(path)
+        if "path" in columns and "wav" not in columns:
+            named = named_by_path(rows_of_csv(path, ["path"]))
+            with ThreadPoolExecutor() as pool:
+                items = list(pool.map(lambda row: _item(row, folder, root), named))
+        else:
+            rows = rows_of_json(path) if json else rows_of_csv(path)
+            items = [_item(row, folder, root) for row in rows]
     if not items:
         kind = "holds no audio file" if path.is_dir() else "is empty"
         raise ValueError(
@@ -196,23 +212,6 @@ def write_manifest(path: str | Path, rows: Iterable[Mapping[str, object]]) -> Pa
     return path
 
 
-def read_duration(path: str | Path) -> float:
-    """Read a file's duration from its header.
-
-    Arguments
-    ---------
-    path : str or Path
-        An audio file.
-
-    Returns
-    -------
-    float
-        Seconds, rounded to a tenth of a millisecond.
-    """
-    with AudioReader(path) as reader:
-        return round(reader.num_samples / reader.sample_rate, 4)
-
-
 def _item(row: Row, folder: Path, root: str) -> Item:
     """Make an Item of a row, or say what is wrong with it."""
     where, values = row
@@ -222,42 +221,32 @@ def _item(row: Row, folder: Path, root: str) -> Item:
             f"manifest {where}: ID {name!r}, wav {wav!r}. Both are "
             "needed, and an ID may hold neither tabs nor line breaks."
         )
+    segment, used = read_segment(where, values)
+    located = locate(wav, folder, root)
+    stated = values.get("duration")
     try:
-        duration = float(values["duration"])
+        if stated is None:
+            duration = _duration_or_zero(Path(located), segment)
+        else:
+            duration = float(stated)
     except ValueError:
         duration = -1.0
     if not 0 <= duration < float("inf"):
         raise ValueError(
-            f"manifest {where}, {name!r}: duration {values['duration']!r} is not a "
+            f"manifest {where}, {name!r}: duration {stated!r} is not a "
             "number of seconds."
         )
-    segment, used = read_segment(where, values)
     others = {
         key: value for key, value in values.items() if key not in {*REQUIRED, *used}
     }
-    return Item(name, _located(wav, folder, root), duration, others, segment, where)
-
-
-def _located(wav: str, folder: Path, root: str) -> str:
-    """Find a path: its placeholder, '~', the manifest's folder, letters with accents."""
-    filled = wav.replace("$data_root", root).replace("{data_root}", root)
-    path = Path(filled).expanduser()
-    if filled == wav and not path.is_absolute():
-        path = folder / path
-    found = str(path)
-    if not found.isascii() and not path.exists():
-        # One letter with an accent, or letter and accent: file systems differ.
-        for form in ("NFC", "NFD"):
-            if os.path.exists(other := unicodedata.normalize(form, found)):
-                return other
-    return found
+    return Item(name, located, duration, others, segment, where)
 
 
 def _from_kaldi(folder: Path, root: str) -> list[Item]:
     """Utterances of a folder of Kaldi."""
     items = []
     for row in kaldi.utterances(folder):
-        wav, segment = _located(row.wav, folder, root), None
+        wav, segment = locate(row.wav, folder, root), None
         if row.start is not None:
             segment = Segment(row.start, row.stop, seconds=True)
             check_segment(segment, row.where)
@@ -275,14 +264,9 @@ def _from_cuts(path: Path, root: str) -> list[Item]:
     for cut in cuts.cuts(path):
         segment = Segment(cut.start, cut.start + cut.duration, seconds=True)
         check_segment(segment, cut.where)
-        wav = _located(cut.wav, path.parent, root)
+        wav = locate(cut.wav, path.parent, root)
         items.append(Item(cut.id, wav, cut.duration, cut.fields, segment, cut.where))
     return items
-
-
-def far_off(stated: float, found: float) -> bool:
-    """Tell whether a stated duration is off by more than 2 % and 50 ms."""
-    return abs(stated - found) > max(0.02 * found, 0.05)
 
 
 def _from_folder(folder: Path) -> list[Item]:
@@ -304,9 +288,9 @@ def _from_folder(folder: Path) -> list[Item]:
     ]
 
 
-def _duration_or_zero(path: Path) -> float:
+def _duration_or_zero(path: Path, segment: Segment | None = None) -> float:
     """Duration in seconds, 0.0 for a file that extraction will list as unreadable."""
     try:
-        return read_duration(path)
+        return read_duration(path, segment)
     except (OSError, AudioError):
         return 0.0

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dac_lobe.data.manifest import read_duration, read_manifest, write_manifest
+from dac_lobe.data.headers import read_duration
+from dac_lobe.data.manifest import read_manifest, write_manifest
 
 __all__ = ["prepare_recordings"]
 

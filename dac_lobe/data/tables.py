@@ -13,11 +13,22 @@ import csv
 import io
 import json
 import logging
-from collections.abc import Iterator
-from pathlib import Path
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-__all__ = ["REQUIRED", "Row", "rows_of_csv", "rows_of_json"]
+from dac_lobe.data.parts import read_segment
+
+__all__ = [
+    "REQUIRED",
+    "Row",
+    "columns_of_csv",
+    "named_by_path",
+    "rows_of_csv",
+    "rows_of_json",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +50,42 @@ class Row(NamedTuple):
     values: dict[str, str]
 
 
-def rows_of_csv(path: Path) -> Iterator[Row]:
+def columns_of_csv(path: Path) -> list[str]:
+    """Name the columns of a CSV file.
+
+    Arguments
+    ---------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    list of str
+        As in its first line; none if that is no text in UTF-8.
+    """
+    with path.open("rb") as file:
+        try:
+            header = file.readline(1 << 16).decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return []
+    mark = _separator(header)
+    return next(csv.reader([header], delimiter=mark, skipinitialspace=True), [])
+
+
+def rows_of_csv(path: Path, required: Sequence[str] = REQUIRED) -> Iterator[Row]:
     """Yield the rows of a CSV file, its header checked.
+
+    Arguments
+    ---------
+    path : Path
+        The file.
+    required : sequence of str
+        Columns that it must have.
+
+    Yields
+    ------
+    Row
+        In the order of the file.
 
     Raises
     ------
@@ -58,11 +103,11 @@ def rows_of_csv(path: Path) -> Iterator[Row]:
             io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=True
         )
         found = reader.fieldnames or []
-        missing = [name for name in REQUIRED if name not in found]
+        missing = [name for name in required if name not in found]
         if missing:
             raise ValueError(
                 f"manifest {path} lacks {', '.join(missing)}: it has the columns "
-                f"{', '.join(found) or 'none'}; needed are {', '.join(REQUIRED)}."
+                f"{', '.join(found) or 'none'}; needed are {', '.join(required)}."
             )
         for row in reader:
             if None in row or None in row.values():
@@ -76,6 +121,49 @@ def rows_of_csv(path: Path) -> Iterator[Row]:
             f"manifest {path} is not CSV in UTF-8: {error}. Give a SpeechBrain CSV or "
             "JSON, or a folder of audio files."
         ) from error
+
+
+def named_by_path(rows: Iterable[Row]) -> list[Row]:
+    """Give rows that have a path the columns of SpeechBrain.
+
+    Arguments
+    ---------
+    rows : iterable of Row
+        With the column ``path``.
+
+    Returns
+    -------
+    list of Row
+        With ``wav``, and ``ID``: what it was, or the path without its suffix, and
+        start and stop of a segment. Without ``duration`` if it was empty.
+
+    Example
+    -------
+    >>> rows = [Row("", {"path": "a.wav"}), Row("", {"path": "b.wav", "start": "9"})]
+    >>> [row.values["ID"] for row in named_by_path(rows)]
+    ['a', 'b-9-end']
+    """
+    rows = list(rows)
+    paths = dict.fromkeys(row.values["path"] for row in rows)
+    stems = Counter(_stem(path) for path in paths)
+    found = []
+    for where, values in rows:
+        path = values["path"]
+        stem = _stem(path)
+        name = stem if stems[stem] == 1 else path
+        segment, _ = read_segment(where, values)
+        if segment is not None:
+            stop = "end" if segment.stop is None else segment.stop
+            name = f"{name}-{segment.start}-{stop}"
+        filled = {**values, "ID": values.get("ID") or (path and name), "wav": path}
+        if not filled.get("duration"):
+            filled.pop("duration", None)
+        found.append(Row(where, filled))
+    return found
+
+
+def _stem(path: str) -> str:
+    return PurePath(os.path.splitext(path)[0]).as_posix()
 
 
 def _separator(header: str) -> str:

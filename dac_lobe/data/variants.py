@@ -19,7 +19,8 @@ from pathlib import Path
 import torch
 
 from dac_lobe.audio import read_audio, write_audio
-from dac_lobe.data.manifest import read_duration, read_manifest, write_manifest
+from dac_lobe.data.headers import read_duration
+from dac_lobe.data.manifest import read_manifest, write_manifest
 
 __all__ = ["Change", "variant_id", "write_variants"]
 

@@ -70,7 +70,7 @@ def check_scales(
     Raises
     ------
     ValueError
-        If there are none, or not so many.
+        If there are none, or fewer.
 
     Example
     -------

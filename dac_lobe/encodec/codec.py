@@ -15,6 +15,7 @@ from dac_lobe.audio import Source
 from dac_lobe.encodec.network import EnCodecNetwork
 from dac_lobe.encodec.packed import EnCodecPacked, decode_file, encode_file
 from dac_lobe.encodec.source import load_encodec
+from dac_lobe.execution.devices import check_device
 from dac_lobe.network.names import codebooks_by_any_name
 
 __all__ = ["EnCodec"]
@@ -79,13 +80,14 @@ class EnCodec(EnCodecNetwork):
         Raises
         ------
         ValueError
-            If the source is not an EnCodec.
+            If the source is not an EnCodec, or there is no such device.
         FetchError
             If it is neither here nor can be fetched.
         """
+        place = check_device(device)
         codec = cls(load_encodec(source, cache_dir), scale=scale, mono=mono)
         codec.source = f"encodec-{Path(source).name}"
-        return codec.to(device)
+        return codec.to(place)
 
     @codebooks_by_any_name
     def encode_chunked(

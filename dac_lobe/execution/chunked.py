@@ -18,13 +18,13 @@ Authors
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
 
 from dac_lobe.network.autoencoder import Autoencoder
-from dac_lobe.network.checks import check_audio
+from dac_lobe.network.checks import check_audio, check_latents
 from dac_lobe.network.context import (
     Context,
     Window,
@@ -40,6 +40,7 @@ __all__ = [
     "Window",
     "check_chunk_frames",
     "decode_chunked",
+    "decode_latents_chunked",
     "decode_window",
     "decoder_context",
     "default_chunk_frames",
@@ -49,6 +50,8 @@ __all__ = [
     "windows",
 ]
 
+# Seconds of signal to take up at a time: activations of the widest layer then
+# take a few MB, and each weight is read from memory once in that time.
 CHUNK_SECONDS = 2.0
 
 
@@ -160,11 +163,21 @@ def decode_window(
         The last frames of the signal give what the network gives: with odd
         strides, less than whole hops.
     """
+    z = codec.dequantize(codes.to(codec.device)).z
+    return _decode_latents(codec, z, window, frame_lengths)
+
+
+def _decode_latents(
+    codec: Autoencoder,
+    z: torch.Tensor,
+    window: Window,
+    frame_lengths: torch.Tensor | None,
+) -> torch.Tensor:
+    """Decode the latents of one window, and cut away its context."""
     hop = codec.hop_length
     if frame_lengths is not None:
         frame_lengths = frame_lengths.to(codec.device) - window.first
         frame_lengths = frame_lengths.clamp(0, window.last - window.first)
-    z = codec.dequantize(codes.to(codec.device)).z
     raw = codec.decode_frames(z, frame_lengths)
     start, stop = window.start - window.first, window.stop - window.first
     return raw[..., start * hop : stop * hop]
@@ -286,20 +299,48 @@ def decode_chunked(
     True
     """
     codes = codec.quantizer.check_codes(codes)
+
+    def latents(window: Window) -> torch.Tensor:
+        piece = codes[..., window.first : window.last]
+        return codec.dequantize(piece.to(codec.device)).z
+
+    return _decode_chunks(codec, latents, codes, chunk_frames, length)
+
+
+@torch.no_grad()
+def decode_latents_chunked(
+    codec: Autoencoder, z: torch.Tensor, chunk_frames: int | None = None
+) -> torch.Tensor:
+    """Decode latents [B, D, F] in bounded memory into waveforms [B, 1, F * hop]."""
+    check_latents(z, codec.latent_dim)
+
+    def latents(window: Window) -> torch.Tensor:
+        return z[..., window.first : window.last].to(codec.device, codec.dtype)
+
+    return _decode_chunks(codec, latents, z, chunk_frames, None)
+
+
+def _decode_chunks(
+    codec: Autoencoder,
+    latents: Callable[[Window], torch.Tensor],
+    like: torch.Tensor,
+    chunk_frames: int | None,
+    length: int | torch.Tensor | None,
+) -> torch.Tensor:
+    """Decode window by window; ``like`` [B, *, F] gives the shape and the device."""
     chunk_frames = check_chunk_frames(codec, chunk_frames)
-    hop, (batch, _, frames) = codec.hop_length, codes.shape
+    hop, (batch, _, frames) = codec.hop_length, like.shape
     length = frames * hop if length is None else length
     wanted = wanted_lengths(length, batch, frames, hop)
     frame_lengths = wanted.frame_lengths(hop)
-    wav = torch.zeros(batch, 1, wanted.longest, dtype=codec.dtype, device=codes.device)
+    wav = torch.zeros(batch, 1, wanted.longest, dtype=codec.dtype, device=like.device)
     context = decoder_context(codec)
     for window in windows(wanted.frames(hop), chunk_frames, context):
-        piece = codes[..., window.first : window.last]
-        part = decode_window(codec, piece, window, frame_lengths)
+        part = _decode_latents(codec, latents(window), window, frame_lengths)
         begin = window.start * hop + codec.delay
         end = min(begin + part.shape[-1], wanted.longest)
         wav[..., begin:end] = part[..., : max(end - begin, 0)]
-    return wanted.end_each(wav)
+    return wanted.zero_past_ends(wav)
 
 
 def check_chunk_frames(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from dac_lobe.execution.chunked import CHUNK_SECONDS
 from dac_lobe.execution.compiled import CompiledBody
 from dac_lobe.execution.cuda import CudaBody, float32_products
 from dac_lobe.execution.eager import TorchKernel, reduced_kernels
@@ -36,9 +37,6 @@ logger = logging.getLogger(__name__)
 
 __all__ = ["Engine"]
 
-# Seconds of signal to take up at a time: activations of the widest layer then
-# take a few MB, and each weight is read from memory once in that time.
-CHUNK_SECONDS = 2.0
 # Seconds that compilers and graphs see at a time, and the least they are used for:
 # a window is computed whole, however little of it is signal.
 WINDOW_SECONDS = 5.12

@@ -26,6 +26,7 @@ from typing import Protocol
 
 import torch
 
+from dac_lobe.execution import pages
 from dac_lobe.execution.plan import Convolve, Residual, Step, Upsample
 
 __all__ = ["Kernel", "run_batch", "run_plan"]
@@ -61,7 +62,7 @@ class _Workspace:
         self._turn = 1 - self._turn
         if self._buffers[self._turn].numel() < count * width:
             self._buffers[self._turn] = torch.empty(0)  # frees it first
-            self._buffers[self._turn] = torch.empty(count * width)
+            self._buffers[self._turn] = pages.empty(count * width)
         return self._buffers[self._turn][: count * width].view(count, width)
 
 

@@ -59,17 +59,17 @@ class QuantizerTables:
         )
         self.out_bias = torch.stack([_bias(s.out_proj) for s in stages])
         self.out_bias = self.out_bias.cumsum(0)
-        # In double: rounding the tables once costs less than upstream's own
+        # In double, which not all devices have: rounding the tables once costs less than upstream's own
         # arithmetic on the residual does.
         device, dtype = self.in_weight.device, self.in_weight.dtype
         self.corrections = []
         for j, stage in enumerate(stages[:-1]):
-            later = self.in_weight[self.edges[j + 1] :].double().cpu()
-            weight = stage.out_proj.weight.detach()[:, :, 0].double().cpu()
-            bias = _bias(stage.out_proj).double().cpu()
-            codebook = self.codebooks[j].double().cpu()
+            later = self.in_weight[self.edges[j + 1] :].cpu().double()
+            weight = stage.out_proj.weight.detach()[:, :, 0].cpu().double()
+            bias = _bias(stage.out_proj).cpu().double()
+            codebook = self.codebooks[j].cpu().double()
             table = codebook @ (later @ weight).t() + later @ bias
-            self.corrections.append(table.to(device, dtype))
+            self.corrections.append(table.to(dtype).to(device))
         dims = torch.tensor(quantizer.codebook_dim)
         self._shares = (1 / dims).repeat_interleave(dims).to(device, dtype)
 

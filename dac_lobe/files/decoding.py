@@ -190,6 +190,7 @@ def decode_file(
     sample_rate: int | None = None,
     subtype: str | None = None,
     partial: bool = False,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Path:
     """Decode a packed file into an audio file, in constant memory.
@@ -215,6 +216,9 @@ def decode_file(
         libsndfile's name of the sample format, like 'PCM_24' or 'FLOAT'.
     partial : bool
         Whether an unfinished file is welcome, up to its last whole block.
+    strict : bool
+        Whether to refuse a file of the official package that promises more samples
+        than its codes give, which are otherwise a warning and silence.
     progress : callable, optional
         Called with the seconds done and the seconds in all.
 
@@ -258,6 +262,7 @@ def decode_file(
             num_codebooks=num_codebooks,
             sample_rate=sample_rate,
             subtype=subtype,
+            strict=strict,
             comment=record.comment(),
             progress=progress,
         )

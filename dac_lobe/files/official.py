@@ -7,8 +7,9 @@ Authors
 from __future__ import annotations
 
 import copy
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -18,7 +19,7 @@ import torch
 from torch import nn
 
 from dac_lobe.audio import BLOCK_SAMPLES, AudioReader, AudioWriter
-from dac_lobe.audio.loudness import measure_loudness
+from dac_lobe.audio.loudness import cookbook_weighting, measure_loudness
 from dac_lobe.audio.resampling import Resampler, resampled_length
 from dac_lobe.container import ContainerError
 from dac_lobe.container.official import LegacyFile
@@ -26,6 +27,8 @@ from dac_lobe.execution.chunked import decode_chunked
 from dac_lobe.files.encoding import Output, Progress, Source, encode_file
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.receptive_field import convolutions, output_length
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["decode_legacy", "encode_legacy"]
 
@@ -66,7 +69,8 @@ def encode_legacy(
         The output.
     """
     with AudioReader(path) as reader:
-        loudness = measure_loudness(reader.blocks(), reader.sample_rate)
+        blocks = _resampled(reader, codec.sample_rate)
+        input_db = _official_lufs(blocks, codec.sample_rate)
     packed = encode_file(
         codec, path, num_codebooks=num_codebooks, normalize_db=_TARGET_LUFS
     )
@@ -76,7 +80,7 @@ def encode_legacy(
         codes=packed.codes,
         chunk_length=packed.num_frames,
         original_length=min(packed.num_samples, raw * rate // codec.sample_rate),
-        input_db=max(loudness.lufs, _FLOOR_LUFS),
+        input_db=input_db,
         channels=packed.header.channels,
         sample_rate=rate,
         padding=True,
@@ -91,14 +95,15 @@ def decode_legacy(
     num_codebooks: int | None = None,
     sample_rate: int | None = None,
     subtype: str | None = None,
+    strict: bool = False,
     comment: str | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Decode a ``.dac`` file of the official package.
 
-    The steps are the official ones, but for two that harm: channels share one
-    gain (there each is made equally loud), and the end is filled with zeros
-    where the output is some samples short (there the file fails).
+    The steps are the official ones, its meter of loudness included, but for two that
+    harm: channels share one gain (there each is made equally loud), and the end is
+    filled with zeros where the output is some samples short (there the file fails).
 
     Arguments
     ---------
@@ -114,6 +119,9 @@ def decode_legacy(
         Rate of the output, in Hz; that of the encoded audio by default.
     subtype : str, optional
         libsndfile's name of the sample format.
+    strict : bool
+        Whether to refuse a file that promises more samples than its codes give,
+        which are otherwise a warning and silence.
     comment : str, optional
         A comment to put into the file.
     progress : callable, optional
@@ -136,7 +144,7 @@ def decode_legacy(
         blocks = _kept(_decoded_chunks(codec, file, num_codebooks), decoded)
         if progress is not None:
             blocks = _watched(blocks, codec.sample_rate, total, progress)
-        loudness = measure_loudness(blocks, codec.sample_rate)
+        output_db = _official_lufs(blocks, codec.sample_rate)
         samples = decoded.tell() // (4 * file.channels)
         given = resampled_length(samples, codec.sample_rate, file.sample_rate)
         hop = resampled_length(codec.hop_length, codec.sample_rate, file.sample_rate)
@@ -145,7 +153,15 @@ def decode_legacy(
                 f"the file promises {file.original_length} samples but its codes give "
                 f"{given} with this model. Choose the model that made it."
             )
-        gain = 10 ** ((file.input_db - max(loudness.lufs, _FLOOR_LUFS)) / 20)
+        if file.original_length > given:
+            said = (
+                f"{_name_of(source)} promises {file.original_length} samples, and its "
+                f"codes give {given}"
+            )
+            if strict:
+                raise ContainerError(f"{said}. Encode it again, or leave strict out.")
+            logger.warning("%s: silence fills it up", said)
+        gain = 10 ** ((file.input_db - output_db) / 20)
         rate = sample_rate or file.sample_rate
         wanted = resampled_length(file.original_length, file.sample_rate, rate)
         resampler = Resampler(codec.sample_rate, rate, file.channels)
@@ -159,6 +175,33 @@ def decode_legacy(
             missing = wanted - done - wav.shape[1]
             writer.write(np.pad(wav, ((0, 0), (0, missing))))
     return Path(output)
+
+
+def _name_of(source: Output) -> str:
+    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the input"
+
+
+def _resampled(reader: AudioReader, rate: int) -> Iterator[np.ndarray]:
+    resampler = Resampler(reader.sample_rate, rate, reader.channels)
+    yield from map(resampler.push, reader.blocks())
+    yield resampler.flush()
+
+
+def _official_lufs(blocks: Iterable[np.ndarray], rate: int) -> float:
+    """Measure as the official package does: at the model's rate, by its own filter.
+
+    It fills up with silence what is shorter than half a second.
+    """
+
+    def padded() -> Iterator[np.ndarray]:
+        channels = samples = 0
+        for block in blocks:
+            channels, samples = block.shape[0], samples + block.shape[1]
+            yield block
+        yield np.zeros((channels, max(0, rate // 2 - samples)), np.float32)
+
+    loudness = measure_loudness(padded(), rate, cookbook_weighting)
+    return max(loudness.lufs, _FLOOR_LUFS)
 
 
 def _decoded_chunks(

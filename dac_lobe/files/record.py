@@ -103,7 +103,7 @@ def record_of(
     ContainerError
         If the packed file is damaged or unfinished.
     ValueError
-        If there are not so many codebooks.
+        If there are fewer codebooks.
     """
     if not isinstance(source, Packed) and is_legacy(source):
         file = LegacyFile.load(source)

@@ -237,7 +237,7 @@ class DacModel(transformers.DacModel):
         return items, _lengths(padding_mask.repeat_interleave(channels, 0))
 
     def _check_codebooks(self, number: int | None) -> None:
-        """Raise if there are not so many codebooks."""
+        """Raise if there are fewer codebooks."""
         if number is not None and not 1 <= number <= self.config.n_codebooks:
             raise ValueError(
                 f"n_quantizers={number} but this model has {self.config.n_codebooks} "

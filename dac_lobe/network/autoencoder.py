@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from dac_lobe.network.checks import check_audio
+from dac_lobe.network.checks import check_audio, check_latents
 from dac_lobe.network.layers import keep_valid
 from dac_lobe.network.lengths import align, sample_lengths, wanted_lengths
 from dac_lobe.network.names import codebooks_by_any_name
@@ -105,11 +105,7 @@ class Autoencoder(Parts):
         ValueError
             If the shape of ``z`` or the length is not allowed.
         """
-        if z.dim() != 3 or z.shape[1] != self.latent_dim:
-            raise ValueError(
-                f"latents have shape {tuple(z.shape)}; [B, {self.latent_dim}, F] is "
-                "needed. To decode codes, use decode_codes(codes)."
-            )
+        check_latents(z, self.latent_dim)
         batch, _, frames = z.shape
         if length is not None:
             wanted = wanted_lengths(length, batch, frames, self.hop_length)
@@ -122,7 +118,7 @@ class Autoencoder(Parts):
         if frame_lengths is not None:
             frame_lengths = frame_lengths.to(z.device)
         raw = self.decode_frames(z[..., :frames], frame_lengths)
-        return wanted.end_each(align(raw, self.delay, wanted.longest))
+        return wanted.zero_past_ends(align(raw, self.delay, wanted.longest))
 
     def decode_codes(
         self, codes: torch.Tensor, length: int | torch.Tensor | None = None

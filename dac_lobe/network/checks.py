@@ -18,7 +18,13 @@ import torch
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["check_audio", "check_config", "check_level", "reconcile"]
+__all__ = [
+    "check_audio",
+    "check_config",
+    "check_latents",
+    "check_level",
+    "reconcile",
+]
 
 BEYOND, OVERSHOOT = 8.0, 1.2
 _warned: list[str] = []
@@ -239,3 +245,12 @@ def _comparable(name: str, value: Any) -> Any:
     if name == "codebook_dim" and len(set(value)) == 1:
         return value[0]
     return list(value)
+
+
+def check_latents(z: torch.Tensor, channels: int) -> None:
+    """Raise a ValueError if these are no latents [B, D, F] of so many channels D."""
+    if z.dim() != 3 or z.shape[1] != channels:
+        raise ValueError(
+            f"latents have shape {tuple(z.shape)}; [B, {channels}, F] is needed. To "
+            "decode codes, use decode_codes(codes)."
+        )

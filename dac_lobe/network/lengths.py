@@ -56,8 +56,9 @@ def sample_lengths(lengths: torch.Tensor, batch: int, samples: int) -> torch.Ten
                 "samples must be integers."
             )
         # The product in double: in float32 a long batch would round to a
-        # neighbouring sample.
-        lengths = (lengths.double() * samples).round().clamp(min=1).long()
+        # neighbouring sample. Apple's GPUs have no double: by Python.
+        wanted = [max(1, round(share * samples)) for share in lengths.tolist()]
+        lengths = torch.tensor(wanted, dtype=torch.long, device=lengths.device)
     if batch and not bool(((lengths >= 1) & (lengths <= samples)).all()):
         raise ValueError(
             f"lengths {lengths.tolist()} leave [1, {samples}] samples, the "
@@ -96,7 +97,7 @@ class Wanted(NamedTuple):
         ragged = bool((frame_lengths != self.frames(hop_length)).any())
         return frame_lengths if ragged else None
 
-    def end_each(self, wav: torch.Tensor) -> torch.Tensor:
+    def zero_past_ends(self, wav: torch.Tensor) -> torch.Tensor:
         """Zero what lies past each item's length, if they differ."""
         if bool((self.samples == self.longest).all()):
             return wav

@@ -45,7 +45,7 @@ class Parts(Portable, nn.Module):
     source : str or None
         Name of what the weights were loaded from, for messages.
     metadata : dict
-        What the checkpoint says of itself.
+        Of the checkpoint: name, licence, training.
     """
 
     encoder_dim: int

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dac_lobe.dac import DAC
+from dac_lobe.data.checks import compare_headers
+from dac_lobe.data.headers import warn_of_durations
 from dac_lobe.data.manifest import read_manifest
 from dac_lobe.tokens.codebooks import CODEBOOKS_FILE, save_codebooks
 from dac_lobe.tokens.meta import META_FILE, StoreMeta
@@ -84,6 +86,7 @@ def extract(
     batch_seconds: float = 0.0,
     shard_hours: float | None = None,
     retry_failed: bool = False,
+    strict: bool = False,
     on_shard: Callable[[ShardResult, int, int], None] | None = None,
 ) -> ExtractReport:
     """Encode the recordings of a manifest into a token store.
@@ -121,6 +124,9 @@ def extract(
         Audio in a shard; see `plan_shards`.
     retry_failed : bool
         Whether to try again what could not be read before.
+    strict : bool
+        Whether to refuse a corpus with recordings that are cut off, which are
+        otherwise a warning each.
     on_shard : callable, optional
         Called with each `ShardResult`, the number of shards done, and the number
         of shards to do, for a progress bar.
@@ -133,8 +139,8 @@ def extract(
     Raises
     ------
     ValueError
-        If an argument is not allowed, the folder holds something else, or no
-        item could be read.
+        If an argument is not allowed, the folder holds something else, no item
+        could be read, or ``strict`` finds that one is cut off.
 
     Example
     -------
@@ -159,7 +165,10 @@ def extract(
     if not 0 <= batch_seconds < float("inf"):
         raise ValueError(f"batch_seconds={batch_seconds}; choose 0 or more seconds.")
     started = time.perf_counter()
-    shards = plan_shards(read_manifest(manifest, data_root), shard_hours)
+    recordings = read_manifest(manifest, data_root)
+    if strict:
+        compare_headers(recordings, durations=False, strict=True)
+    shards = plan_shards(recordings, shard_hours)
     codec = DAC.from_pretrained(model, backend=backend)
     meta = StoreMeta(
         fingerprint=fingerprint(codec),
@@ -194,12 +203,7 @@ def extract(
     }
     items = sum(result.items for result in results)
     odd = [item for result in results for item in result.odd]
-    if odd:
-        name, stated, found = odd[0]
-        logger.warning(
-            "the manifest's duration is far off in %d of %d items (%s: %.2f s stated, "
-            "%.2f s found); what was found is used", len(odd), items, name, stated, found
-        )  # fmt: skip
+    warn_of_durations(odd, items)
     if failures and not items and len(todo) == len(shards):
         name, reason = next(iter(failures.items()))
         raise ValueError(

@@ -23,7 +23,8 @@ import torch
 
 from dac_lobe.audio import AudioError, read_audio
 from dac_lobe.dac import DAC
-from dac_lobe.data.manifest import far_off
+from dac_lobe.data.headers import OddDuration, far_off
+from dac_lobe.execution.cuda import float32_products
 from dac_lobe.tokens.meta import StoreMeta
 from dac_lobe.tokens.shards import EncodedItem, Failure, ShardSpec, write_shard
 from dac_lobe.weights.fingerprint import fingerprint
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 __all__ = [
     "Job",
     "LoadedShard",
-    "OddDuration",
     "ShardResult",
     "encode_shard",
     "extract_shard",
@@ -64,22 +64,6 @@ class Job:
     model: str
     meta: StoreMeta
     device: str = "cpu"
-
-
-class OddDuration(NamedTuple):
-    """An item whose manifest is far off.
-
-    Attributes
-    ----------
-    id : str
-        Its name.
-    stated, found : float
-        Seconds.
-    """
-
-    id: str
-    stated: float
-    found: float
 
 
 class LoadedShard(NamedTuple):
@@ -247,15 +231,12 @@ def extract_shard(job: Job, spec: ShardSpec, codec: Any) -> ShardResult:
 def _reproducible() -> Iterator[None]:
     """One thread, and float32 that is float32: what the codes may depend on."""
     threads = torch.get_num_threads()
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    tensor_cores = cudnn.allow_tf32, matmul.allow_tf32
     torch.set_num_threads(1)
-    cudnn.allow_tf32 = matmul.allow_tf32 = False
     try:
-        yield
+        with float32_products(exact=True):
+            yield
     finally:
         torch.set_num_threads(threads)
-        cudnn.allow_tf32, matmul.allow_tf32 = tensor_cores
 
 
 def _encode(codec: Any, wavs: list[np.ndarray], meta: StoreMeta) -> list[np.ndarray]:

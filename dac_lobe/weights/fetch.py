@@ -117,7 +117,9 @@ def download(
         except FetchError as second:
             if offline():
                 raise first from None
-            raise FetchError(f"{first} The hub does not help: {second}") from first
+            raise FetchError(
+                f"{first} The copy on the hub failed too: {second}"
+            ) from first
 
 
 def download_hub(

@@ -14,14 +14,15 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from evaluation.errors import ArgumentError
-from evaluation.recordings.clips import Clip, find_clips, read_clip, resample
+from evaluation.recordings.clips import Clip, read_clip, resample
+from evaluation.recordings.finding import find_clips
 from evaluation.results.compare import Evaluation
 from evaluation.results.conditions import Condition, is_control
 from evaluation.running.cache import Cache, load_codes
@@ -180,10 +181,8 @@ def choose_clips(
         met[speaker] += 1
     names.sort(key=turn.__getitem__)  # stable: first one of each speaker
     return [
-        Clip(
-            name,
-            there[name].path,
-            scored[name],
+        replace(
+            there[name],
             domain=table.loc[name, "domain"],
             speaker=table.loc[name, "speaker"],
         )

@@ -9,13 +9,13 @@ Authors
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from evaluation.errors import MetricError, MissingPackage
-from evaluation.metrics.catalogue import DEFINED, NEED_MODEL, PERCEPTION, STANDARD
+from evaluation.metrics.catalogue import DEFINED, STANDARD
+from evaluation.metrics.folders import bind
+from evaluation.metrics.learned import LAYOUTS, PERCEPTION
 from evaluation.metrics.metric import Metric, Weighted
 
 __all__ = [
@@ -41,7 +41,7 @@ def choose(wanted: Iterable[str | Metric] | None = None) -> list[Metric]:
     ---------
     wanted : iterable of str or Metric, optional
         Names, 'standard' and 'perception' for sets of them, ``name:FOLDER`` for
-        those that need a model, or metrics of your own; the standard ten if None.
+        those that take a model, or metrics of your own; the standard ten if None.
 
     Returns
     -------
@@ -72,28 +72,15 @@ def choose(wanted: Iterable[str | Metric] | None = None) -> list[Metric]:
 
 
 def _find(text: str) -> Metric:
-    name, _, model = text.partition(":")
+    name, _, folder = text.partition(":")
     if name not in METRICS:
         raise ValueError(f"unknown metric {name!r}. Choose from {', '.join(METRICS)}.")
-    metric = METRICS[name]
-    if (name in NEED_MODEL) != bool(model):
-        how = f"{name}:FOLDER" if name in NEED_MODEL else name
-        raise ValueError(f"metric {text!r}: write {how}.")
-    return _with_model(metric, Path(model)) if model else metric
-
-
-def _with_model(metric: Metric, folder: Path) -> Metric:
-    """Bind a model to a metric; what it holds becomes part of the definition."""
-    if not (folder / "hyperparams.yaml").is_file():
+    layout = LAYOUTS.get(name)
+    if layout is None and folder:
+        raise ValueError(f"metric {text!r}: write {name}.")
+    if layout is not None and layout.required and not folder:
         raise ValueError(
-            f"metric {metric.name}:{folder}: there is no hyperparams.yaml. Give the "
-            "folder of a SpeechBrain model."
+            f"metric {text!r}: write {name}:FOLDER, the folder of {layout.kind}."
         )
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(path.relative_to(folder).as_posix().encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    identity = f"model {folder.resolve().name} {digest.hexdigest()[:12]}"
-    return replace(metric, options=(("model", str(folder)),), identity=identity)
+    metric = METRICS[name]
+    return bind(metric, Path(folder), layout) if layout and folder else metric

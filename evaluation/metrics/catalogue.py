@@ -1,6 +1,6 @@
 """Every metric with its definition, source and domain.
 
-The first ten are the standard set; the rest is computed when asked for.
+The standard set is computed by default, the rest when asked for.
 
 Authors
  * The dac-lobe developers 2026
@@ -8,17 +8,16 @@ Authors
 
 from __future__ import annotations
 
+from evaluation.metrics.learned import LEARNED
 from evaluation.metrics.metric import Metric
 
-__all__ = ["DEFINED", "NEED_MODEL", "PERCEPTION", "STANDARD"]
+__all__ = ["DEFINED", "STANDARD"]
 
 _PERCEPTUAL = "evaluation.metrics.perceptual"
 _SPECTRAL = "evaluation.metrics.spectral"
 _WAVEFORM = "evaluation.metrics.waveform"
 _VISQOL = "evaluation.metrics.visqol"
 _VOICING = "evaluation.metrics.voicing"
-_MODELS = "evaluation.metrics.models"
-_LISTENERS = "evaluation.metrics.listeners"
 _ALIGNED = (
     "The system's delay is taken out first: the most frequent lag of the "
     "cross-correlation's peak over all clips (at most 2048 samples), one number per "
@@ -218,129 +217,10 @@ DEFINED = (
         package="praat-parselmouth",
         decimals=2,
     ),
-    Metric(
-        "wer",
-        f"{_MODELS}:wer",
-        "WER",
-        "Word errors of the output's recognition against the manifest's transcript; "
-        "upper case, letters, digits and apostrophes; means weighted by words.",
-        "SpeechBrain; the recognizer is part of the definition",
-        higher_is_better=False,
-        unit="%",
-        domain="speech",
-        package="speechbrain",
-        decimals=2,
-        wants_transcript=True,
-    ),
-    Metric(
-        "dwer",
-        f"{_MODELS}:dwer",
-        "dWER",
-        "Word errors of the output's recognition against the reference's recognition; "
-        "text as in wer; means weighted by words.",
-        "Wang et al. 2023; the recognizer is part of the definition",
-        higher_is_better=False,
-        unit="%",
-        domain="speech",
-        package="speechbrain",
-        decimals=2,
-    ),
-    Metric(
-        "speaker_similarity",
-        f"{_MODELS}:speaker_similarity",
-        "Speaker similarity",
-        "Cosine between the speaker embeddings of reference and output.",
-        "SpeechBrain; the model is part of the definition",
-        higher_is_better=True,
-        domain="speech",
-        package="speechbrain",
-    ),
-    Metric(
-        "dnsmos_ovrl",
-        f"{_LISTENERS}:dnsmos_ovrl",
-        "DNSMOS OVRL",
-        "Rating of the whole that P.835 listeners would give, 1 to 5. The clip at 16 kHz, doubled until it has 9.01 s, in windows of 9.01 s a second apart; mean over the windows. Looks at the output alone.",
-        "Reddy et al. 2022",
-        higher_is_better=True,
-        domain="speech",
-        package="speechmos",
-        engine="onnxruntime",
-        decimals=2,
-        weights=("speechmos:dnsmos_models/sig_bak_ovr.onnx",),
-        intrusive=False,
-    ),
-    Metric(
-        "dnsmos_sig",
-        f"{_LISTENERS}:dnsmos_sig",
-        "DNSMOS SIG",
-        "Rating of the speech that P.835 listeners would give, 1 to 5. The clip at 16 kHz, doubled until it has 9.01 s, in windows of 9.01 s a second apart; mean over the windows. Looks at the output alone.",
-        "Reddy et al. 2022",
-        higher_is_better=True,
-        domain="speech",
-        package="speechmos",
-        engine="onnxruntime",
-        decimals=2,
-        weights=("speechmos:dnsmos_models/sig_bak_ovr.onnx",),
-        intrusive=False,
-    ),
-    Metric(
-        "dnsmos_bak",
-        f"{_LISTENERS}:dnsmos_bak",
-        "DNSMOS BAK",
-        "Rating of the background that P.835 listeners would give, 1 to 5. The clip at 16 kHz, doubled until it has 9.01 s, in windows of 9.01 s a second apart; mean over the windows. Looks at the output alone.",
-        "Reddy et al. 2022",
-        higher_is_better=True,
-        domain="speech",
-        package="speechmos",
-        engine="onnxruntime",
-        decimals=2,
-        weights=("speechmos:dnsmos_models/sig_bak_ovr.onnx",),
-        intrusive=False,
-    ),
-    Metric(
-        "dnsmos_p808",
-        f"{_LISTENERS}:dnsmos_p808",
-        "DNSMOS P.808",
-        "Rating that P.808 listeners would give, 1 to 5. The clip at 16 kHz, doubled until it has 9.01 s, in windows of 9.01 s a second apart; mean over the windows. Looks at the output alone.",
-        "Reddy et al. 2021",
-        higher_is_better=True,
-        domain="speech",
-        package="speechmos",
-        engine="onnxruntime",
-        decimals=2,
-        weights=("speechmos:dnsmos_models/model_v8.onnx",),
-        intrusive=False,
-    ),
-    Metric(
-        "plcmos",
-        f"{_LISTENERS}:plcmos",
-        "PLCMOS",
-        "Rating after packet loss, 1 to 5 (PLCMOS v2), mean of 15 fixed raters. The clip at 16 kHz. Looks at the output alone.",
-        "Diener et al. 2023",
-        higher_is_better=True,
-        domain="speech",
-        package="speechmos",
-        engine="onnxruntime",
-        decimals=2,
-        weights=("speechmos:plcmos_models/plcmos_v2.onnx",),
-        intrusive=False,
-    ),
-    Metric(
-        "distillmos",
-        f"{_LISTENERS}:distillmos",
-        "DistillMOS",
-        "Rating that listeners would give, 1 to 5 (variant 7). The clip at 16 kHz, its peak at full scale, zeros up to 7.68 s, or windows of 7.68 s at most 1 s apart. Looks at the output alone.",
-        "Stahl and Gamper 2025",
-        higher_is_better=True,
-        domain="speech",
-        package="distillmos",
-        engine="torch",
-        decimals=2,
-        weights=("distillmos:weights/distill_mos_v7.pt",),
-        intrusive=False,
-    ),
+    *LEARNED,
 )
 
-STANDARD = tuple(metric.name for metric in DEFINED[:10])
-PERCEPTION = tuple(metric.name for metric in DEFINED if not metric.intrusive)
-NEED_MODEL = ("wer", "dwer", "speaker_similarity")
+STANDARD = (
+    *("pesq_wb", "stoi", "mel_dac7", "si_sdr", "pesq_nb", "estoi"),
+    *("mel_audiotools", "stft_dac", "si_sdr_raw", "waveform_l1"),
+)

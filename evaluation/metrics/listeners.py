@@ -3,11 +3,12 @@
     DNSMOS       https://arxiv.org/abs/2110.01763, P.808 and P.835 ratings
     PLCMOS       https://arxiv.org/abs/2305.15127, after packet loss
     DistillMOS   https://arxiv.org/abs/2502.05356, distilled from a wav2vec 2.0 predictor
+    SCOREQ       https://arxiv.org/abs/2410.06675, contrastive regression on wav2vec 2.0
 
-The packages ``speechmos`` and ``distillmos`` carry the weights. Of speechmos only the
-weights are used: its code imports librosa for one mel spectrogram, which is computed
-here. All three rate 16 kHz speech from 1 to 5, and none looks at the reference: the
-recordings themselves are rated as the system `identity`.
+The packages ``speechmos`` and ``distillmos`` carry the weights; SCOREQ's lie in a folder
+of the user's. Of speechmos only the weights are used: its code imports librosa for one
+mel spectrogram, which is computed here. All rate 16 kHz speech from 1 to 5, and none
+looks at the reference: the recordings themselves are rated as the system `reference`.
 
 Authors
  * The dac-lobe developers 2026
@@ -18,14 +19,15 @@ from __future__ import annotations
 import io
 from contextlib import redirect_stdout
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from evaluation.errors import MetricError
+from evaluation.metrics.folders import once_per_folder
 from evaluation.metrics.metric import import_package, weights_path
-from evaluation.metrics.spectral import mel_filters
-from evaluation.recordings.clips import resample
+from evaluation.metrics.spectral import mel_power
+from evaluation.metrics.speech import SAMPLE_RATE, speech
 
 __all__ = [
     "distillmos",
@@ -34,32 +36,29 @@ __all__ = [
     "dnsmos_p808",
     "dnsmos_sig",
     "plcmos",
+    "scoreq",
 ]
 
-SAMPLE_RATE = 16000
+SCOREQ_FILE = "adapt_nr_telephone.onnx"
 WINDOW = int(9.01 * SAMPLE_RATE)
-SILENCE_DB = -70.0
 # From raw outputs to ratings, highest power first (speechmos 0.0.1.1, dnsmos.py).
 _SIG = (-0.08397278, 1.22083953, 0.0052439)
 _BAK = (-0.13166888, 1.60915514, -0.39604546)
 _OVRL = (-0.06766283, 1.11546468, 0.04602535)
 
 
-def _speech(wav: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Bring a clip to 16 kHz, within [-1, 1]; silence has no rating."""
-    wav = resample(wav.astype(np.float32), sample_rate, SAMPLE_RATE)
-    if 10 * np.log10(np.mean(np.square(wav, dtype=np.float64)) + 1e-20) < SILENCE_DB:
-        raise MetricError("the output is silent")
-    return wav.clip(-1.0, 1.0)
-
-
 @lru_cache(maxsize=4)
 def _session(weights: str) -> Any:
-    """Load an ONNX model of speechmos, on one thread as every worker has one."""
+    """Load an ONNX model of speechmos."""
+    return _open(str(weights_path(weights)))
+
+
+def _open(path: str) -> Any:
+    """Load an ONNX model, on one thread as every worker has one."""
     runtime = import_package("onnxruntime", "onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return runtime.InferenceSession(str(weights_path(weights)), options)
+    return runtime.InferenceSession(path, options)
 
 
 def _windows(wav: np.ndarray) -> list[np.ndarray]:
@@ -74,7 +73,7 @@ def _windows(wav: np.ndarray) -> list[np.ndarray]:
 
 def _p835(output: np.ndarray, sample_rate: int) -> np.ndarray:
     """Raw signal, background and overall outputs, shape [windows, 3]."""
-    return _p835_of(_speech(output, sample_rate).tobytes())
+    return _p835_of(speech(output, sample_rate).tobytes())
 
 
 @lru_cache(maxsize=1)
@@ -108,21 +107,14 @@ def dnsmos_p808(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> 
     session = _session("speechmos:dnsmos_models/model_v8.onnx")
     found = [
         session.run(None, {"input_1": _log_mel(window[:-160])[None]})[0][0][0]
-        for window in _windows(_speech(output, sample_rate))
+        for window in _windows(speech(output, sample_rate))
     ]
     return float(np.mean(found))
 
 
 def _log_mel(wav: np.ndarray) -> np.ndarray:
     """Mel spectrogram as DNSMOS wants it, in (dB below the peak + 40) / 40."""
-    size, hop = 321, 160
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
-    padded = np.pad(wav.astype(np.float64), size // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
-    power = (
-        np.abs(np.fft.rfft(frames * window)) ** 2
-        @ mel_filters(SAMPLE_RATE, size, 120).T
-    )
+    power = mel_power(wav, SAMPLE_RATE, 321, 160, 120)
     decibels = 10 * np.log10(np.maximum(power, 1e-10))
     decibels -= decibels.max()
     return ((np.maximum(decibels, -80.0) + 40) / 40).astype(np.float32)
@@ -135,7 +127,7 @@ def plcmos(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> float
     anew for every clip; here the same 15 rate all, so that scores repeat.
     """
     session = _session("speechmos:plcmos_models/plcmos_v2.onnx")
-    features = _log_power(_speech(output, sample_rate))[None, None]
+    features = _log_power(speech(output, sample_rate))[None, None]
     raters = np.random.default_rng(0).normal(size=(15, 1, 64)).astype(np.float32)
     found = [
         session.run(None, {"degraded_audio": features, "rater_embed": rater})[0]
@@ -173,6 +165,39 @@ def distillmos(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> f
     """Rate the whole on a scale of 1 to 5; the reference is not used."""
     import torch
 
-    wav = torch.from_numpy(_speech(output, sample_rate))[None]
+    wav = torch.from_numpy(speech(output, sample_rate))[None]
     with torch.inference_mode():
         return float(_distilled()(wav))
+
+
+@once_per_folder
+def _scoreq(folder: str) -> Any:
+    return _open(str(Path(folder) / SCOREQ_FILE))
+
+
+def scoreq(
+    reference: np.ndarray, output: np.ndarray, sample_rate: int, model: str
+) -> float:
+    """Rate the whole on a scale of 1 to 5; the reference is not used.
+
+    Arguments
+    ---------
+    reference : np.ndarray
+        Not used.
+    output : np.ndarray
+        Shape [T].
+    sample_rate : int
+        In Hz.
+    model : str
+        Folder with ``adapt_nr_telephone.onnx``: natural speech, no reference.
+
+    Returns
+    -------
+    float
+        Higher is better.
+    """
+    wav = speech(output, sample_rate, seconds=0.1)
+    # The model counts frames of 320 samples, and takes whole ones.
+    wav = np.pad(wav, (0, -len(wav) % 320))[None]
+    session = _scoreq(model)
+    return float(session.run(None, {session.get_inputs()[0].name: wav})[0].item())

@@ -80,6 +80,8 @@ class Metric:
         Files of weights, as ``package:path``; their hash is part of the version.
     intrusive : bool
         Whether the reference is looked at; if not, the recording can be rated too.
+    language : str
+        The one that its model knows, as 'en'; empty if any will do.
 
     Example
     -------
@@ -106,6 +108,7 @@ class Metric:
     engine: str = ""
     weights: tuple[str, ...] = ()
     intrusive: bool = True
+    language: str = ""
 
     @property
     def version(self) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "mel_dac7",
     "mel_distance",
     "mel_filters",
+    "mel_power",
     "stft_dac",
     "stft_distance",
 ]
@@ -76,6 +77,36 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> np.ndarray:
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling))
     return triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]
+
+
+def mel_power(
+    wav: np.ndarray, sample_rate: int, window: int, hop: int, n_mels: int
+) -> np.ndarray:
+    """Compute the mel spectrogram of powers that librosa's defaults give.
+
+    Arguments
+    ---------
+    wav : np.ndarray
+        Shape [T].
+    sample_rate : int
+        In Hz.
+    window : int
+        Length of the periodic Hann window and of the FFT.
+    hop : int
+        Samples between frames, which are centred, with zeros at the edges.
+    n_mels : int
+        Number of filters, as of `mel_filters`.
+
+    Returns
+    -------
+    np.ndarray
+        Shape [frames, n_mels].
+    """
+    taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    padded = np.pad(wav.astype(np.float64), window // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
+    power = np.abs(np.fft.rfft(frames * taper)) ** 2
+    return power @ mel_filters(sample_rate, window, n_mels).T
 
 
 def _magnitudes(signal: np.ndarray, window: int) -> Iterator[np.ndarray]:

@@ -21,6 +21,7 @@ from evaluation.running.jobs import FACTS
 from evaluation.running.runner import Cell, Run, kept_codes
 from evaluation.running.scoring import FAILURES, describe
 from evaluation.systems import Point, System
+from evaluation.systems.controls import Reference
 
 __all__ = ["Case", "Take", "choose_cases", "nearest_baseline", "render_cases"]
 
@@ -118,8 +119,9 @@ def nearest_baseline(run: Run) -> tuple[System, Point] | None:
         if len(rates) > 1 and target and len(known) == len(rates):
             distance = {p: abs(np.log(kbps / target)) for p, kbps in known.items()}
             return system, min(distance, key=distance.__getitem__)
-    if len(run.systems) > 1:
-        return run.systems[1], run.points[run.systems[1].name][-1]
+    for system in run.systems[1:]:
+        if not isinstance(system, Reference):  # it is played anyway
+            return system, run.points[system.name][-1]
     return None
 
 

@@ -23,8 +23,8 @@ __all__ = [
 ]
 
 _PACKAGES = (
-    "dac-lobe", "distillmos", "numpy", "onnxruntime", "pesq", "pystoi", "scipy",
-    "soundfile", "soxr", "speechmos", "torch",
+    "dac-lobe", "distillmos", "numpy", "onnxruntime", "pesq", "pocketsphinx", "pystoi",
+    "resemblyzer", "scipy", "soundfile", "soxr", "speechmos", "torch",
 )  # fmt: skip
 
 

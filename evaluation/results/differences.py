@@ -6,14 +6,15 @@ Authors
 
 from __future__ import annotations
 
-from typing import Any
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from evaluation.results.curves import Curve, bd_metric, bd_rate
 from evaluation.running.runner import Run
 from evaluation.results.statistics import holm, paired_difference
 from evaluation.results.tables import scores
+from evaluation.systems import Point, System
+from evaluation.systems.controls import Reference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,9 @@ __all__ = ["bd_table", "paired_table"]
 
 def paired_table(run: Run, seed: int = 0) -> pd.DataFrame:
     """Compare every operating point with the first system at its highest rate.
+
+    For metrics that look at the output alone, compare it with the recordings too,
+    where they are among the systems.
 
     Arguments
     ---------
@@ -34,22 +38,24 @@ def paired_table(run: Run, seed: int = 0) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per metric and operating point: mean difference (this one minus
-        the reference) on the ``n_pairs`` clips that both have, its interval,
-        and p-values, corrected by Holm's method within each metric.
+        One row per metric, ``reference`` and operating point: mean difference
+        (this one minus the reference) on the ``n_pairs`` clips that both have, its
+        interval, and p-values, corrected by Holm's method within each metric.
     """
     import pandas as pd
 
-    reference = run.systems[0]
-    top = run.points[reference.name][-1]
+    first = run.systems[0]
+    recordings = [one for one in run.systems if isinstance(one, Reference)]
+    codecs = [one for one in run.systems if one not in recordings]
     speakers = [clip.speaker for clip in run.clips]
     rows = []
     for metric in run.metrics:
-        base = scores(run, reference, top, metric).values
         family = []
-        for system in run.systems:
-            for point in run.points[system.name]:
-                if (system.name, point) == (reference.name, top):
+        for reference in (first, *([] if metric.intrusive else recordings)):
+            top = run.points[reference.name][-1]
+            base = scores(run, reference, top, metric).values
+            for system, point in _points(run, codecs):
+                if (system, point) == (reference, top):
                     continue
                 found = scores(run, system, point, metric).values
                 label = f"{system.name} {point} - {reference.name} {metric.name}"
@@ -76,6 +82,12 @@ def paired_table(run: Run, seed: int = 0) -> pd.DataFrame:
         "low", "high", "p", "p_holm", "n_pairs", "n_clusters",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns).astype({"num_codebooks": "Int64"})
+
+
+def _points(run: Run, systems: list[System]) -> Iterator[tuple[System, Point]]:
+    for system in systems:
+        for point in run.points[system.name]:
+            yield system, point
 
 
 def _curve(summary: pd.DataFrame, system: str, metric: str) -> Curve:

@@ -23,6 +23,7 @@ from evaluation.running.pool import Died, Finished, Pool
 from evaluation.running.scoring import prepare, score
 from evaluation.running.stages import Stages
 from evaluation.systems import CodebookSystem, Point, ScaledCodes, System
+from evaluation.systems.controls import Reference
 
 __all__ = ["Cell", "Run", "execute", "kept_codes"]
 
@@ -68,6 +69,8 @@ class Run:
         Folder or manifest of the recordings, as it was given.
     descriptions : dict
         What each system was made from, by its name; empty for your own objects.
+    left_out : str
+        Count of the files in the folder that are no recordings.
     """
 
     clips: list[Clip]
@@ -81,6 +84,7 @@ class Run:
     outcomes: dict[Cell, Outcome] = field(default_factory=dict)
     source: str = ""
     descriptions: dict[str, str] = field(default_factory=dict)
+    left_out: str = ""
 
     def rows(self) -> Iterator[tuple[Clip, System, Point]]:
         """Yield what makes a row of the table, in its order."""
@@ -188,7 +192,7 @@ class _Computation:
                 pool.submit(job)
             for job, event in pool.events():
                 if isinstance(event, Died):
-                    rest = self._bury(job, event)
+                    rest = self._blame(job, event)
                     if rest is not None:
                         pool.submit(rest)
                 elif not isinstance(event, Finished):
@@ -237,14 +241,9 @@ class _Computation:
             names.insert(0, FACTS)
         for name in names:
             cell = Cell(job.clip.name, job.system.name, point, name)
-            if (
-                name != FACTS
-                and self.metrics[name].domain == "speech"
-                and job.clip.domain != "speech"
-            ):
-                self.run.outcomes[cell] = Outcome(
-                    None, "n/a", f"a measure of speech, and this is {job.clip.domain}"
-                )
+            reason = name != FACTS and _meaningless(self.metrics[name], job)
+            if reason:
+                self.run.outcomes[cell] = Outcome(None, "n/a", reason)
                 continue
             known = self.cache.get(self._key(job, point, name)) if self.cache else None
             if known is None:
@@ -253,7 +252,8 @@ class _Computation:
                 self.run.outcomes[cell] = known
 
     def _key(self, job: Job, point: Point, name: str) -> str:
-        aligned = name != FACTS and self.metrics[name].aligned
+        metric = self.metrics.get(name)
+        heard = [job.clip.transcript] if metric and metric.wants_transcript else []
         return cache_key(
             job.clip.sha256 or job.clip.path,
             job.sample_rate,
@@ -261,7 +261,8 @@ class _Computation:
             str(point),
             name,
             self.versions.get(name, ""),
-            job.delay if aligned else 0,
+            job.delay if metric and metric.aligned else 0,
+            *heard,
         )
 
     def _codes(self, job: Job) -> str:
@@ -284,7 +285,7 @@ class _Computation:
         )
         self.progress(len(self.finished), self.total, text)
 
-    def _bury(self, job: Job, death: Died) -> Job | None:
+    def _blame(self, job: Job, death: Died) -> Job | None:
         """Write the failure of the step that killed a worker; return what is left."""
         if isinstance(death.last, Scored):  # between two steps: nothing is to blame
             blamed = None
@@ -298,7 +299,7 @@ class _Computation:
             for name in names:
                 if Cell(job.clip.name, job.system.name, point, name) in self.finished:
                     continue
-                if blamed is not None and _hit(blamed, point, name):
+                if blamed is not None and _is_blamed(blamed, point, name):
                     # The next run may have more memory or patience.
                     outcome = Outcome(None, "failed", reason, lasting=False)
                     self._take(job, Scored(point, name, outcome))
@@ -309,7 +310,23 @@ class _Computation:
         return replace(job, work=tuple(rest)) if rest else None
 
 
-def _hit(blamed: Started, point: Point, name: str) -> bool:
+def _meaningless(metric: Metric, job: Job) -> str:
+    """Say why a score would mean nothing; an empty text if it would mean something."""
+    clip = job.clip
+    if metric.intrusive and isinstance(job.system, Reference):
+        return "compares with the reference, which this is"
+    if metric.domain == "speech" and clip.domain != "speech":
+        return f"a measure of speech, and this is {clip.domain}"
+    if metric.wants_transcript and not clip.transcript:
+        return "the manifest has no transcript of it"
+    # 'en', 'eng', 'en-GB' and 'English' are one language.
+    known, spoken = metric.language, clip.language.lower()
+    if known and spoken and not spoken.startswith(known):
+        return f"its model knows {known}, and this is {clip.language}"
+    return ""
+
+
+def _is_blamed(blamed: Started, point: Point, name: str) -> bool:
     """Whether the death of a step is also the end of this cell."""
     if blamed.point is None:
         return True

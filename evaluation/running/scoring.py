@@ -47,7 +47,7 @@ FAILURES = (
 
 def prepare() -> None:
     """Import what most jobs need, so that no job is late because of it."""
-    for name in ("scipy.fft", "scipy.signal", "soundfile", "soxr", "pesq", "pystoi"):
+    for name in ("scipy.fft", "scipy.signal", "dac_lobe.audio", "pesq", "pystoi"):
         if find_spec(name.partition(".")[0]) is not None:
             import_module(name)
 

@@ -3,10 +3,12 @@
     16khz-small, weights.pth, some/hub-id     a DAC
     identity, resample, resample:12000        controls
     opus, opus:1.0/0.95                       Opus, at given compression levels
+    opus:6kbps, opus:3kbps/9kbps              Opus, at given bitrates
     encodec, encodec:48khz, encodec:some/id   EnCodec
     hf:FOLDER, hf:some/id                     any codec of transformers
     snac:FOLDER, snac:some/id                 SNAC
     descript:weights.pth                      a DAC, run by the official package
+    tool:codec2, tool:amr-wb@6.6/12.65        a command-line codec, some of its modes
     folder:PATH, folder:PATH@6.0              decoded files (and their kbps)
     package.module:Class                      your own `System`
 
@@ -39,7 +41,12 @@ BY_NAME = (
     "snac",
 )
 # What they run is named after the colon.
-BY_SOURCE = ("descript", "hf", "snac")
+BY_SOURCE = {
+    "descript": "descript:weights.pth",
+    "hf": "hf:FOLDER",
+    "snac": "snac:FOLDER",
+    "tool": "tool:codec2",
+}
 
 
 def make_system(description: str | System, device: str = "cpu") -> System:
@@ -79,10 +86,7 @@ def make_system(description: str | System, device: str = "cpu") -> System:
 
         return Resample(int(_number(description, argument, int)) if argument else None)
     if kind == "opus":
-        from evaluation.systems.opus import Opus
-
-        levels = argument.split("/") if argument else []
-        return Opus([_number(description, level, float) for level in levels])
+        return _opus(description, argument.split("/") if argument else [])
     if kind == "encodec":
         from evaluation.systems.encodec import EnCodecSystem
 
@@ -109,9 +113,20 @@ def make_system(description: str | System, device: str = "cpu") -> System:
     return DACSystem(description, device=device)
 
 
+def _opus(description: str, settings: list[str]) -> System:
+    if any(setting.endswith("kbps") for setting in settings):
+        from evaluation.systems.opus_bitrate import OpusBitrate
+
+        rates = [setting.removesuffix("kbps") for setting in settings]
+        return OpusBitrate([_number(description, rate, float) for rate in rates])
+    from evaluation.systems.opus import Opus
+
+    return Opus([_number(description, level, float) for level in settings])
+
+
 def _from_source(kind: str, source: str, device: str) -> System:
     if not source:
-        raise ValueError(f"system '{kind}': say which one, like {kind}:PATH.")
+        raise ValueError(f"system '{kind}': say which one, like {BY_SOURCE[kind]}.")
     if kind == "hf":
         from evaluation.systems.hf import TransformersSystem
 
@@ -120,6 +135,11 @@ def _from_source(kind: str, source: str, device: str) -> System:
         from evaluation.systems.snac import SNACSystem
 
         return SNACSystem(source, device=device)
+    if kind == "tool":
+        from evaluation.systems.tool_system import ToolSystem
+
+        name, _, modes = source.partition("@")
+        return ToolSystem(name, modes.split("/") if modes else None)
     from evaluation.systems.descript import DescriptSystem
 
     return DescriptSystem(source, device=device)

@@ -11,7 +11,7 @@ import numpy as np
 from evaluation.recordings.clips import resample
 from evaluation.systems.system import Point, Rate, System
 
-__all__ = ["Identity", "Resample"]
+__all__ = ["Identity", "Reference", "Resample"]
 
 
 class Identity(System):
@@ -40,6 +40,21 @@ class Identity(System):
     def rate(self, coded: np.ndarray, point: Point, length: int) -> Rate:
         """Count the bits of 16-bit PCM."""
         return Rate(emitted=16 * len(coded))
+
+
+class Reference(Identity):
+    """The recordings, rated by the metrics that look at the output alone.
+
+    The evaluation adds it by itself where there are such metrics; the others have
+    nothing to say of it.
+
+    Example
+    -------
+    >>> Reference().name
+    'reference'
+    """
+
+    name = "reference"
 
 
 class Resample(System):

@@ -12,13 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.errors import MetricError
-from evaluation.recordings.clips import (
-    SUFFIXES,
-    Clip,
-    read_wav,
-    recordings_in,
-    resample,
-)
+from evaluation.recordings.clips import Clip, read_wav, resample
+from evaluation.recordings.finding import readable, recordings_in
 from evaluation.systems.system import Point, System
 
 __all__ = ["DecodedFolder"]
@@ -62,13 +57,14 @@ class DecodedFolder(System):
         """Find and read the decoded file of ``clip``."""
         base = Path(self.folder) / clip.name
         # Not with_suffix: a name may hold dots of its own.
-        candidates = [base] if base.suffix.lower() in SUFFIXES else []
-        candidates += [base.with_name(base.name + end) for end in sorted(SUFFIXES)]
+        ends = readable()
+        candidates = [base] if base.suffix.lower() in ends else []
+        candidates += [base.with_name(base.name + end) for end in sorted(ends)]
         path = next((path for path in candidates if path.is_file()), None)
         if path is None:
             raise MetricError(f"no decoded file {clip.name}.* in {self.folder}")
         try:
-            decoded, rate = read_wav(path)
+            decoded, rate = read_wav(Clip(clip.name, str(path), ""))
         except MetricError as error:
             raise MetricError(f"the decoded file {error}") from error
         return resample(decoded, rate, sample_rate)

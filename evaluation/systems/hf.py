@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
+from multiprocessing import parent_process
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -149,11 +151,21 @@ class TransformersSystem(NeuralSystem):
         self.codebook_size = self.layout.codebook_size
 
     def _part(self, kind: Any) -> Any:
+        from transformers.utils import logging
+
+        # Bars are for downloads; those of a worker would outlive it as a semaphore.
+        nothing_to_fetch = parent_process() is not None or Path(self.source).is_dir()
+        hide = nothing_to_fetch and logging.is_progress_bar_enabled()
+        if hide:
+            logging.disable_progress_bar()
         try:
             return kind.from_pretrained(self.source)
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())[:300]
             raise ValueError(f"hf:{self.source} cannot be loaded: {reason}") from error
+        finally:
+            if hide:
+                logging.enable_progress_bar()
 
     def _code_version(self) -> str:
         import transformers

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from evaluation.recordings.clips import resample
 from evaluation.systems.system import Point, Rate, System
 
 __all__ = ["Opus", "ogg_packets", "opus_payload_bytes"]
+
+Write = Callable[[np.ndarray, int, str], bytes]
 
 RATES = (8000, 12000, 16000, 24000, 48000)
 
@@ -55,27 +57,17 @@ def opus_payload_bytes(stream: bytes) -> int:
 class _Streams:
     """Ogg files of one clip, each encoded when it is first asked for."""
 
-    def __init__(self, wav: np.ndarray, rate: int, scoring_rate: int):
+    def __init__(self, wav: np.ndarray, rate: int, scoring_rate: int, write: Write):
         self.wav = wav
         self.rate = rate
         self.scoring_rate = scoring_rate
+        self._write = write
         self._files: dict[str, bytes] = {}
 
     def file(self, setting: str) -> bytes:
-        """Return the file of one compression level."""
+        """Return the file of one setting."""
         if setting not in self._files:
-            import soundfile
-
-            file = io.BytesIO()
-            soundfile.write(
-                file,
-                self.wav,
-                self.rate,
-                format="OGG",
-                subtype="OPUS",
-                compression_level=float(setting.removeprefix("c=")),
-            )
-            self._files[setting] = file.getvalue()
+            self._files[setting] = self._write(self.wav, self.rate, setting)
         return self._files[setting]
 
 
@@ -118,10 +110,21 @@ class Opus(System):
     def encode(self, wav: np.ndarray, sample_rate: int) -> _Streams:
         """Bring the samples to the next rate that Opus knows."""
         rate = next((rate for rate in RATES if rate >= sample_rate), RATES[-1])
-        return _Streams(resample(wav, sample_rate, rate), rate, sample_rate)
+        return _Streams(resample(wav, sample_rate, rate), rate, sample_rate, self.write)
+
+    def write(self, wav: np.ndarray, rate: int, setting: str) -> bytes:
+        """Write samples [T] into an Ogg file at the setting of a point."""
+        import soundfile
+
+        file = io.BytesIO()
+        level = float(setting.removeprefix("c="))
+        soundfile.write(
+            file, wav, rate, format="OGG", subtype="OPUS", compression_level=level
+        )
+        return file.getvalue()
 
     def decode(self, coded: _Streams, point: Point, length: int) -> np.ndarray:
-        """Code at one level and return to the rate that was given to `encode`."""
+        """Code at one setting and return to the rate that was given to `encode`."""
         import soundfile
 
         file = io.BytesIO(coded.file(point.setting))

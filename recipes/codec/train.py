@@ -40,9 +40,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dac_lobe.network.layers import fold_weight_norm
+from dac_lobe.nnet.code_usage import CodeUsage
 from dac_lobe.nnet.losses import GANLoss
 from dac_lobe.nnet.warm_start import (
-    restart_dead_codes,
     scale_layers,
     skeleton,
     start_codebooks,
@@ -89,7 +89,7 @@ class CodecBrain(sb.Brain):
         self.average = AveragedModel(
             codec, multi_avg_fn=get_ema_multi_avg_fn(self.hparams.ema_decay)
         )
-        self.usage = Usage(codec)
+        self.usage = CodeUsage(codec)
         self.dataset = dataset
         self.metrics = (
             choose(self.hparams.valid_metrics) if self.hparams.valid_metrics else []
@@ -456,39 +456,6 @@ class Skeletal:
 
     def __init__(self, audio):
         self.audio = audio
-
-
-class Usage(torch.nn.Module):
-    """Running share of every code, and whether the codebooks have been started."""
-
-    def __init__(self, codec, decay=0.99):
-        super().__init__()
-        shape = (codec.n_codebooks, codec.codebook_size)
-        self.decay = decay
-        self.register_buffer("share", torch.full(shape, 1.0 / codec.codebook_size))
-        self.register_buffer("started", torch.tensor(False))
-
-    @torch.no_grad()
-    def update(self, codes):
-        """Count the codes [B, K, F] of a batch."""
-        size = self.share.shape[1]
-        for stage, used in enumerate(codes.transpose(0, 1)):
-            counts = torch.bincount(used.flatten().cpu(), minlength=size).float()
-            self.share[stage].lerp_(counts / counts.sum(), 1 - self.decay)
-
-    def restart(self, codec, latents, threshold):
-        """Restart the dead codes of all stages; returns how many there were."""
-        count, start = 0, 0
-        for stage, share in zip(codec.quantizer.quantizers, self.share, strict=True):
-            end = start + stage.codebook_dim
-            count += restart_dead_codes(
-                stage, share, latents[:, start:end].detach(), threshold
-            )
-            start = end
-        if dist.is_initialized():
-            for stage in codec.quantizer.quantizers:
-                dist.broadcast(stage.codebook.weight.data, 0)
-        return count
 
 
 def unwrap(module):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Recipe that encodes a corpus into a token store, for the recipes that read tokens.
 
-It is `dac-lobe extract` with the corpus' preparer before it. Started again, it
+It is `dac-lobe extract` with the corpus' preparer before it. When it is started again, it
 makes what is missing.
 
 > python extract.py hparams/an4.yaml --data_folder /path/to/an4 --workers 2

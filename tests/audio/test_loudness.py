@@ -7,7 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from dac_lobe.audio.loudness import Loudness, gain_to, measure_loudness
+from dac_lobe.audio.loudness import (
+    Loudness,
+    cookbook_weighting,
+    gain_to,
+    measure_loudness,
+)
 
 
 def speechlike(rate, seconds, channels=1):
@@ -33,6 +38,17 @@ def test_agrees_with_pyloudnorm(rate, channels):
     meter = pyloudnorm.Meter(rate, filter_class="DeMan")
     theirs = meter.integrated_loudness(wav.T)
     assert measure_loudness([wav], rate).lufs == pytest.approx(theirs, abs=0.02)
+
+
+@pytest.mark.parametrize("rate", [16000, 24000, 44100])
+def test_the_official_packages_meter_is_pyloudnorms_own(rate):
+    """audiotools' meter is pyloudnorm's, with its default filter."""
+    pyloudnorm = pytest.importorskip("pyloudnorm", reason="pyloudnorm is not here")
+    wav = speechlike(rate, 7.3)
+    theirs = pyloudnorm.Meter(rate).integrated_loudness(wav.T)
+    ours = measure_loudness([wav], rate, cookbook_weighting).lufs
+    assert ours == pytest.approx(theirs, abs=1e-6)
+    assert measure_loudness([wav], rate).lufs > ours + 0.04  # the standard's
 
 
 def test_the_blocks_do_not_matter():

@@ -20,6 +20,7 @@ from dac_lobe.audio import AudioError, AudioReader, Segment, read_audio, write_a
 from dac_lobe.audio.media import has_decoder
 from dac_lobe.audio.promise import promised_samples
 from dac_lobe.network import checks
+from tests.audio.containers import contain
 
 RATE = 8000
 WAV = np.random.default_rng(0).uniform(-0.9, 0.9, (2, 1000)).astype(np.float32)
@@ -241,26 +242,6 @@ def test_a_wav_of_unknown_length_promises_nothing(path):
 
 
 CONTAINERS = {"m4a": "aac", "webm": "libopus", "mka": "flac", "mp4": "aac"}
-
-
-def contain(path, codec):
-    """Write a second of a tone into a container."""
-    av = pytest.importorskip("av")
-    rate = 48000
-    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate) / rate).astype(np.float32)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, layout="mono")
-        stream.codec_context.open()
-        size = stream.codec_context.frame_size or 960
-        for start in range(0, rate, size):
-            frame = av.AudioFrame.from_ndarray(
-                tone[None, start : start + size], format="flt", layout="mono"
-            )
-            frame.sample_rate = rate
-            frame.pts = start
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return tone
 
 
 @pytest.mark.parametrize("suffix", CONTAINERS)

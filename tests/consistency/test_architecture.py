@@ -31,7 +31,13 @@ ORDER = {
 PACKAGES = tuple(ORDER)
 MOST_FILES_AT_THE_ROOT = 8
 # What of dac_lobe the evaluation may know; the last two need an optional package.
-PUBLIC = {"dac_lobe", "dac_lobe.encodec", "dac_lobe.hf"}
+PUBLIC = {
+    "dac_lobe",
+    "dac_lobe.audio",
+    "dac_lobe.data",
+    "dac_lobe.encodec",
+    "dac_lobe.hf",
+}
 
 # Packages that are heavy or optional, and who alone may import them.
 RESERVED = {

@@ -60,7 +60,7 @@ class TestCommand:
         assert run(clips, tmp_path / "a") == 3
         error = capsys.readouterr().err
         assert "25.0% of the scores failed" in error
-        assert "most often: the recording cannot be read" in error
+        assert "most often: the recording is not audio" in error
         assert (tmp_path / "a" / "report.html").is_file()
         assert run(clips, tmp_path / "a", "--max-failures", "0.5") == 0
 

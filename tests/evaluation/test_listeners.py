@@ -29,6 +29,7 @@ PUBLISHED = {
         "distillmos": 1.96776,
     },
 }
+LISTENERS = [name for name in PERCEPTION if "listeners" in METRICS[name].function]
 # The package draws raters at random: the mean of 400 of them, which 15 come near to.
 RATED = {"english_man": 3.0277, "german_woman": 2.6320}
 
@@ -49,7 +50,7 @@ def test_the_packages_own_numbers(clip):
     assert METRICS["plcmos"](wav, wav, rate) == pytest.approx(RATED[clip], abs=0.05)
 
 
-@pytest.mark.parametrize("name", PERCEPTION)
+@pytest.mark.parametrize("name", LISTENERS)
 def test_what_it_rates_is_worse_and_the_reference_does_not_count(name):
     # Noise alone, not added: it may make a synthetic voice sound less synthetic.
     wav, rate = read("english_man")
@@ -63,7 +64,7 @@ def test_what_it_rates_is_worse_and_the_reference_does_not_count(name):
     assert 1 <= clean <= 5
 
 
-@pytest.mark.parametrize("name", PERCEPTION)
+@pytest.mark.parametrize("name", LISTENERS)
 def test_silence_has_no_rating(name):
     wav, rate = read("english_man")
     with pytest.raises(MetricError, match="silent"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -251,12 +250,11 @@ class TestOptional:
         assert value == pytest.approx(3.374505555111911, abs=0.01)
 
     def test_model_must_be_given_and_there(self, tmp_path):
-        with pytest.raises(ValueError, match="write dwer:FOLDER"):
-            choose(["dwer"])
         with pytest.raises(ValueError, match="write stoi"):
             choose(["stoi:somewhere"])
-        with pytest.raises(ValueError, match=r"no hyperparams\.yaml"):
-            choose([f"dwer:{tmp_path}"])
+        for name in ("wer", "cer", "dwer", "speaker_similarity"):
+            with pytest.raises(ValueError, match=r"no hyperparams\.yaml"):
+                choose([f"{name}:{tmp_path}"])
 
     def test_model_is_part_of_the_definition(self, tmp_path):
         (tmp_path / "hyperparams.yaml").write_text("a: 1\n")
@@ -264,22 +262,3 @@ class TestOptional:
         (tmp_path / "hyperparams.yaml").write_text("a: 2\n")
         assert choose([f"wer:{tmp_path}"])[0].version != first
         assert str(tmp_path.parent) not in first
-
-    def test_word_errors(self, pair, monkeypatch):
-        from evaluation.metrics import models
-
-        class Recognizer:
-            hparams = type("H", (), {"sample_rate": 16000})
-
-            def transcribe_batch(self, wavs, lengths):
-                loud = float(wavs.abs().max()) > 0.5
-                return (["the cat sat" if loud else "The bat, sat down!"], None)
-
-        monkeypatch.setattr(models, "_recognizer", lambda source: Recognizer())
-        metric = replace(METRICS["wer"], options=(("model", "m"),))
-        loud = pair[0] / np.abs(pair[0]).max()
-        score = metric.weighted(loud, 0.1 * loud, 16000, transcript="the cat sat")
-        assert score == (pytest.approx(200 / 3), 3)
-        assert models.dwer(loud, 0.1 * loud, 16000, model="m") == score
-        with pytest.raises(MetricError, match="no transcript"):
-            metric.weighted(loud, loud, 16000, transcript="")

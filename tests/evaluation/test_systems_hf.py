@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import pickle
 from itertools import pairwise
@@ -14,6 +13,7 @@ from toy_recordings import RATE, voice
 from evaluation import evaluate
 from evaluation.recordings.clips import resample
 from evaluation.systems import Point, make_system
+from evaluation.systems.hf import read_layout
 
 transformers = pytest.importorskip("transformers", reason="needs dac-lobe[hf]")
 torch = pytest.importorskip("torch")
@@ -252,8 +252,43 @@ class TestEachCodec:
         assert len(sent) < 20000
         again = pickle.loads(sent)  # noqa: S301
         assert again.codec is None
-        assert copy.deepcopy(system).codec is None
         assert again.fingerprint() == system.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("config", "fields", "codebooks", "kbps"),
+    [
+        ("DacConfig", {**DAC, "n_codebooks": 12}, 12, 6.0),
+        ("EncodecConfig", {}, 8, 6.0),
+        ("MimiConfig", {"frame_rate": 12.5}, 8, 1.1),
+        ("XcodecConfig", {}, 8, 4.0),
+        ("Xcodec2Config", {}, 1, 0.8),
+        ("NeuCodecConfig", {}, 1, 0.8),
+    ],
+)
+def test_published_rates(config, fields, codebooks, kbps):
+    """Bitrates that the papers give for the models that are the configs' defaults."""
+    if not hasattr(transformers, config):
+        pytest.skip(f"this release of transformers has no {config}")
+    layout = read_layout(getattr(transformers, config)(**fields), "published")
+    assert layout.num_codebooks >= codebooks
+    bits = layout.frame_rate * codebooks * math.log2(layout.codebook_size)
+    assert bits / 1000 == pytest.approx(kbps)
+
+
+def test_the_same_as_ours(tmp_path, make_dac):
+    """A DAC that dac_lobe wrote, run by either."""
+    make_dac().save(tmp_path / "tiny")
+    theirs, ours = (make_system(f"{kind}{tmp_path / 'tiny'}") for kind in ("hf:", ""))
+    theirs.load()
+    ours.load()
+    wav = voice(0.5)[:7777]
+    codes = theirs.encode(wav, RATE)
+    np.testing.assert_array_equal(codes, ours.encode(wav, RATE))
+    for point in ours.points(None):
+        assert theirs.kbps(point, RATE) == ours.kbps(point, RATE)
+        outputs = [s.reconstruct(codes, point, 7777, RATE) for s in (theirs, ours)]
+        np.testing.assert_allclose(*outputs, atol=1e-5)
 
 
 class TestErrors:
@@ -303,6 +338,14 @@ class TestErrors:
         system.load()
         with pytest.raises(ValueError, match="Choose from 2 to 5"):
             system.points([1, 5])
+
+
+def test_loads_a_folder_without_a_word(folders, capfd):
+    from transformers.utils import logging
+
+    make_system(f"hf:{folders / 'dac'}").load()
+    assert capfd.readouterr() == ("", "")
+    assert logging.is_progress_bar_enabled()
 
 
 def test_in_an_evaluation(clips, folders):

@@ -11,23 +11,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from toy_codecs import save_snac
 from toy_recordings import RATE, voice
 
 from evaluation import evaluate
 from evaluation.systems import Point, make_system
 from evaluation.systems.snac import flatten, unflatten
 
-CONFIG = {
-    "sampling_rate": 16000,
-    "encoder_dim": 8,
-    "encoder_rates": [2, 4, 5],
-    "decoder_dim": 64,
-    "decoder_rates": [5, 4, 2],
-    "codebook_size": 64,
-    "codebook_dim": 4,
-    "attn_window_size": None,
-    "vq_strides": [4, 2, 1],
-}
 HOP = 40
 
 
@@ -45,13 +35,8 @@ class TestSNAC:
     @pytest.fixture(params=[None, 8], ids=["convolutions", "attention"])
     def folder(self, request, tmp_path):
         """A tiny model in the layout of its hub repositories."""
-        snac = pytest.importorskip("snac", reason="needs dac-lobe[codecs]")
-        torch.manual_seed(0)
-        config = {**CONFIG, "attn_window_size": request.param}
-        (tmp_path / "config.json").write_text(json.dumps(config))
-        weights = snac.SNAC(**config).state_dict()
-        torch.save(weights, tmp_path / "pytorch_model.bin")
-        return tmp_path
+        pytest.importorskip("snac", reason="needs dac-lobe[codecs]")
+        return save_snac(tmp_path, attn_window_size=request.param)
 
     def test_equals_the_package(self, folder):
         from snac import SNAC
@@ -174,7 +159,7 @@ def test_missing_package(monkeypatch, description, package, message):
         make_system(description).load()
 
 
-@pytest.mark.parametrize("kind", ["hf", "snac", "descript"])
+@pytest.mark.parametrize("kind", ["hf", "snac", "descript", "tool"])
 def test_no_source(kind):
-    with pytest.raises(ValueError, match=f"say which one, like {kind}:PATH"):
+    with pytest.raises(ValueError, match=f"say which one, like {kind}:"):
         make_system(f"{kind}:")

@@ -93,3 +93,8 @@ class OneBitLess(System):
 def peak_error(reference, output, sample_rate, factor):
     """A metric of a user's own: scaled difference of the peaks."""
     return float(factor) * abs(np.abs(reference).max() - np.abs(output).max())
+
+
+def level(reference, output, sample_rate):
+    """A metric that looks at the output alone: its level in dB."""
+    return float(10 * np.log10(np.mean(output**2)))

@@ -172,8 +172,8 @@ Result convolution(Draw& draw, int threads) {
   const bool snakes = draw.between(0, 1), strided = snakes && draw.between(0, 1);
   const long inputs =
       snakes ? draw.from({8, 16, 24, 64, 104}) : draw.from({1, 2, 3, 8, 20, 64});
-  const long columns = strided ? draw.from({8, 24, 32, 40, 72})
-                               : draw.from({inputs % 8 ? 8 : 1, 8, 24, 64, 136});
+  const long columns = strided ? draw.from({8, 24, 40, 72, 264})
+                               : draw.from({inputs % 8 ? 8 : 1, 8, 24, 64, 264});
   const long stride = draw.from({1, 2, 3, 5, 8}), n = draw.between(1, 90);
   const long taps = strided || draw.between(0, 1) ? 2 * stride : 7;
   const bool tanh = !strided && draw.between(0, 1);

@@ -525,7 +525,7 @@ class TestHub:
         hub.files.clear()
         code, output = self.run(hub)
         assert code == 1
-        assert "status 404 Not Found. The hub does not help" in output
+        assert "status 404 Not Found. The copy on the hub failed too" in output
 
 
 class TestWords:

@@ -29,8 +29,38 @@ struct Convolution {
   bool tanh;
 };
 
-// Floats of input that a block may hold.
+// Floats of input that a block may hold, but for this many rows, in which the weights
+// are read once.
 constexpr long kConvolutionFloats = 128 * 1024;
+constexpr long kConvolutionRows = 192;
+
+// What one thread computes at a time: some outputs, of some panels of channels.
+struct Part {
+  long begin, end;
+  int first, last;
+};
+
+// Divide a convolution into blocks of about `rows` outputs, a multiple of `unit`. Where
+// that gives fewer blocks than there are threads, these share the channels instead, so
+// that none has to read all of the weights.
+template <class Task>
+static bool run_parts(const Convolution& c, int threads, long rows, long unit,
+                      const Task& task) {
+  const int all = panel_count(c.columns);
+  long blocks = (c.outputs + rows - 1) / rows;
+  const bool by_channels = blocks < threads && all >= threads * kGroup;
+  if (!by_channels) blocks = (blocks + threads - 1) / threads * threads;
+  rows = (c.outputs + blocks - 1) / blocks;
+  rows = (rows + unit - 1) / unit * unit;
+  blocks = (c.outputs + rows - 1) / rows;
+  const long shares = by_channels ? threads : 1;
+  return parallel(blocks * shares, threads, [&](long i) {
+    const long begin = i / shares * rows, share = i % shares;
+    task(Part{begin, std::min(begin + rows, c.outputs),
+              static_cast<int>(all * share / shares),
+              static_cast<int>(all * (share + 1) / shares)});
+  });
+}
 
 // One output channel: dot products along the rows, four outputs at a time.
 template <class V>
@@ -55,8 +85,8 @@ static void dot_products(const float* rows, long step, long length, long outputs
 }
 
 template <class V>
-static void convolution_block(const Convolution& c, long begin, long end) {
-  const long length = end - begin;
+static void convolution_block(const Convolution& c, const Part& part) {
+  const long begin = part.begin, length = part.end - begin;
   const long present = (length - 1) * c.stride + c.taps;
   const float* rows = c.rows + begin * c.stride * c.inputs;
   long row_stride = c.inputs;
@@ -72,9 +102,8 @@ static void convolution_block(const Convolution& c, long begin, long end) {
     dot_products<V>(rows, c.stride * c.inputs, c.taps * c.inputs, length, c.weights,
                     c.bias[0], out);
   } else {
-    const int all = panel_count(c.columns);
-    for (int from = 0; from < all; from += kGroup) {
-      const int count = std::min(kGroup, all - from);
+    for (int from = part.first; from < part.last; from += kGroup) {
+      const int count = std::min(kGroup, part.last - from);
       Panel panels[kGroup];
       for (int j = 0; j < count; ++j) {
         const long column = long{from + j} * kPanel;
@@ -84,7 +113,8 @@ static void convolution_block(const Convolution& c, long begin, long end) {
                      c.columns,
                      c.bias + column,
                      nullptr,
-                     0};
+                     0,
+                     nullptr};
       }
       for (long tap = 0; tap < c.taps; ++tap) {
         multiply(rows + tap * row_stride, c.stride * row_stride, length, c.inputs,
@@ -93,22 +123,24 @@ static void convolution_block(const Convolution& c, long begin, long end) {
     }
   }
   if (c.tanh) {
-    for (long i = 0; i < length * c.columns; ++i) out[i] = std::tanh(out[i]);
+    const long column = long{part.first} * kPanel;
+    const long end = std::min(long{part.last} * kPanel, c.columns);
+    for (long i = 0; i < length; ++i) {
+      for (long k = column; k < end; ++k) {
+        out[i * c.columns + k] = std::tanh(out[i * c.columns + k]);
+      }
+    }
   }
 }
 
 static inline bool run_convolution(const Convolution& c, int threads) {
   long rows = kConvolutionFloats / (c.stride * spaced(c.inputs));
-  rows = std::max(rows / kTall, 1L) * kTall;
-  const long blocks = (c.outputs + rows - 1) / rows;
-  const long rounds = (blocks + threads - 1) / threads * threads;
-  rows = (c.outputs + rounds - 1) / rounds;
-  return parallel((c.outputs + rows - 1) / rows, threads, [&](long i) {
-    const long begin = i * rows, end = std::min(begin + rows, c.outputs);
+  rows = std::max(rows, kConvolutionRows) / kTall * kTall;
+  return run_parts(c, threads, rows, 1, [&](const Part& part) {
     if (c.inputs % kLanes<Wide> == 0) {
-      convolution_block<Wide>(c, begin, end);
+      convolution_block<Wide>(c, part);
     } else {
-      convolution_block<Slim>(c, begin, end);
+      convolution_block<Slim>(c, part);
     }
   });
 }

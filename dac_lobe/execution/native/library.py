@@ -33,7 +33,7 @@ INTERFACE = 3  # kInterface of native/kernel.cpp
 
 # Winograd's F(3, 2) saves a third of the products and doubles the weights. Weights
 # of more than these floats come from memory each time, which costs more.
-LARGEST = 8 * 1024 * 1024
+LARGEST = 10 * 1024 * 1024
 
 _FOLDER = Path(__file__).resolve().parent
 _FLOATS = ctypes.c_void_p

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import torch
 
+from dac_lobe.execution import pages
 from dac_lobe.execution.eager import two_taps
 from dac_lobe.execution.native.winograd import F32, F47, Filtering, filter_transform
 from dac_lobe.execution.plan import Convolve, Residual, Upsample
@@ -193,7 +194,9 @@ def _panels(
 ) -> torch.Tensor:
     """Allocate panels and have each one filled, so that no copy of all is made."""
     width = rounded_up(columns)
-    packed = like.new_zeros(depth * width) if padding else like.new_empty(depth * width)
+    packed = pages.empty(depth * width).to(like)
+    if padding:
+        packed.zero_()
     for begin in range(0, width, PANEL):
         stop = min(begin + PANEL, width)
         fill(begin, min(stop, columns), packed[depth * begin : depth * stop])

@@ -11,12 +11,16 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <thread>
 #include <vector>
 
 #if !defined(_WIN32)
 #include <dlfcn.h>
 #include <pthread.h>
+#endif
+#if defined(__linux__)
+#include <sys/mman.h>
 #endif
 
 namespace lobe {
@@ -79,13 +83,34 @@ class Scratch {
   // At least `count` floats, on a cache line's boundary; contents are undefined.
   float* take(size_t count) {
     constexpr size_t kLine = 16;
-    if (memory_.size() < count + kLine) memory_ = std::vector<float>(count + kLine);
-    const auto address = reinterpret_cast<uintptr_t>(memory_.data());
-    return memory_.data() + (64 - address % 64) % 64 / sizeof(float);
+    if (size_ < count) {
+      memory_.reset();
+      size_ = 0;
+      // Not zeroed, since the kernel does not read what it has not written.
+      memory_.reset(new float[count + kLine + kHuge]);
+      size_ = count;
+      const size_t bytes = count * sizeof(float);
+      begin_ = aligned(memory_.get(), bytes < kHuge * sizeof(float) ? kLine : kHuge);
+#if defined(__linux__)
+      // Rows lie a page or more apart: with small pages, looking up where they are
+      // takes longer than reading them.
+      if (bytes >= kHuge * sizeof(float)) madvise(begin_, bytes, MADV_HUGEPAGE);
+#endif
+    }
+    return begin_;
   }
 
  private:
-  std::vector<float> memory_;
+  static constexpr size_t kHuge = (2 << 20) / sizeof(float);
+
+  static float* aligned(float* from, size_t floats) {
+    const auto address = reinterpret_cast<uintptr_t>(from), unit = floats * sizeof(float);
+    return from + (unit - address % unit) % unit / sizeof(float);
+  }
+
+  std::unique_ptr<float[]> memory_;
+  float* begin_ = nullptr;
+  size_t size_ = 0;
 };
 
 static inline Scratch& scratch() {

@@ -20,6 +20,9 @@ constexpr int kPanel = 32;
 // Rows of weights used between two visits of a tile: 384 x 32 floats lie in the
 // second-level cache, and so does the block of rows they meet.
 constexpr long kDepth = 384;
+// Rows of weights from which on they are fetched ahead: there they are so many that they
+// come from the last cache, or from memory, each time.
+constexpr long kFar = 384;
 // Panels that share one visit of a tile's rows.
 constexpr int kGroup = 4;
 
@@ -43,6 +46,7 @@ struct Panel {
   const float* bias;  // added once; may be null
   const float* add;   // rows added once at the end; may be null
   long add_stride;
+  const float* next;  // weights that follow, if they do not lie behind these
 };
 
 static inline int panel_count(long columns) {
@@ -53,16 +57,18 @@ static inline int panel_width(long columns, int index) {
   return static_cast<int>(std::min<long>(kPanel, columns - long{index} * kPanel));
 }
 
-template <class V, int kVectors, int kRows>
+// `ahead`, if kAhead, is memory that will be read soon: each step asks for a bit of it.
+template <class V, int kVectors, bool kAhead, int kRows>
 static void tile(const float* a, long a_stride, const float* b, long b_stride,
                  long depth, const Panel& panel, int column, long row, bool first,
-                 bool last) {
+                 bool last, const float* ahead, long ahead_step) {
   constexpr int kW = kLanes<V>;
   V sums[kRows][kVectors];
   LOBE_UNROLL for (int i = 0; i < kRows; ++i) {
     LOBE_UNROLL for (int v = 0; v < kVectors; ++v) sums[i][v] = V{};
   }
   for (long k = 0; k < depth; ++k) {
+    if (kAhead) __builtin_prefetch(ahead + k * ahead_step, 0, 2);
     V weights[kVectors];
     LOBE_UNROLL for (int v = 0; v < kVectors; ++v) weights[v] = load<V>(b + k * b_stride + v * kW);
     LOBE_UNROLL for (int i = 0; i < kRows; ++i) {
@@ -94,37 +100,40 @@ static void tile(const float* a, long a_stride, const float* b, long b_stride,
 }
 
 typedef void (*Tile)(const float*, long, const float*, long, long, const Panel&, int,
-                     long, bool, bool);
+                     long, bool, bool, const float*, long);
 
-template <class V, int kVectors, int... kRows>
+template <class V, int kVectors, bool kAhead, int... kRows>
 static inline Tile pick(int rows, std::integer_sequence<int, kRows...>) {
-  static constexpr Tile tiles[] = {tile<V, kVectors, kRows + 1>...};
+  static constexpr Tile tiles[] = {tile<V, kVectors, kAhead, kRows + 1>...};
   return tiles[rows - 1];
 }
 
-template <class V, int kVectors, int kMost>
+template <class V, int kVectors, bool kAhead = false>
 static inline Tile pick(int rows) {
-  return pick<V, kVectors>(rows, std::make_integer_sequence<int, kMost>());
+  return pick<V, kVectors, kAhead>(rows, std::make_integer_sequence<int, kTall>());
 }
 
 // Multiply `rows` rows of one tile by a panel of any width.
 static inline void tile_row(const float* a, long a_stride, int rows, long row,
                             const Panel& panel, long offset, long depth, bool first,
-                            bool last) {
+                            bool last, const float* ahead, long ahead_step) {
   const float* b = panel.weights + offset * panel.width;
   const int width = panel.width;
   int column = 0;
   const auto run = [&](Tile tile, int columns) {
-    tile(a, a_stride, b + column, width, depth, panel, column, row, first, last);
+    tile(a, a_stride, b + column, width, depth, panel, column, row, first, last, ahead,
+         ahead_step);
     column += columns;
   };
   constexpr int kW = kLanes<Wide>;
-  while (width - column >= 2 * kW) run(pick<Wide, 2, kTall>(rows), 2 * kW);
+  while (width - column >= 2 * kW) {
+    run(ahead ? pick<Wide, 2, true>(rows) : pick<Wide, 2>(rows), 2 * kW);
+  }
 #if defined(__AVX512F__)
-  if (width - column == 24) return run(pick<Slim, 3, kTall>(rows), 24);
+  if (width - column == 24) return run(pick<Slim, 3>(rows), 24);
 #endif
-  if (width - column >= kW) run(pick<Wide, 1, kTall>(rows), kW);
-  if (width - column >= kLanes<Slim>) run(pick<Slim, 1, kTall>(rows), kLanes<Slim>);
+  if (width - column >= kW) run(pick<Wide, 1>(rows), kW);
+  if (width - column >= kLanes<Slim>) run(pick<Slim, 1>(rows), kLanes<Slim>);
 }
 
 // out += rows * weights, for the weights from row `offset` on.
@@ -147,8 +156,16 @@ static inline void multiply(const float* a, long a_stride, long rows, long depth
       const int height = static_cast<int>(rows * (i + 1) / tiles - row);
       const float* values = a + row * a_stride + from;
       for (int j = 0; j < count; ++j) {
-        tile_row(values, a_stride, height, row, panels[j], offset + from, part, begins,
-                 ends);
+        const Panel& panel = panels[j];
+        const float* ahead = nullptr;
+        if (depth >= kFar) {
+          const bool jumps = from + part == depth && panel.next != nullptr;
+          ahead = jumps ? panel.next
+                        : panel.weights + (offset + from + part) * panel.width;
+          ahead += i * part * panel.width / tiles;
+        }
+        tile_row(values, a_stride, height, row, panel, offset + from, part, begins,
+                 ends, ahead, panel.width / tiles);
       }
     }
   }

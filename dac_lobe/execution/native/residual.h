@@ -36,15 +36,21 @@ struct ResidualUnit {
 // pages, the rows of a tile would all compete for the same places in the cache.
 static inline long spaced(long channels) { return channels + 16; }
 
-// Apply Snake to `count` rows.
+// Apply Snake to `count` rows, a few at a time: in the order of memory, which is
+// read for the first time here, and with each coefficient loaded once for all of them.
 template <class V>
 static void snake_rows(const float* from, long from_stride, float* to, long to_stride,
                        long count, long channels, const float* rate,
                        const float* inverse) {
-  for (long c = 0; c < channels; c += kLanes<V>) {
-    const V r = load<V>(rate + c), i = load<V>(inverse + c);
-    for (long t = 0; t < count; ++t) {
-      store(to + t * to_stride + c, snake(load<V>(from + t * from_stride + c), r, i));
+  constexpr long kRows = 4;
+  for (long t = 0; t < count; t += kRows) {
+    const long rows = std::min(kRows, count - t);
+    for (long c = 0; c < channels; c += kLanes<V>) {
+      const V r = load<V>(rate + c), i = load<V>(inverse + c);
+      for (long j = 0; j < rows; ++j) {
+        const float* x = from + (t + j) * from_stride + c;
+        store(to + (t + j) * to_stride + c, snake(load<V>(x), r, i));
+      }
     }
   }
 }
@@ -147,7 +153,7 @@ class ResidualBlock {
         const float* weights =
             u_.weights + (long{panel + j} * kPanel * kPoints + p * width) * c_;
         float* out = products_ + (j * kPoints + p) * points();
-        panels[j] = {weights, width, out, kPanel, nullptr, nullptr, 0};
+        panels[j] = {weights, width, out, kPanel, nullptr, nullptr, 0, nullptr};
       }
       multiply(inputs_ + p * plane_, spaced(c_), tiles_, c_, 0, panels, count, true,
                true);
@@ -188,7 +194,8 @@ class ResidualBlock {
                      c_,
                      u_.inner_bias + column,
                      middle + column,
-                     c_};
+                     c_,
+                     u_.inner_weights + (column + kGroup * kPanel) * c_};
       }
       multiply(hidden_, spaced(c_), count, c_, 0, panels, group, true, true);
     }

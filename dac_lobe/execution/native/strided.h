@@ -16,17 +16,19 @@ namespace lobe {
 constexpr int kTapPoints = 4;
 constexpr int kTapOutputs = 3;
 
-// Floats of transformed inputs that a block may hold.
+// Floats of transformed inputs that a block may hold, but for this many tiles, in which
+// the weights are read once.
 constexpr long kStridedFloats = 80 * 1024;
+constexpr long kStridedTiles = 48;
 
 template <class V>
 class StridedBlock {
  public:
-  // Outputs `begin` to `end`.
-  StridedBlock(const Convolution& convolution, long begin, long end)
+  explicit StridedBlock(const Convolution& convolution, const Part& part)
       : c_(convolution),
-        begin_(begin),
-        length_(end - begin),
+        part_(part),
+        begin_(part.begin),
+        length_(part.end - part.begin),
         tiles_((length_ + kTapOutputs - 1) / kTapOutputs),
         depth_(c_.stride * c_.inputs),
         plane_(tiles_ * spaced(depth_)),
@@ -41,8 +43,8 @@ class StridedBlock {
   void run() {
     activate();
     transform();
-    for (int panel = 0; panel < panel_count(c_.columns); panel += panels_) {
-      const int count = std::min(panels_, panel_count(c_.columns) - panel);
+    for (int panel = part_.first; panel < part_.last; panel += panels_) {
+      const int count = std::min(panels_, part_.last - panel);
       multiply_points(panel, count);
       for (int j = 0; j < count; ++j) recover(panel + j, j);
     }
@@ -83,7 +85,7 @@ class StridedBlock {
         const float* weights =
             c_.weights + (long{panel + j} * kPanel * kTapPoints + p * width) * depth_;
         float* out = products_ + (j * kTapPoints + p) * points();
-        panels[j] = {weights, width, out, kPanel, nullptr, nullptr, 0};
+        panels[j] = {weights, width, out, kPanel, nullptr, nullptr, 0, nullptr};
       }
       multiply(inputs_ + p * plane_, spaced(depth_), tiles_, depth_, 0, panels, count,
                true, true);
@@ -110,25 +112,21 @@ class StridedBlock {
   }
 
   const Convolution& c_;
+  const Part part_;
   const long begin_, length_, tiles_, depth_, plane_;
   const int panels_;  // whose products are held at once
   float *snaked_, *inputs_, *products_;
 };
 
 static inline bool run_strided(const Convolution& c, int threads) {
-  const long tall = kTapOutputs * kTall;
-  long rows = kStridedFloats / kTapPoints / spaced(c.stride * c.inputs) * kTapOutputs;
-  rows = std::max(rows / tall, 1L) * tall;
-  const long blocks = (c.outputs + rows - 1) / rows;
-  const long rounds = (blocks + threads - 1) / threads * threads;
-  rows = (c.outputs + rounds - 1) / rounds;
-  rows = (rows + kTapOutputs - 1) / kTapOutputs * kTapOutputs;
-  return parallel((c.outputs + rows - 1) / rows, threads, [&](long i) {
-    const long begin = i * rows, end = std::min(begin + rows, c.outputs);
+  const long spread = spaced(c.stride * c.inputs);
+  long tiles = std::max(kStridedFloats / kTapPoints / spread, kStridedTiles);
+  tiles = tiles / kTall * kTall;
+  return run_parts(c, threads, kTapOutputs * tiles, kTapOutputs, [&](const Part& part) {
     if (c.inputs % kLanes<Wide> == 0 && c.columns % kLanes<Wide> == 0) {
-      StridedBlock<Wide>(c, begin, end).run();
+      StridedBlock<Wide>(c, part).run();
     } else {
-      StridedBlock<Slim>(c, begin, end).run();
+      StridedBlock<Slim>(c, part).run();
     }
   });
 }
