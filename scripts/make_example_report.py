@@ -38,7 +38,7 @@ COMMAND = (
     "--output report"
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-SIZE = (1280, 1195)  # pixels: the head and nine curves
+SIZE = (1280, 1332)  # pixels: the head and nine curves
 COLOURS = 96
 
 

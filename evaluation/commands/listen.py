@@ -86,7 +86,8 @@ def listen(
 
 def _collect(answers: list[Path], key: Path, output: Path, seed: int) -> int:
     from evaluation.listening.answers import read_answers, read_key
-    from evaluation.listening.findings import find, write_findings
+    from evaluation.listening.findings import find
+    from evaluation.listening.writing import write_findings
 
     known = read_key(key)
     findings = find(known, read_answers(answers, known), seed)

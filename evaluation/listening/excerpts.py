@@ -14,7 +14,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ import numpy as np
 from evaluation.errors import ArgumentError
 from evaluation.recordings.clips import Clip, read_clip, resample
 from evaluation.recordings.finding import find_clips
-from evaluation.results.board import Condition, is_control
 from evaluation.results.compare import Evaluation
+from evaluation.results.conditions import Condition, is_control
 from evaluation.running.cache import Cache, load_codes
 from evaluation.systems import Point, System, make_system
 
@@ -181,10 +181,8 @@ def choose_clips(
         met[speaker] += 1
     names.sort(key=turn.__getitem__)  # stable: first one of each speaker
     return [
-        Clip(
-            name,
-            there[name].path,
-            scored[name],
+        replace(
+            there[name],
             domain=table.loc[name, "domain"],
             speaker=table.loc[name, "speaker"],
         )
@@ -259,7 +257,7 @@ def _remake(evaluation: Evaluation, name: str) -> System:
             f"{evaluation.folder} does not say what {name} was made from. Evaluate again "
             "with this version and a description; what is scored is not scored again."
         )
-    system = make_system(about["description"], about["device"])
+    system = make_system(about["description"], about.get("device", "cpu"))
     system.load()
     if system.fingerprint() != about["fingerprint"]:
         raise ArgumentError(

@@ -29,9 +29,10 @@ from evaluation.listening.excerpts import (
 )
 from evaluation.listening.stimuli import anchor, anchors_at, flac, match, soften
 from evaluation.report.rendering import render
-from evaluation.results.board import Condition
 from evaluation.results.compare import Evaluation, load
+from evaluation.results.conditions import Condition
 from evaluation.results.writers import write_json, write_text
+from evaluation.systems.controls import Reference
 
 __all__ = ["TESTS", "make_page"]
 
@@ -176,7 +177,10 @@ def _about(evaluation: Evaluation, condition: Condition) -> dict[str, Any]:
     """Write down a condition, and which codec it is."""
     about: dict[str, Any] = {**condition._asdict(), "kbps": None}
     system = evaluation.content["systems"].get(condition.system)
-    about["fingerprint"] = system["fingerprint"] if system else condition.system
+    if condition == REFERENCE:
+        about["fingerprint"] = Reference().fingerprint()
+    else:
+        about["fingerprint"] = system["fingerprint"] if system else condition.system
     for row in evaluation.content["summary"]:
         found = Condition(row["system"], row["num_codebooks"], row["setting"])
         if found == condition:

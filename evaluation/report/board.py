@@ -13,7 +13,9 @@ from evaluation.metrics import METRICS
 from evaluation.report.groups import group
 from evaluation.report.plots import COLOURS
 from evaluation.report.rendering import published, render
-from evaluation.results.board import SIGNIFICANT, Board, Condition, Shown, is_control
+from evaluation.results.board import SIGNIFICANT, Board
+from evaluation.results.conditions import Condition, is_control
+from evaluation.results.joining import Shown
 from evaluation.results.writers import records, write_table, write_text
 
 __all__ = ["Origin", "write_board"]

@@ -13,7 +13,7 @@ import numpy as np
 
 from evaluation.metrics import Metric
 from evaluation.report.groups import is_perception
-from evaluation.results.board import is_control
+from evaluation.results.conditions import is_control
 from evaluation.results.results import Results
 from evaluation.results.tables import scores
 

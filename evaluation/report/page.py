@@ -22,7 +22,7 @@ from evaluation.report.plots import (
 )
 from evaluation.report.rendering import published, render
 from evaluation.report.verdict import headline, verdict
-from evaluation.results.board import is_control
+from evaluation.results.conditions import is_control
 from evaluation.results.definitions import environment
 from evaluation.results.results import Results
 from evaluation.results.writers import records, write_text

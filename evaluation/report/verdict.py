@@ -60,10 +60,13 @@ def verdict(results: Results) -> str:
     if baseline is None:
         return ""
     system, point = baseline
+    first = results.run.systems[0].name
+    ours = f"{first} {results.run.points[first][-1]}".strip()
     rows = [
         row
         for row in records(results.paired)
-        if row["system"] == system.name
+        if row["reference"] == ours
+        and row["system"] == system.name
         and row["num_codebooks"] == point.num_codebooks
         and (row["setting"] or "") == point.setting
         and row["p_holm"] is not None

@@ -13,103 +13,24 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from evaluation.errors import ArgumentError
-from evaluation.results.compare import Evaluation, load
+from evaluation.results.conditions import Condition, is_control
+from evaluation.results.joining import Joined, Shown, Source, agree, open_runs
 from evaluation.results.pairs import pairwise
 from evaluation.results.statistics import holm, interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ALL", "Board", "Condition", "Shown", "Source", "is_control", "join"]
+__all__ = ["ALL", "SIGNIFICANT", "Board", "join"]
 
 ALL = "all"  # the domain that holds every recording
-CONTROLS = ("anchor", "identity", "reference", "resample")
 SIGNIFICANT = 0.05
-SAME_MEANING = ("definition", "version", "unit", "higher_is_better")
-
-
-class Condition(NamedTuple):
-    """A system at an operating point: a row of the board.
-
-    Attributes
-    ----------
-    system : str
-        Its name; with its run's where two runs call different systems the same.
-    num_codebooks : int or None
-        Codebooks decoded.
-    setting : str
-        What else chooses the rate.
-    """
-
-    system: str
-    num_codebooks: int | None
-    setting: str
-
-    def __str__(self) -> str:
-        codebooks = "" if self.num_codebooks is None else f"K={self.num_codebooks}"
-        return " ".join(part for part in (self.system, codebooks, self.setting) if part)
-
-
-@dataclass(frozen=True)
-class Source:
-    """A run that numbers come from.
-
-    Attributes
-    ----------
-    label : str
-        Its folder, as it was given.
-    signature : str
-        Every choice that changes its numbers.
-    command : str
-        How it was started; empty if it was called from Python.
-    written : str
-        When its results were written, in UTC.
-    environment : dict
-        What ran.
-    """
-
-    label: str
-    signature: str
-    command: str
-    written: str
-    environment: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A metric of the board.
-
-    Attributes
-    ----------
-    name : str
-        Column name.
-    title : str
-        For people.
-    definition : dict
-        As in definitions.json.
-    clips : list of str
-        The recordings that it is shown on.
-    runs : list of str
-        Labels of the runs that it comes from.
-    """
-
-    name: str
-    title: str
-    definition: dict[str, Any]
-    clips: list[str]
-    runs: list[str]
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Which direction is better."""
-        return bool(self.definition["higher_is_better"])
 
 
 @dataclass
@@ -146,38 +67,6 @@ class Board:
         return list(dict.fromkeys(self.numbers["domain"]))
 
 
-def is_control(system: str) -> bool:
-    """Whether a system is a limit to look at, and no codec.
-
-    Example
-    -------
-    >>> is_control("resample-12000"), is_control("opus")
-    (True, False)
-    """
-    return system.partition("-")[0] in CONTROLS
-
-
-@dataclass
-class _Run:
-    """An evaluation, and what of it takes part."""
-
-    evaluation: Evaluation
-    source: Source
-    names: dict[str, str]
-    metrics: list[str]
-
-    @property
-    def clips(self) -> dict[str, str]:
-        """Digests of the recordings that could be read."""
-        found = self.evaluation.content["clips"]
-        return {name: digest for name, digest in found.items() if digest}
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every recording could be read."""
-        return len(self.clips) == len(self.evaluation.content["clips"])
-
-
 def join(folders: Sequence[str | Path], seed: int = 0) -> Board:
     """Join evaluations.
 
@@ -203,9 +92,9 @@ def join(folders: Sequence[str | Path], seed: int = 0) -> Board:
 
     if len({Path(folder).resolve() for folder in folders}) < len(folders):
         raise ArgumentError("a run is given twice. Give each folder once.")
-    runs = _open(folders)
+    runs = open_runs(folders)
     notes: list[str] = []
-    metrics = _metrics(runs, notes)
+    metrics = agree(runs, notes)
     conditions: dict[Condition, float | None] = {}
     rows: list[dict[str, Any]] = []
     tests: list[dict[str, Any]] = []
@@ -235,122 +124,8 @@ _PAIR_COLUMNS = [
 ]  # fmt: skip
 
 
-def _open(folders: Sequence[str | Path]) -> list[_Run]:
-    """Read the runs, see that they are scored alike, and tell systems apart."""
-    runs: list[_Run] = []
-    prints: dict[str, str] = {}  # fingerprints by the name shown
-    for folder in folders:
-        one = load(folder)
-        for other in runs:
-            _same_scoring(other.evaluation, one)
-        names = {}
-        for name, about in one.content["systems"].items():
-            shown, trial = name, 1
-            while prints.setdefault(shown, about["fingerprint"]) != about["fingerprint"]:
-                shown = f"{name} ({one.folder.name}{f' {trial}' if trial > 1 else ''})"
-                trial += 1
-            names[name] = shown
-        stamp = (one.folder / "results.json").stat().st_mtime
-        written = datetime.fromtimestamp(stamp, timezone.utc)
-        source = Source(
-            str(folder),
-            one.content["signature"],
-            one.content["command"],
-            f"{written:%Y-%m-%d %H:%M} UTC",
-            one.content["environment"],
-        )
-        runs.append(_Run(one, source, names, list(one.content["definitions"]["metrics"])))
-    return runs
-
-
-def _same_scoring(first: Evaluation, second: Evaluation) -> None:
-    a, b = (one.content["definitions"]["scoring"] for one in (first, second))
-    for key in sorted({*a, *b}):
-        if a.get(key) != b.get(key):
-            raise ValueError(
-                f"{first.folder} and {second.folder} cannot be joined: scoring.{key} is "
-                f"{a.get(key)!r} and {b.get(key)!r}. Evaluate both with the same "
-                "version and --sample-rate."
-            )
-
-
-def _metrics(runs: list[_Run], notes: list[str]) -> list[Shown]:
-    """Agree on definitions and recordings, metric by metric."""
-    definitions: dict[str, tuple[dict[str, Any], str]] = {}
-    for run in runs:
-        for name in list(run.metrics):
-            ours = run.evaluation.content["definitions"]["metrics"][name]
-            theirs, label = definitions.setdefault(name, (ours, run.source.label))
-            other = [key for key in SAME_MEANING if ours.get(key) != theirs.get(key)]
-            if other:
-                run.metrics.remove(name)
-                key = other[0]
-                notes.append(
-                    f"{name} of {run.source.label} is left out: its {key} is "
-                    f"{ours.get(key)!r}, in {label} {theirs.get(key)!r}"
-                )
-    changed = _changed(runs, notes)
-    shown = []
-    for name, (definition, _) in definitions.items():
-        having = [run for run in runs if name in run.metrics]
-        labels = [run.source.label for run in having]
-        common = set.intersection(*(set(run.clips) for run in having)) - changed
-        if not common:
-            notes.append(
-                f"{name} is left out: {', '.join(labels)} share no recording"
-            )
-            continue
-        most = max(len(run.clips) for run in having)
-        if len(common) < most:
-            notes.append(
-                f"{name}: {len(common)} of up to {most} recordings, those that "
-                f"{', '.join(labels)} share"
-            )
-        shown.append(Shown(name, definition["title"], definition, sorted(common), labels))
-    return shown
-
-
-def _changed(runs: list[_Run], notes: list[str]) -> set[str]:
-    """Find recordings that have one name and several contents."""
-    contents: dict[str, set[str]] = {}
-    for run in runs:
-        for name, digest in run.clips.items():
-            contents.setdefault(name, set()).add(digest)
-    changed = {name for name, found in contents.items() if len(found) > 1}
-    if changed:
-        notes.append(
-            f"{len(changed)} recordings are left out, as {min(changed)!r}: the runs "
-            "have different files under one name"
-        )
-    return changed
-
-
-def _scores(run: _Run, metric: str) -> dict[Condition, pd.DataFrame]:
-    """Scores of each condition of a run by recording."""
-    import pandas as pd
-
-    table = run.evaluation.utterances
-    found = {}
-    for key, part in table.groupby(
-        ["system", "num_codebooks", "setting"], dropna=False, sort=False
-    ):
-        system, codebooks, setting = key
-        number = None if pd.isna(codebooks) else int(codebooks)
-        part = part.set_index("utterance")
-        columns = part[[metric, "speaker", "domain"]]
-        found[Condition(run.names[system], number, setting)] = columns
-    return found
-
-
-def _summary(run: _Run) -> dict[Condition, dict[str, Any]]:
-    return {
-        Condition(run.names[row["system"]], row["num_codebooks"], row["setting"]): row
-        for row in run.evaluation.content["summary"]
-    }
-
-
 def _numbers(
-    runs: list[_Run],
+    runs: list[Joined],
     metric: Shown,
     conditions: dict[Condition, float | None],
     notes: list[str],
@@ -362,9 +137,9 @@ def _numbers(
     for run in runs:
         if metric.name not in run.metrics:
             continue
-        summary = _summary(run)
+        summary = run.summary()
         whole = run.is_whole and set(run.clips) == set(metric.clips)
-        for condition, table in _scores(run, metric.name).items():
+        for condition, table in run.scores(metric.name).items():
             about = summary[condition]
             if condition in taken:
                 continue
@@ -438,7 +213,7 @@ def _mark_front(rows: list[dict[str, Any]], higher_is_better: bool) -> None:
 
 
 def _tests(
-    runs: list[_Run],
+    runs: list[Joined],
     metric: Shown,
     numbers: list[dict[str, Any]],
     conditions: dict[Condition, float | None],
@@ -453,7 +228,7 @@ def _tests(
     tables: dict[Condition, pd.DataFrame] = {}
     for run in runs:
         if metric.name in run.metrics:
-            for condition, table in _scores(run, metric.name).items():
+            for condition, table in run.scores(metric.name).items():
                 tables.setdefault(condition, table.reindex(metric.clips))
     shown = [one for one in conditions if one in wanted]
     if not shown:
