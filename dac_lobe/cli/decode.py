@@ -132,7 +132,7 @@ def decode(
     codecs = _Codecs(check_device(device), cache_dir)
     if model is not None:
         codecs[model] = load_codec(model, device, cache_dir)
-    share_cores(jobs)
+    ahead = share_cores(jobs, device)
     options: dict[str, Any] = {
         "num_codebooks": codebooks,
         "start": start,
@@ -143,7 +143,7 @@ def decode(
     }
     with Report(len(tasks), "decoded", quiet) as report:
         work = _Decode(codecs, report, model, suffix, overwrite, options)
-        code = report.collect(run(tasks, work, jobs=jobs))
+        code = report.collect(run(tasks, work, jobs=jobs, ahead=ahead))
     raise typer.Exit(code)
 
 

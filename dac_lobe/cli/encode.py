@@ -98,10 +98,10 @@ def encode(
     tasks = _tasks(inputs, output, stdin, stdout)
     codec = load_codec(model, device, cache_dir)
     check_codebooks(codec, codebooks)
-    share_cores(jobs)
+    ahead = share_cores(jobs, device)
     with Report(len(tasks), "encoded", quiet) as report:
         work = _Encode(codec, report, codebooks, normalize, legacy, overwrite)
-        code = report.collect(run(tasks, work, jobs=jobs))
+        code = report.collect(run(tasks, work, jobs=jobs, ahead=ahead))
     raise typer.Exit(code)
 
 

@@ -6,7 +6,7 @@ Authors
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
@@ -152,22 +152,25 @@ def _without_clashes(tasks: Iterable[Task]) -> Iterator[Task]:
 
 
 def run(
-    tasks: Iterable[Task],
+    tasks: Sequence[Task],
     work: Callable[[Task], bool],
     *,
     jobs: int = 1,
+    ahead: int = 0,
     failures: tuple[type[Exception], ...] = (ValueError, OSError),
 ) -> Iterator[Outcome]:
     """Do the tasks, several at once; one that fails does not stop the others.
 
     Arguments
     ---------
-    tasks : iterable of Task
+    tasks : sequence of Task
         What to do.
     work : callable
         Does one task, in a thread; returns whether there was anything to do.
     jobs : int
         Threads.
+    ahead : int
+        More of them, which read and write while the others compute.
     failures : tuple of exception types
         What counts as the failure of one task. Anything else ends the run.
 
@@ -195,10 +198,11 @@ def run(
                 reason = f"{task.output}: {reason}"  # a full disk names no file
             return Outcome(task, "failed", reason)
 
-    if jobs == 1:
+    threads = min(jobs + ahead, len(tasks))
+    if threads <= 1:
         yield from map(attempt, tasks)
         return
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         try:
             for future in as_completed([pool.submit(attempt, task) for task in tasks]):
                 yield future.result()

@@ -497,8 +497,8 @@ def test_files_may_go_into_a_folder(tmp_path):
         plan(inputs[:1], coded, AUDIO_SUFFIXES, ".dac")
 
 
-@pytest.mark.parametrize("jobs", [1, 4])
-def test_outcomes_of_all_tasks(tmp_path, jobs):
+@pytest.mark.parametrize(("jobs", "ahead"), [(1, 0), (1, 1), (4, 0)])
+def test_outcomes_of_all_tasks(tmp_path, jobs, ahead):
     tasks = [Task(tmp_path / f"{i}.wav", tmp_path / f"{i}.dac") for i in range(9)]
 
     def work(task):
@@ -507,7 +507,7 @@ def test_outcomes_of_all_tasks(tmp_path, jobs):
             raise ValueError(f"number {number}\nis bad")
         return number % 3 == 1
 
-    outcomes = sorted(run(tasks, work, jobs=jobs))
+    outcomes = sorted(run(tasks, work, jobs=jobs, ahead=ahead))
     kinds = ["failed", "done", "skipped"] * 3
     assert [outcome.status for outcome in outcomes] == kinds
     assert outcomes[3] == Outcome(tasks[3], "failed", "number 3 is bad")
