@@ -134,7 +134,7 @@ def decode(
     codecs = _Codecs(check_device(device), cache_dir)
     if model is not None:
         codecs[model] = load_codec(model, device, cache_dir)
-    share_cores(workers)
+    ahead = share_cores(workers, device)
     options: dict[str, Any] = {
         "num_codebooks": codebooks,
         "start": start,
@@ -145,7 +145,7 @@ def decode(
     }
     with Report(len(tasks), "decoded", quiet) as report:
         work = _Decode(codecs, report, model, suffix, overwrite, strict, options)
-        code = report.collect(run(tasks, work, workers=workers))
+        code = report.collect(run(tasks, work, workers=workers, ahead=ahead))
     raise typer.Exit(code)
 
 

@@ -100,10 +100,10 @@ def encode(
     tasks = _tasks(inputs, output, stdin, stdout)
     codec = load_codec(model, device, cache_dir)
     check_codebooks(codec, codebooks)
-    share_cores(workers)
+    ahead = share_cores(workers, device)
     with Report(len(tasks), "encoded", quiet, _left_out(inputs)) as report:
         work = _Encode(codec, report, codebooks, normalize, legacy, overwrite, strict)
-        code = report.collect(run(tasks, work, workers=workers))
+        code = report.collect(run(tasks, work, workers=workers, ahead=ahead))
     raise typer.Exit(code)
 
 

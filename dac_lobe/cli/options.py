@@ -108,12 +108,20 @@ def check_device(name: str) -> str:
     return name
 
 
-def share_cores(workers: int) -> None:
-    """Give each of several files its share of the cores; more threads only wait."""
+def share_cores(workers: int, device: str) -> int:
+    """Give each of several files its share of the cores; more threads only wait.
+
+    Returns how many more files to have in hand, which are read and written beside
+    the arithmetic; it keeps to the cores all the same.
+    """
     import torch
+
+    from dac_lobe.execution.cores import limit_cores
 
     if workers > 1:
         torch.set_num_threads(max(1, torch.get_num_threads() // workers))
+    limit_cores(workers * torch.get_num_threads())
+    return 1 if check_device(device) == "cpu" else 0
 
 
 def check_codebooks(codec: DAC, codebooks: int | None) -> None:

@@ -6,7 +6,7 @@ Authors
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
@@ -165,22 +165,25 @@ def _without_clashes(tasks: Iterable[Task]) -> Iterator[Task]:
 
 
 def run(
-    tasks: Iterable[Task],
+    tasks: Sequence[Task],
     work: Callable[[Task], bool],
     *,
     workers: int = 1,
+    ahead: int = 0,
     failures: tuple[type[Exception], ...] = (ValueError, OSError),
 ) -> Iterator[Outcome]:
     """Do the tasks, several at once; one that fails does not stop the others.
 
     Arguments
     ---------
-    tasks : iterable of Task
+    tasks : sequence of Task
         What to do.
     work : callable
         Does one task, in a thread; returns whether there was anything to do.
     workers : int
         Threads.
+    ahead : int
+        More of them, which read and write while the others compute.
     failures : tuple of exception types
         What counts as the failure of one task. Anything else ends the run.
 
@@ -208,10 +211,11 @@ def run(
                 reason = f"{task.output}: {reason}"  # a full disk names no file
             return Outcome(task, "failed", reason)
 
-    if workers == 1:
+    threads = min(workers + ahead, len(tasks))
+    if threads <= 1:
         yield from map(attempt, tasks)
         return
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         try:
             for future in as_completed([pool.submit(attempt, task) for task in tasks]):
                 yield future.result()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from dac_lobe.execution import cores
 from dac_lobe.execution.chunked import CHUNK_SECONDS
 from dac_lobe.execution.compiled import CompiledBody
 from dac_lobe.execution.cuda import CudaBody, float32_products
@@ -23,7 +24,13 @@ from dac_lobe.execution.flow import Kernel, run_batch
 from dac_lobe.execution.native.library import NativeKernel, find_native, supports
 from dac_lobe.execution.native.search import NativeTables, searchable
 from dac_lobe.execution.near_ties import settle
-from dac_lobe.execution.plan import Step, UnusualNetworkError, geometry, make_plan
+from dac_lobe.execution.plan import (
+    Step,
+    UnusualNetworkError,
+    geometry,
+    make_plan,
+    output_positions,
+)
 from dac_lobe.execution.precision import cpu_dtype
 from dac_lobe.execution.tables import QuantizerTables
 from dac_lobe.execution.weight_watch import WeightWatch
@@ -31,7 +38,6 @@ from dac_lobe.network.context import Context, decoder_context, encoder_context
 from dac_lobe.network.executor import Network
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
 from dac_lobe.network.quantizer import ResidualVectorQuantize
-from dac_lobe.network.receptive_field import output_length
 
 logger = logging.getLogger(__name__)
 
@@ -135,22 +141,32 @@ class Engine:
         self, network: Network, audio: torch.Tensor, lengths: torch.Tensor | None
     ) -> torch.Tensor:
         """Run the encoder on whole hops; see `Executor`."""
-        shape = _Shape(
-            encoder_context(network), network.hop_length, 1, network.frame_rate
-        )
         gpu = audio.device.type == "cuda"
         precision = self.encoder_precision if gpu else "exact"
-        return self._run(network.encoder, audio, lengths, shape, precision)
+        return self._run(
+            network.encoder,
+            audio,
+            lengths,
+            lambda: _Shape(
+                encoder_context(network), network.hop_length, 1, network.frame_rate
+            ),
+            precision,
+        )
 
     @torch.no_grad()
     def decode_frames(
         self, network: Network, z: torch.Tensor, lengths: torch.Tensor | None
     ) -> torch.Tensor:
         """Run the decoder; see `Executor`."""
-        shape = _Shape(
-            decoder_context(network), 1, network.hop_length, network.frame_rate
+        return self._run(
+            network.decoder,
+            z,
+            lengths,
+            lambda: _Shape(
+                decoder_context(network), 1, network.hop_length, network.frame_rate
+            ),
+            self.precision,
         )
-        return self._run(network.decoder, z, lengths, shape, self.precision)
 
     @torch.no_grad()
     def quantize(
@@ -180,7 +196,10 @@ class Engine:
         """
         if audio.device.type != "cpu":
             return quantized
-        return settle(network, audio, frame_lengths, z, quantized, first)
+        context = self._get(
+            "context", network.encoder, lambda _: encoder_context(network)
+        )
+        return settle(network, audio, frame_lengths, z, quantized, context, first)
 
     @torch.no_grad()
     def dequantize(self, network: Network, codes: torch.Tensor) -> FromCodes:
@@ -196,7 +215,7 @@ class Engine:
         network: nn.Module,
         x: torch.Tensor,
         lengths: torch.Tensor | None,
-        shape: _Shape,
+        make_shape: Callable[[], _Shape],
         precision: str,
     ) -> torch.Tensor:
         """Run a network on ``x`` [B, C, T] in the best way there is, or its modules."""
@@ -205,11 +224,15 @@ class Engine:
         name = type(network).__name__
         if lengths is None:
             lengths = torch.full((len(x),), x.shape[-1], device=x.device)
-        plan = self._get(f"{name} plan", network, _plan_or_none)
+        plan: list[Step] | None
+        shape: _Shape
+        plan, shape = self._get(
+            f"{name} plan", network, lambda m: (_plan_or_none(m), make_shape())
+        )
         if plan is None:
             return network(x, lengths)
         out = x.new_zeros(
-            len(x), plan[-1].channels[1], output_length(network, x.shape[-1])
+            len(x), plan[-1].channels[1], output_positions(plan, x.shape[-1])
         )
         dtype = torch.float32 if x.is_cuda else cpu_dtype(precision)
         if x.is_cuda:
@@ -225,7 +248,8 @@ class Engine:
                 network,
                 lambda m: reduced_kernels(make_plan(m), dtype),
             )
-            run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
+            with cores.taken():
+                run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
         elif self.compile and x.shape[-1] > shape.positions(COMPILED_FROM):
             body = self._get(
                 f"{name} compiled", network, lambda m: CompiledBody(make_plan(m))
@@ -241,7 +265,8 @@ class Engine:
             native = isinstance(kernels[0], NativeKernel)
             if native and not bool(torch.isfinite(x).all()):
                 return network(x, lengths)
-            run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
+            with cores.taken():
+                run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
         return out
 
     def _make_tables(self, quantizer: ResidualVectorQuantize) -> QuantizerTables:

@@ -25,7 +25,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from dac_lobe.network.context import encoder_context
+from dac_lobe.network.context import Context
 from dac_lobe.network.executor import Network
 from dac_lobe.network.outputs import ResidualQuantized
 from dac_lobe.network.quantizer import ResidualVectorQuantize
@@ -82,6 +82,7 @@ def settle(
     frame_lengths: torch.Tensor,
     z: torch.Tensor,
     quantized: ResidualQuantized,
+    context: Context,
     first: int = 0,
 ) -> ResidualQuantized:
     """Choose again where two codes are equally near.
@@ -98,6 +99,8 @@ def settle(
         Latents that were quantized, shape [B, D, F].
     quantized : ResidualQuantized
         What came out.
+    context : Context
+        The encoder's.
     first : int
         Frame of ``audio`` at which ``z`` begins.
 
@@ -106,7 +109,7 @@ def settle(
     ResidualQuantized
         The same, but for the frames with near ties.
     """
-    hop, (left, right) = network.hop_length, encoder_context(network)
+    hop, (left, right) = network.hop_length, context
     used = quantized.codes.shape[1]
     frames = first + torch.arange(z.shape[-1], device=z.device)
     near = (margins(network.quantizer, z, quantized) < TOLERANCE).any(dim=1)

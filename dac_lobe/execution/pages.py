@@ -45,7 +45,9 @@ def empty(count: int) -> torch.Tensor:
     size = 4 * count
     if _LARGE_PAGES is None or size < SMALLEST:
         return torch.empty(count)
-    memory = mmap.mmap(-1, size + PAGE)
+    # Private: a forked child must not write into its parent's rows.
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+    memory = mmap.mmap(-1, size + PAGE, flags=flags)
     whole = torch.frombuffer(memory, dtype=torch.float32)
     begin = -whole.data_ptr() % PAGE
     try:

@@ -13,6 +13,7 @@ Authors
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -29,6 +30,7 @@ __all__ = [
     "Upsample",
     "geometry",
     "make_plan",
+    "output_positions",
 ]
 
 
@@ -211,6 +213,24 @@ def make_plan(network: nn.Module) -> list[Step]:
     if alpha is not None:
         raise UnusualNetworkError("a Snake without a convolution after it")
     return plan
+
+
+def output_positions(plan: Sequence[Step], positions: int) -> int:
+    """Count the positions that steps make of ``positions`` positions.
+
+    Example
+    -------
+    >>> up = Upsample(torch.ones(4), torch.ones(4, 2, 10), torch.ones(2), 5, 3)
+    >>> output_positions([up], 4)
+    19
+    """
+    for step in plan:
+        if isinstance(step, Upsample):
+            positions = (positions + 1) * step.stride - 2 * step.padding
+        elif isinstance(step, Convolve):
+            positions = (positions + 2 * step.padding - step.reach) // step.stride + 1
+        positions = max(positions, 0)
+    return positions
 
 
 def _layers(network: nn.Module) -> list[nn.Module]:

@@ -24,7 +24,7 @@ from dac_lobe.audio.resampling import Resampler, resampled_length
 from dac_lobe.container import Packed, PackedReader
 from dac_lobe.container.official import is_legacy
 from dac_lobe.execution.streaming import StreamingDecoder
-from dac_lobe.files.encoding import Output, Progress, check_model
+from dac_lobe.files.encoding import BLOCK_SECONDS, Output, Progress, check_model
 from dac_lobe.files.official import decode_legacy
 from dac_lobe.files.record import record_of
 from dac_lobe.network.autoencoder import Autoencoder
@@ -161,7 +161,8 @@ def _model_audio(
     context = decoder_context(codec)
     first = max(begin // hop - context.left, 0)
     last = min(-(-end // hop) + context.right, content.num_frames)
-    decoder = StreamingDecoder(codec)
+    frames = max(1, round(BLOCK_SECONDS * codec.frame_rate))
+    decoder = StreamingDecoder(codec, block_frames=frames)
     skip, left = begin - first * hop, end - begin
     for codes in content.blocks(first, last):
         wav = decoder.push(torch.from_numpy(codes[:, :used].astype(np.int64)))

@@ -28,6 +28,7 @@ from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.weights.fingerprint import fingerprint
 
 __all__ = [
+    "BLOCK_SECONDS",
     "AudioCodes",
     "Output",
     "Progress",
@@ -38,6 +39,10 @@ __all__ = [
     "encode_file_to",
     "model_name",
 ]
+
+# Audio in a block. Each is computed with its context, a third of a second of which
+# would be a sixth of the work at two seconds; engines cut it into less by themselves.
+BLOCK_SECONDS = 10.0
 
 # Called with the seconds done and the seconds in all.
 Progress = Callable[[float, float], object]
@@ -143,7 +148,11 @@ class AudioCodes:
         What lies before is read and resampled all the same, which is cheap, so
         that the resampler is where it would have been.
         """
-        encoder = StreamingEncoder(self.codec, self.header.num_codebooks)
+        encoder = StreamingEncoder(
+            self.codec,
+            self.header.num_codebooks,
+            block_frames=max(1, round(BLOCK_SECONDS * self.codec.frame_rate)),
+        )
         first, unwanted_samples = encoder.resume_at(start)
         unwanted_frames = start - first
         for audio in self._audio():

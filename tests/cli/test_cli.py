@@ -494,8 +494,8 @@ def test_files_may_go_into_a_folder(tmp_path):
         plan(inputs[:1], coded, AUDIO_SUFFIXES, ".dac")
 
 
-@pytest.mark.parametrize("workers", [1, 4])
-def test_outcomes_of_all_tasks(tmp_path, workers):
+@pytest.mark.parametrize(("workers", "ahead"), [(1, 0), (1, 1), (4, 0)])
+def test_outcomes_of_all_tasks(tmp_path, workers, ahead):
     tasks = [Task(tmp_path / f"{i}.wav", tmp_path / f"{i}.dac") for i in range(9)]
 
     def work(task):
@@ -504,7 +504,7 @@ def test_outcomes_of_all_tasks(tmp_path, workers):
             raise ValueError(f"number {number}\nis bad")
         return number % 3 == 1
 
-    outcomes = sorted(run(tasks, work, workers=workers))
+    outcomes = sorted(run(tasks, work, workers=workers, ahead=ahead))
     kinds = ["failed", "done", "skipped"] * 3
     assert [outcome.status for outcome in outcomes] == kinds
     assert outcomes[3] == Outcome(tasks[3], "failed", "number 3 is bad")

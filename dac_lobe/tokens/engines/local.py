@@ -9,7 +9,11 @@ from __future__ import annotations
 import logging
 import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import (
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    as_completed,
+)
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Any
@@ -17,7 +21,15 @@ from typing import Any
 import torch
 
 from dac_lobe.tokens.shards import ShardSpec
-from dac_lobe.tokens.worker import Job, ShardResult, extract_shard, load_codec
+from dac_lobe.tokens.worker import (
+    Job,
+    LoadedShard,
+    ShardResult,
+    encode_shard,
+    extract_shard,
+    load_codec,
+    load_shard,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +42,9 @@ _worker: dict[str, Any] = {}
 
 def run(job: Job, shards: list[ShardSpec], workers: int) -> Iterator[ShardResult]:
     """Make shards in this process, or in a pool of them.
+
+    In this process two shards' recordings are in memory: one is read while the other
+    is encoded.
 
     Arguments
     ---------
@@ -54,8 +69,8 @@ def run(job: Job, shards: list[ShardSpec], workers: int) -> Iterator[ShardResult
         return
     if workers == 1:
         codec = load_codec(job)
-        for shard in shards:
-            yield extract_shard(job, shard, codec)
+        for loaded in _loaded_ahead(shards, job.meta.sample_rate):
+            yield encode_shard(job, loaded, codec)
         return
     todo = {shard.number: shard for shard in shards}
     deaths = 0
@@ -74,6 +89,17 @@ def run(job: Job, shards: list[ShardSpec], workers: int) -> Iterator[ShardResult
                     "finished is kept."
                 ) from error
             logger.warning("a worker died; %d shards are left", len(todo))
+
+
+def _loaded_ahead(shards: list[ShardSpec], sample_rate: int) -> Iterator[LoadedShard]:
+    """Read each shard's recordings while the one before it is encoded."""
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(load_shard, shards[0], sample_rate)
+        for shard in shards[1:]:
+            loaded = following.result()
+            following = reader.submit(load_shard, shard, sample_rate)
+            yield loaded
+        yield following.result()
 
 
 def _pool(job: Job, shards: list[ShardSpec], workers: int) -> Iterator[ShardResult]:
