@@ -30,6 +30,7 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import speechbrain as sb
 import torch
@@ -42,6 +43,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dac_lobe.network.layers import fold_weight_norm
 from dac_lobe.nnet.code_usage import CodeUsage
+from dac_lobe.nnet.loggers import log_audio
 from dac_lobe.nnet.losses import GANLoss
 from dac_lobe.nnet.warm_start import (
     scale_layers,
@@ -184,7 +186,8 @@ class CodecBrain(sb.Brain):
         wav = batch.sig.data.to(self.device)[:, None]
         audio = self.skeleton(wav)
         # Odd strides lose samples at the end.
-        return Skeletal(F.pad(audio, (0, wav.shape[-1] - audio.shape[-1])))
+        audio = F.pad(audio, (0, wav.shape[-1] - audio.shape[-1]))
+        return SimpleNamespace(audio=audio, codes=None)
 
     def compute_objectives(self, predictions, batch, stage):
         """Reconstruction losses by name, unweighted."""
@@ -410,16 +413,9 @@ class CodecBrain(sb.Brain):
 
     def show(self, name, signals):
         """Send audio and spectrograms of one recording to TensorBoard."""
+        rate, step = self.hparams.sample_rate, self.optimizer_step
         for kind, signal in signals.items():
-            wav = signal.flatten().cpu()
-            window = torch.hann_window(512)
-            spectrum = torch.stft(wav, 512, 128, window=window, return_complex=True)
-            decibels = 20 * spectrum.abs().clamp(min=1e-4).log10().flip(0)
-            picture = (decibels + 80).clamp(0, 120)[None] / 120
-            writer = self.board.writer
-            step = self.optimizer_step
-            writer.add_audio(f"{name}/{kind}", wav, step, self.hparams.sample_rate)
-            writer.add_image(f"{name}/{kind}", picture, step)
+            log_audio(self.board.writer, f"{name}/{kind}", signal.flatten(), rate, step)
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Log, and save a checkpoint after validation."""
@@ -484,15 +480,6 @@ class CodecBrain(sb.Brain):
         codec = fold_weight_norm(self.average.module)
         codec.delay = 0
         return codec.eval().save(path)
-
-
-class Skeletal:
-    """What the skeleton gives: audio, and nothing quantized."""
-
-    codes = None
-
-    def __init__(self, audio):
-        self.audio = audio
 
 
 def unwrap(module):
