@@ -10,9 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from speechbrain.utils.train_logger import FileTrainLogger
 
-__all__ = ["TrainLoggers"]
+__all__ = ["TrainLoggers", "log_audio"]
+
+# Spectrograms that TensorBoard shows: FFT size, hop, and decibels from black to white.
+FFT_SIZE, HOP = 512, 128
+DARKEST, BRIGHTEST = -80.0, 40.0
 
 
 class TrainLoggers:
@@ -64,3 +69,31 @@ class TrainLoggers:
         """Log statistics; see SpeechBrain's ``TrainLogger.log_stats``."""
         for logger in self.loggers:
             logger.log_stats(stats_meta, train_stats, valid_stats, test_stats)
+
+
+def log_audio(
+    writer: Any, name: str, wav: torch.Tensor, sample_rate: int, step: int
+) -> None:
+    """Send a waveform and its spectrogram to TensorBoard.
+
+    Arguments
+    ---------
+    writer : torch.utils.tensorboard.SummaryWriter
+        As SpeechBrain's ``TensorboardLogger.writer``.
+    name : str
+        Both are shown under it.
+    wav : torch.Tensor
+        Samples, shape [T].
+    sample_rate : int
+        In Hz.
+    step : int
+        Of the training.
+    """
+    wav = wav.detach().float().cpu()
+    window = torch.hann_window(FFT_SIZE)
+    spectrum = torch.stft(wav, FFT_SIZE, HOP, window=window, return_complex=True)
+    floor = 10 ** (DARKEST / 20)
+    decibels = 20 * spectrum.abs().clamp(min=floor).log10().flip(0)
+    picture = ((decibels - DARKEST) / (BRIGHTEST - DARKEST)).clamp(0, 1)
+    writer.add_audio(name, wav, step, sample_rate)
+    writer.add_image(name, picture[None], step)

@@ -9,7 +9,8 @@ On several GPUs, or two processes on a CPU:
 > torchrun --standalone --nproc_per_node=2 train.py hparams/tiny_debug.yaml \
     --data_folder ... --device=cpu --distributed_backend=gloo
 
-The stages of a run, each counted in optimizer steps (0 leaves a stage out):
+The stages of a run, each counted in optimizer steps (0 leaves a stage out), or in parts
+of `total_steps` where there is a `budget` of time:
 
     skeleton    autoencoder without residual units, not quantized
     start       codebooks from data (once)
@@ -29,6 +30,7 @@ import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import speechbrain as sb
 import torch
@@ -41,6 +43,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dac_lobe.network.layers import fold_weight_norm
 from dac_lobe.nnet.code_usage import CodeUsage
+from dac_lobe.nnet.loggers import log_audio
 from dac_lobe.nnet.losses import GANLoss
 from dac_lobe.nnet.warm_start import (
     scale_layers,
@@ -91,9 +94,16 @@ class CodecBrain(sb.Brain):
         )
         self.usage = CodeUsage(codec)
         self.dataset = dataset
-        self.metrics = (
-            choose(self.hparams.valid_metrics) if self.hparams.valid_metrics else []
-        )
+        valid = self.hparams.valid_metrics
+        at_the_end = getattr(self.hparams, "test_metrics", valid)
+        self.metrics = {
+            stage: choose(names) if names else []
+            for stage, names in ((sb.Stage.VALID, valid), (sb.Stage.TEST, at_the_end))
+        }
+        self.budget = getattr(self.hparams, "budget", None)
+        if self.budget is not None:
+            self.checkpointer.add_recoverable("budget", self.budget)
+            self.optimizer_step_limit = None
         self.board = None
         if self.hparams.use_tensorboard and sb.utils.distributed.if_main_process():
             self.board = self.hparams.tensorboard()
@@ -104,23 +114,30 @@ class CodecBrain(sb.Brain):
         return unwrap(self.modules.codec)
 
     @property
+    def position(self):
+        """Where the run stands in its stages and schedules, in steps."""
+        if self.budget is None:
+            return self.optimizer_step
+        return self.budget.position(self.hparams.total_steps)
+
+    @property
     def in_skeleton(self):
         """Whether the next step trains the skeleton alone."""
-        return self.optimizer_step < self.hparams.skeleton_steps
+        return self.position < self.hparams.skeleton_steps
 
     @property
     def adversarial(self):
         """Whether the next step has the discriminators."""
         return (
             "discriminator" in self.modules
-            and self.optimizer_step >= self.hparams.adversarial_start
+            and self.position >= self.hparams.adversarial_start
         )
 
     @property
     def judged(self):
         """Whether the codec hears of the discriminators, which have a head start."""
         lead = self.hparams.adversarial_start + self.hparams.discriminator_lead
-        return self.adversarial and self.optimizer_step >= lead
+        return self.adversarial and self.position >= lead
 
     def judge(self, module, wav):
         """Feature maps of the discriminators, in full precision."""
@@ -169,7 +186,8 @@ class CodecBrain(sb.Brain):
         wav = batch.sig.data.to(self.device)[:, None]
         audio = self.skeleton(wav)
         # Odd strides lose samples at the end.
-        return Skeletal(F.pad(audio, (0, wav.shape[-1] - audio.shape[-1])))
+        audio = F.pad(audio, (0, wav.shape[-1] - audio.shape[-1]))
+        return SimpleNamespace(audio=audio, codes=None)
 
     def compute_objectives(self, predictions, batch, stage):
         """Reconstruction losses by name, unweighted."""
@@ -249,7 +267,7 @@ class CodecBrain(sb.Brain):
                 self.modules.discriminator.parameters(), self.hparams.clip_discriminator
             )
             self.optimizer_d.step()
-            self.schedule_d.step()
+            self.follow(self.schedule_d)
             self.optimizer_d.zero_grad(set_to_none=True)
 
     def step_codec(self, predictions):
@@ -258,18 +276,38 @@ class CodecBrain(sb.Brain):
             average_gradients(self.skeleton)
         torch.nn.utils.clip_grad_norm_(self.codec.parameters(), self.hparams.clip_codec)
         self.optimizer_g.step()
-        self.schedule_g.step()
+        self.follow(self.schedule_g)
         self.optimizer_g.zero_grad(set_to_none=True)
         self.optimizer_step += 1
+        self.spend()
         self.average.update_parameters(self.codec)
         if predictions.codes is not None:
             self.usage.update(predictions.codes)
             every = self.hparams.restart_every
             due = every and self.optimizer_step % every == 0
-            if due and self.optimizer_step < self.hparams.restart_until:
+            if due and self.position < self.hparams.restart_until:
                 self.restarted += self.usage.restart(
                     self.codec, predictions.latents, self.hparams.restart_share
                 )
+
+    def on_fit_start(self):
+        """Take up a checkpoint; a run whose time is over has no more steps."""
+        super().on_fit_start()
+        if self.budget is not None and self.budget.spent:
+            self.optimizer_step_limit = self.optimizer_step
+
+    def spend(self):
+        """Move on in the budget of time, if there is one, and stop when it is spent."""
+        if self.budget is not None:
+            self.budget.advance()
+            if self.budget.spent:
+                self.optimizer_step_limit = self.optimizer_step
+
+    def follow(self, schedule):
+        """Step a schedule; with a budget of time, to where that stands."""
+        if self.budget is not None:
+            schedule.last_epoch = self.position - 1
+        schedule.step()
 
     @torch.no_grad()
     def start_quantizer(self):
@@ -330,7 +368,7 @@ class CodecBrain(sb.Brain):
 
     def mixed_precision(self):
         """Mixed precision while `bfloat16_until` has not been reached."""
-        if self.optimizer_step < self.hparams.bfloat16_until:
+        if self.position < self.hparams.bfloat16_until:
             return torch.autocast(torch.device(self.device).type, torch.bfloat16)
         return nullcontext()
 
@@ -353,7 +391,7 @@ class CodecBrain(sb.Brain):
             audio = codec.decode_codes(codes[:, :used], length=wav.shape[-1])
             row[f"mel{used}"] = float(self.hparams.mel_loss(audio, wav))
             row[f"wav{used}"] = float(self.hparams.waveform_loss(audio, wav))
-            for metric in self.metrics:
+            for metric in self.metrics[stage]:
                 row[f"{metric.name}{used}"] = self.score(metric, wav, audio)
             decoded[f"{used} codebooks"] = audio
         if self.board is not None and len(self.scores) < 4:
@@ -375,16 +413,9 @@ class CodecBrain(sb.Brain):
 
     def show(self, name, signals):
         """Send audio and spectrograms of one recording to TensorBoard."""
+        rate, step = self.hparams.sample_rate, self.optimizer_step
         for kind, signal in signals.items():
-            wav = signal.flatten().cpu()
-            window = torch.hann_window(512)
-            spectrum = torch.stft(wav, 512, 128, window=window, return_complex=True)
-            decibels = 20 * spectrum.abs().clamp(min=1e-4).log10().flip(0)
-            picture = (decibels + 80).clamp(0, 120)[None] / 120
-            writer = self.board.writer
-            step = self.optimizer_step
-            writer.add_audio(f"{name}/{kind}", wav, step, self.hparams.sample_rate)
-            writer.add_image(f"{name}/{kind}", picture, step)
+            log_audio(self.board.writer, f"{name}/{kind}", signal.flatten(), rate, step)
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
         """Log, and save a checkpoint after validation."""
@@ -398,6 +429,8 @@ class CodecBrain(sb.Brain):
             left = self.hparams.total_steps - self.optimizer_step
             rate = max(1, self.counted) / self.grad_accumulation_factor / seconds
             self.hours_left = left / rate / 3600
+            if self.budget is not None:
+                self.hours_left = self.budget.minutes_left / 60
             return
         stats = {}
         for name in self.scores[0]:
@@ -449,15 +482,6 @@ class CodecBrain(sb.Brain):
         return codec.eval().save(path)
 
 
-class Skeletal:
-    """What the skeleton gives: audio, and nothing quantized."""
-
-    codes = None
-
-    def __init__(self, audio):
-        self.audio = audio
-
-
 def unwrap(module):
     """Return the module inside a DDP wrapper."""
     return module.module if isinstance(module, DistributedDataParallel) else module
@@ -492,6 +516,8 @@ if __name__ == "__main__":
         overrides=overrides,
     )
     check_rate(hparams["codec"], hparams["sample_rate"])
+    if hparams.get("budget") is not None and dist.is_initialized():
+        raise ValueError("a budget of time is for one process. Set budget to null.")
     run_on_main(hparams["prepare"])
 
     brain = CodecBrain(
