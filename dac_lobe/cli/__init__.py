@@ -60,7 +60,7 @@ def _options(
 
 
 # Options under the names that they had in 0.1.
-_OLD = {"--jobs": "--workers"}
+_OLD = {"--jobs": "--workers", "--legacy": "--official"}
 _OLD_IN = {"extract": {"-w": "-j"}}
 
 

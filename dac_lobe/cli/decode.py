@@ -222,10 +222,10 @@ def _named_model(source: Path | BinaryIO) -> str:
     fetch what it likes.
     """
     from dac_lobe.container import PackedReader
-    from dac_lobe.container.official import is_legacy
+    from dac_lobe.container.official import is_official
     from dac_lobe.weights.variants import find_variant
 
-    if is_legacy(source):
+    if is_official(source):
         raise ValueError(
             f"{source} is of the official package and does not say which model made "
             "it. Name the model by --model."

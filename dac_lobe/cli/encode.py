@@ -75,9 +75,9 @@ def encode(
             show_default=False,
         ),
     ] = None,
-    legacy: Annotated[
+    official: Annotated[
         bool,
-        typer.Option("--legacy", help="Write files that the official package reads."),
+        typer.Option("--official", help="Write files that the official package reads."),
     ] = False,
     overwrite: Overwrite = False,
     strict: Strict = False,
@@ -102,7 +102,7 @@ def encode(
     check_codebooks(codec, codebooks)
     ahead = share_cores(workers, device)
     with Report(len(tasks), "encoded", quiet, _left_out(inputs)) as report:
-        work = _Encode(codec, report, codebooks, normalize, legacy, overwrite, strict)
+        work = _Encode(codec, report, codebooks, normalize, official, overwrite, strict)
         code = report.collect(run(tasks, work, workers=workers, ahead=ahead))
     raise typer.Exit(code)
 
@@ -147,7 +147,7 @@ class _Encode:
     report: Report
     codebooks: int | None
     normalize: float | None
-    legacy: bool
+    official: bool
     overwrite: bool
     strict: bool
 
@@ -162,7 +162,7 @@ class _Encode:
             check_replaceable(task.output, "a packed file")
         if self.strict and task.source != PIPE:
             AudioReader(task.source, strict=True).close()  # done already or not
-        if self.legacy:
+        if self.official:
             self._for_the_official_package(task)
             return True
         if is_encoded(
@@ -190,10 +190,10 @@ class _Encode:
     def _for_the_official_package(self, task: Task) -> None:
         """Encode into that package's own format."""
         from dac_lobe.cli.pipes import output_file, source_of
-        from dac_lobe.files.official import encode_legacy
+        from dac_lobe.files.official import encode_official
 
         with (
             source_of(task.source) as source,
             output_file(task.output, ".dac") as target,
         ):
-            encode_legacy(self.codec, source, target, num_codebooks=self.codebooks)
+            encode_official(self.codec, source, target, num_codebooks=self.codebooks)

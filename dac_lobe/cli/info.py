@@ -15,7 +15,7 @@ import typer
 from dac_lobe.cli.options import CacheDir, UsageError, load_codec
 
 if TYPE_CHECKING:
-    from dac_lobe.container.official import LegacyFile
+    from dac_lobe.container.official import OfficialFile
     from dac_lobe.dac import DAC
 
 __all__ = ["info"]
@@ -52,10 +52,10 @@ def _is_checkpoint(path: Path) -> bool:
 
 def _file_rows(path: Path) -> dict[str, Any]:
     from dac_lobe.container import PackedReader
-    from dac_lobe.container.official import LegacyFile, is_legacy
+    from dac_lobe.container.official import OfficialFile, is_official
 
-    if is_legacy(path):
-        return {"file": str(path), **_legacy_rows(LegacyFile.load(path))}
+    if is_official(path):
+        return {"file": str(path), **_official_rows(OfficialFile.load(path))}
     with PackedReader(path, partial=True) as reader:
         header = reader.header
         reader.verify()
@@ -82,7 +82,7 @@ def _source(rate: int, channels: int) -> str:
     return f"{rate} Hz, {channels} channel{'s' if channels > 1 else ''}"
 
 
-def _legacy_rows(file: LegacyFile) -> dict[str, Any]:
+def _official_rows(file: OfficialFile) -> dict[str, Any]:
     channels, codebooks, frames = file.codes.shape
     return {
         "format": "of the official package; it does not name its model",

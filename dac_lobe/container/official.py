@@ -28,14 +28,14 @@ from dac_lobe.container.pickled import PickleError, read_pickle
 from dac_lobe.disk.atomic import replacing
 from dac_lobe.disk.inputs import open_input
 
-__all__ = ["LegacyFile", "is_legacy"]
+__all__ = ["OfficialFile", "is_official"]
 
 _MAGIC = b"\x93NUMPY"
 _VERSION = "1.0.0"
 
 
 @dataclass(frozen=True, eq=False)
-class LegacyFile:
+class OfficialFile:
     """What an official ``.dac`` file holds.
 
     Attributes
@@ -58,9 +58,9 @@ class LegacyFile:
     Example
     -------
     >>> from tempfile import TemporaryDirectory
-    >>> file = LegacyFile(np.zeros((1, 9, 87)), 87, 44100, -23.0, 1, 44100, True)
+    >>> file = OfficialFile(np.zeros((1, 9, 87)), 87, 44100, -23.0, 1, 44100, True)
     >>> with TemporaryDirectory() as folder:
-    ...     loaded = LegacyFile.load(file.save(Path(folder) / "second.dac"))
+    ...     loaded = OfficialFile.load(file.save(Path(folder) / "second.dac"))
     >>> loaded.codes.shape, loaded.codes.dtype, loaded.input_db
     ((1, 9, 87), dtype('uint16'), -23.0)
     """
@@ -74,7 +74,7 @@ class LegacyFile:
     padding: bool
 
     @classmethod
-    def load(cls, source: str | os.PathLike[str] | BinaryIO) -> LegacyFile:
+    def load(cls, source: str | os.PathLike[str] | BinaryIO) -> OfficialFile:
         """Read a file; nothing in it is executed.
 
         Raises
@@ -119,7 +119,7 @@ class LegacyFile:
         return Path(path)
 
 
-def is_legacy(source: str | os.PathLike[str] | BinaryIO) -> bool:
+def is_official(source: str | os.PathLike[str] | BinaryIO) -> bool:
     """Say whether a file begins like one of the official package."""
     if isinstance(source, (str, os.PathLike)):
         with open_input(source) as file:

@@ -22,10 +22,10 @@ import torch
 from dac_lobe.audio import AudioWriter
 from dac_lobe.audio.resampling import Resampler, resampled_length
 from dac_lobe.container import Packed, PackedReader
-from dac_lobe.container.official import is_legacy
+from dac_lobe.container.official import is_official
 from dac_lobe.execution.streaming import StreamingDecoder
 from dac_lobe.files.encoding import BLOCK_SECONDS, Output, Progress, check_model
-from dac_lobe.files.official import decode_legacy
+from dac_lobe.files.official import decode_official
 from dac_lobe.files.record import record_of
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.context import decoder_context
@@ -250,13 +250,13 @@ def decode_file(
         subtype=subtype,
         partial=partial,
     )
-    if not isinstance(source, Packed) and is_legacy(source):
+    if not isinstance(source, Packed) and is_official(source):
         if start or duration is not None:
             raise ValueError(
                 "files of the official package have no index to find a part by; "
                 "decode all of it."
             )
-        return decode_legacy(
+        return decode_official(
             codec,
             source,
             output,

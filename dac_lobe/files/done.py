@@ -15,7 +15,7 @@ from dac_lobe.audio import AudioReader
 from dac_lobe.audio.writer import sealable
 from dac_lobe.container import ContainerError, PackedReader
 from dac_lobe.container.header import MAGIC
-from dac_lobe.container.official import is_legacy
+from dac_lobe.container.official import is_official
 from dac_lobe.files.encoding import describe
 from dac_lobe.files.record import Record, find_record
 from dac_lobe.network.autoencoder import Autoencoder
@@ -122,7 +122,7 @@ def is_packed(path: Path) -> bool:
     """
     try:
         with open(path, "rb") as file:
-            return file.read(len(MAGIC)) == MAGIC or is_legacy(file)
+            return file.read(len(MAGIC)) == MAGIC or is_official(file)
     except (FileNotFoundError, NotADirectoryError):
         return False
 

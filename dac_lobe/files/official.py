@@ -22,7 +22,7 @@ from dac_lobe.audio import BLOCK_SAMPLES, AudioReader, AudioWriter
 from dac_lobe.audio.loudness import cookbook_weighting, measure_loudness
 from dac_lobe.audio.resampling import Resampler, resampled_length
 from dac_lobe.container import ContainerError
-from dac_lobe.container.official import LegacyFile
+from dac_lobe.container.official import OfficialFile
 from dac_lobe.execution.chunked import decode_chunked
 from dac_lobe.files.encoding import Output, Progress, Source, encode_file
 from dac_lobe.network.autoencoder import Autoencoder
@@ -30,7 +30,7 @@ from dac_lobe.network.receptive_field import convolutions, output_length
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["decode_legacy", "encode_legacy"]
+__all__ = ["decode_official", "encode_official"]
 
 # The official package brings everything to this loudness, and takes anything
 # quieter than its floor for as loud as that.
@@ -38,7 +38,7 @@ _TARGET_LUFS = -16.0
 _FLOOR_LUFS = -70.0
 
 
-def encode_legacy(
+def encode_official(
     codec: Autoencoder,
     path: Source,
     output: str | os.PathLike[str],
@@ -76,7 +76,7 @@ def encode_legacy(
     )
     rate = packed.header.source_rate
     raw = output_length(codec.decoder, packed.num_frames)
-    return LegacyFile(
+    return OfficialFile(
         codes=packed.codes,
         chunk_length=packed.num_frames,
         original_length=min(packed.num_samples, raw * rate // codec.sample_rate),
@@ -87,7 +87,7 @@ def encode_legacy(
     ).save(Path(output))
 
 
-def decode_legacy(
+def decode_official(
     codec: Autoencoder,
     source: Output,
     output: str | os.PathLike[str],
@@ -137,7 +137,7 @@ def decode_legacy(
     ContainerError
         If the file is damaged, or cannot be of this model.
     """
-    file = LegacyFile.load(source)
+    file = OfficialFile.load(source)
     total = file.original_length / file.sample_rate
     # The gain depends on the loudness of the whole, so it waits on the disk.
     with TemporaryFile() as decoded:
@@ -205,7 +205,7 @@ def _official_lufs(blocks: Iterable[np.ndarray], rate: int) -> float:
 
 
 def _decoded_chunks(
-    codec: Autoencoder, file: LegacyFile, num_codebooks: int | None
+    codec: Autoencoder, file: OfficialFile, num_codebooks: int | None
 ) -> Iterator[np.ndarray]:
     """Decode chunk by chunk, yield samples at the model's rate, [C, n].
 

@@ -29,7 +29,7 @@ import soundfile
 
 from dac_lobe.audio.writer import UNSEALED, sealed_digest
 from dac_lobe.container import Header, Packed, PackedReader, PackedWriter
-from dac_lobe.container.official import LegacyFile, is_legacy
+from dac_lobe.container.official import OfficialFile, is_official
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.weights.fingerprint import fingerprint
 
@@ -105,8 +105,8 @@ def record_of(
     ValueError
         If there are fewer codebooks.
     """
-    if not isinstance(source, Packed) and is_legacy(source):
-        file = LegacyFile.load(source)
+    if not isinstance(source, Packed) and is_official(source):
+        file = OfficialFile.load(source)
         model, there, rate = "", int(file.codes.shape[1]), file.sample_rate
     else:
         header = _header(source, partial)

@@ -79,7 +79,7 @@ def no_stale_result(command, changed, old, new, found):
 
 @pytest.mark.parametrize(
     "changed",
-    [("-k", "2"), ("--normalize", "-30"), ("-m", 1), ("--legacy",)],
+    [("-k", "2"), ("--normalize", "-30"), ("-m", 1), ("--official",)],
     ids=lambda changed: changed[0],
 )
 def test_encode(changed, models, speech, tmp_path):
@@ -136,7 +136,7 @@ def test_another_model_decodes_anew(models, speech, tmp_path):
     """Files of the official package do not say which model made them."""
     coded = tmp_path / "coded"
     encode = ["encode", str(speech), "-o", str(coded), "-m", models[0], "-q"]
-    assert main([*encode, "--legacy"]) == 0
+    assert main([*encode, "--official"]) == 0
 
     def command(output, model=models[0]):
         return main(["decode", str(coded), "-o", str(output), "-m", model, "-q"])
@@ -205,7 +205,7 @@ def test_every_option_is_here_or_does_not_change_the_result(monkeypatch, capsys)
     --timeout --bd-anchor --max-failures --version --selftest --strict
     """.split()
     tested = """
-    --model --codebooks --normalize --legacy --start --duration --rate --format
+    --model --codebooks --normalize --official --start --duration --rate --format
     --subtype --backend --shard-hours --metrics --baseline --domain --sample-rate
     --max-utterances
     """.split()

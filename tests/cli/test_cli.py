@@ -19,7 +19,7 @@ from dac_lobe.cli import main
 from dac_lobe.cli.tasks import Outcome, Task, plan, run
 from dac_lobe.container import Packed
 from dac_lobe.disk.suffixes import AUDIO_SUFFIXES
-from dac_lobe.files.official import encode_legacy
+from dac_lobe.files.official import encode_official
 
 
 @pytest.fixture(scope="module")
@@ -215,13 +215,13 @@ def test_encode_replaces_packed_files_only(audio, model, tmp_path, capsys):
     output = tmp_path / "talk.dac"
     output.write_bytes(b"somebody's diary")
     encode = ["encode", str(audio / "mono.wav"), "-o", str(output), "-m", model, "-q"]
-    for arguments in (encode, [*encode, "--legacy"]):
+    for arguments in (encode, [*encode, "--official"]):
         assert main(arguments) == 1
         assert "talk.dac is there already" in one_line(capsys)
         assert output.read_bytes() == b"somebody's diary"
     assert main([*encode, "--overwrite"]) == 0
     assert Packed.load(output).num_samples == 3001
-    for arguments in ([*encode, "-k", "2"], [*encode, "--legacy"], encode):
+    for arguments in ([*encode, "-k", "2"], [*encode, "--official"], encode):
         assert main(arguments) == 0
 
 
@@ -240,7 +240,7 @@ def test_options_reach_the_codec(audio, model, tmp_path):
 
 
 def test_the_official_packages_files(audio, model, tiny_dac, tmp_path, capsys):
-    path = encode_legacy(tiny_dac, audio / "mono.wav", tmp_path / "old.dac")
+    path = encode_official(tiny_dac, audio / "mono.wav", tmp_path / "old.dac")
     assert main(["decode", str(path), "-m", model, "-q"]) == 0
     assert read_audio(tmp_path / "old.wav").shape == (1, 3001)
     (tmp_path / "old.wav").unlink()
@@ -252,7 +252,7 @@ def test_the_official_packages_files(audio, model, tiny_dac, tmp_path, capsys):
     assert "16000 Hz, 1 channel\n" in shown
     new = tmp_path / "new.dac"
     arguments = ["encode", str(audio / "mono.wav"), "-o", str(new), "-m", model, "-q"]
-    assert main([*arguments, "--legacy"]) == 0
+    assert main([*arguments, "--official"]) == 0
     assert new.read_bytes() == path.read_bytes()
 
 

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from dac_lobe.cli import main
-from dac_lobe.container.official import LegacyFile
+from dac_lobe.container.official import OfficialFile
 from dac_lobe.tokens import TokenStore
 from evaluation.cli import main as evaluate
 
@@ -84,7 +84,7 @@ def test_a_file_that_was_encoded_before_is_refused_too(folder, model, tmp_path, 
 
 def test_an_official_file_that_promises_more(tiny_dac, model, tmp_path, caplog, capfd):
     codes = np.random.default_rng(0).integers(0, 16, (1, 3, 1000))
-    file = LegacyFile(codes, 1000, 8005, -20.0, 1, RATE, True)
+    file = OfficialFile(codes, 1000, 8005, -20.0, 1, RATE, True)
     path = file.save(tmp_path / "a.dac")
     given = ["decode", str(path), "-m", model, "-o", str(tmp_path / "a.wav")]
     assert main([*given, "--strict"]) == 1

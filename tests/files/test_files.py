@@ -15,7 +15,7 @@ from dac_lobe.audio import AudioError, read_audio, write_audio
 from dac_lobe.container import ContainerError, Packed, PackedReader
 from dac_lobe.files import decode_file, encode_file, encode_file_to
 from dac_lobe.files.done import is_decoded, is_encoded
-from dac_lobe.files.official import encode_legacy
+from dac_lobe.files.official import encode_official
 from dac_lobe.files.record import record_of
 
 RATE = 16000
@@ -502,7 +502,7 @@ def test_another_model_is_another_record(tiny_dac, make_dac, wav_file, tmp_path)
     other = make_dac()
     with torch.no_grad():
         other.decoder.model[0].bias.add_(0.1)
-    official = encode_legacy(tiny_dac, wav_file(), tmp_path / "official.dac")
+    official = encode_official(tiny_dac, wav_file(), tmp_path / "official.dac")
     output = decode_file(tiny_dac, official, tmp_path / "b.wav")
     assert is_decoded(record_of(official, tiny_dac), output)
     assert not is_decoded(record_of(official, other), output)

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from dac_lobe.audio import read_audio, write_audio
 from dac_lobe.audio.loudness import cookbook_weighting, measure_loudness
 from dac_lobe.container import ContainerError
-from dac_lobe.container.official import LegacyFile, is_legacy
+from dac_lobe.container.official import OfficialFile, is_official
 from dac_lobe.container.pickled import PickleError, read_pickle
-from dac_lobe.files.official import decode_legacy, encode_legacy
+from dac_lobe.files.official import decode_official, encode_official
 from dac_lobe.network.receptive_field import convolutions
 
 
@@ -45,7 +45,7 @@ OFFICIAL = official_bytes(CODES)
 
 
 def load(data):
-    return LegacyFile.load(io.BytesIO(data))
+    return OfficialFile.load(io.BytesIO(data))
 
 
 def test_reads_what_numpy_wrote():
@@ -76,7 +76,7 @@ def test_arrays_come_back_from_a_pickle(dtype, size):
 def test_what_is_written_is_read_by_numpy_and_by_us(tmp_path):
     file = load(OFFICIAL)
     path = file.save(tmp_path / "a.dac")
-    assert is_legacy(path)
+    assert is_official(path)
     content = np.load(path, allow_pickle=True)[()]  # as the official package does
     np.testing.assert_array_equal(content["codes"], CODES)
     assert content["codes"].dtype == np.uint16
@@ -91,7 +91,7 @@ def test_what_is_written_is_read_by_numpy_and_by_us(tmp_path):
         "dac_version",
     }
     assert content["metadata"]["input_db"].dtype == np.float32
-    again = LegacyFile.load(path)
+    again = OfficialFile.load(path)
     np.testing.assert_array_equal(again.codes, file.codes)
     # The name that both generations of numpy know.
     assert b"numpy._core" not in path.read_bytes()
@@ -245,7 +245,7 @@ def test_the_gain_is_the_official_packages(tmp_path, make_dac, rate, seconds):
         original_length=8 * frames,
         sample_rate=rate,
     )
-    decode_legacy(
+    decode_official(
         codec, file.save(tmp_path / "a.dac"), tmp_path / "a.wav", subtype="FLOAT"
     )
     wav = read_audio(tmp_path / "a.wav")[0]
@@ -266,7 +266,7 @@ def make_file(codec, frames, chunk, channels=1, **changes):
         "sample_rate": codec.sample_rate,
         "padding": False,
     }
-    return LegacyFile(**{**fields, **changes})
+    return OfficialFile(**{**fields, **changes})
 
 
 @pytest.mark.parametrize("rates", [[4, 2], [5, 2], [3, 5, 2]])
@@ -289,7 +289,7 @@ def test_chunks_are_those_of_a_decoder_without_padding(
     expected = expected * 10 ** ((-20.0 - lufs(expected, codec.sample_rate)) / 20)
     length = expected.shape[1] - 7
     file = make_file(codec, 3 * chunk, chunk, channels, original_length=length)
-    decode_legacy(
+    decode_official(
         codec, file.save(tmp_path / "a.dac"), tmp_path / "a.wav", subtype="FLOAT"
     )
     found = read_audio(tmp_path / "a.wav")
@@ -301,11 +301,11 @@ def test_a_file_promises_no_more_than_its_codes_give(tmp_path, tiny_dac):
     file = make_file(tiny_dac, 300, 100, original_length=10**9)
     path = file.save(tmp_path / "a.dac")
     with pytest.raises(ContainerError, match="promises 1000000000 samples"):
-        decode_legacy(tiny_dac, path, tmp_path / "a.wav")
+        decode_official(tiny_dac, path, tmp_path / "a.wav")
     file = make_file(tiny_dac, 300, 5)
     path = file.save(tmp_path / "b.dac")
     with pytest.raises(ContainerError, match="too short"):
-        decode_legacy(tiny_dac, path, tmp_path / "b.wav")
+        decode_official(tiny_dac, path, tmp_path / "b.wav")
     assert not list(tmp_path.glob("*.wav"))
 
 
@@ -317,7 +317,7 @@ def test_our_files_have_what_the_official_decoder_needs(
     codec = make_dac(encoder_rates=decoder_rates[::-1], decoder_rates=decoder_rates)
     tone = 0.1 * np.sin(np.arange(rate) * 0.05)
     source = write_audio(tmp_path / "a.wav", np.stack([tone, tone / 2]), rate)
-    path = encode_legacy(codec, source, tmp_path / "a.dac")
+    path = encode_official(codec, source, tmp_path / "a.dac")
     content = np.load(path, allow_pickle=True)[()]
     codes, metadata = content["codes"], content["metadata"]
     # The official package decodes chunk_length frames at a time, resamples, cuts
@@ -338,13 +338,13 @@ def test_the_loudness_and_the_balance_come_back(tmp_path, tiny_dac):
     generator = np.random.default_rng(0)
     wav = 0.05 * generator.standard_normal((2, 16000)) * [[1.0], [0.25]]
     source = write_audio(tmp_path / "a.wav", wav, 16000)
-    path = encode_legacy(tiny_dac, source, tmp_path / "a.dac")
+    path = encode_official(tiny_dac, source, tmp_path / "a.dac")
     tiny_dac.decode_file(path, tmp_path / "b.wav", subtype="FLOAT")
     out = read_audio(tmp_path / "b.wav")
     before = lufs(read_audio(source), 16000)
     assert lufs(out, 16000) == pytest.approx(before, abs=0.05)
     whole = tiny_dac.decode_chunked(
-        torch.from_numpy(LegacyFile.load(path).codes.astype(int))
+        torch.from_numpy(OfficialFile.load(path).codes.astype(int))
     )
     ratio = out / whole[:, 0].numpy()[:, : out.shape[1]]
     # One gain for both channels.
