@@ -99,6 +99,8 @@ def pack(run, output, volume_mb=16.0):
                 entry = tarfile.TarInfo(f"{found.path.name}/{name}")
                 entry.size = len(parts[name])
                 tar.addfile(entry, io.BytesIO(parts[name]))
+    for old in set(Path(output).glob("resume*.tar")) - set(paths):
+        old.unlink()  # of a checkpoint that was carried before
     return paths
 
 

@@ -23,7 +23,7 @@ run=$(mktemp -d)
 
 # A failure here is written down and costs no more than its time.
 (cd "$root" && timeout "${TESTS:-60}" python -m pytest -m gpu -q -rs -p no:cacheprovider \
-    tests/test_tokenizer.py tests/execution/test_engine.py) \
+    $(grep -rl --include='*.py' 'mark\.gpu' tests)) \
     >"$output/gpu_tests.txt" 2>&1 || echo "ended with $?" >>"$output/gpu_tests.txt"
 (cd "$root" && timeout "${SPEED:-60}" python benchmarks/speed.py --quick) \
     >"$output/speed.txt" 2>&1 || echo "ended with $?" >>"$output/speed.txt"

@@ -77,6 +77,8 @@ def test_a_carried_checkpoint_is_the_same_to_rounding(carry, tmp_path, volume_mb
     for _ in range(3):
         here.step()
     here.checkpointer(tmp_path / "here").save_checkpoint(meta={"step": 3})
+    (tmp_path / "carried").mkdir()
+    (tmp_path / "carried/resume9.tar").write_text("of another checkpoint")
     volumes = carry["pack"](tmp_path / "here", tmp_path / "carried", volume_mb)
     assert all(path.stat().st_size <= 1e6 * volume_mb for path in volumes)
     assert (len(volumes) > 1) == (volume_mb < 1)
