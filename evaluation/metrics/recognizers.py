@@ -77,8 +77,7 @@ def _decoder() -> Any:
     """Load PocketSphinx's decoder.
 
     One pass of a bounded width takes two thirds of the time of the default, for three
-    more errors in a hundred words. Cepstral means are of the clip alone, as they else
-    would depend on the clips before.
+    more errors in a hundred words. Cepstral means are of the clip alone.
     """
     dictionary, grammar, acoustic = (weights_path(name) for name in SPHINX[:3])
     return import_package("pocketsphinx", "pocketsphinx").Decoder(
@@ -98,6 +97,7 @@ def _heard(samples: bytes) -> str:
     """Run PocketSphinx once on what several metrics ask for in turn."""
     wav = np.frombuffer(samples, np.float32)
     decoder = _decoder()
+    decoder.reinit_feat()  # else it takes noise for what was noise in the clip before
     decoder.start_utt()
     decoder.process_raw((wav * 32767).astype("<i2").tobytes(), full_utt=True)
     decoder.end_utt()
