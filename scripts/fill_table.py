@@ -137,6 +137,7 @@ def main() -> str | None:
             content = args.source.read_text(encoding="utf-8")
         document = args.document.read_text(encoding="utf-8")
         args.document.write_text(fill(document, args.region, content), encoding="utf-8")
+        print(f"{args.document}: table {args.region!r} is that of {args.source}")
     except (OSError, ValueError) as error:
         return str(error)
     return None

@@ -27,6 +27,7 @@ from dac_lobe.cli.options import (
     load_codec,
     share_cores,
     tasks_for,
+    whole_number,
 )
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ def decode(
         typer.Option(
             "--codebooks",
             "-k",
-            min=1,
+            parser=whole_number,
+            metavar="K",
             help="Codebooks to use, of those in the file; all by default.",
             show_default=False,
         ),

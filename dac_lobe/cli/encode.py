@@ -28,6 +28,7 @@ from dac_lobe.cli.options import (
     load_codec,
     share_cores,
     tasks_for,
+    whole_number,
 )
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def encode(
         typer.Option(
             "--codebooks",
             "-k",
+            parser=whole_number,
+            metavar="K",
             help="Codebooks to use; all by default.",
             show_default=False,
         ),

@@ -20,6 +20,7 @@ from dac_lobe.cli.options import (
     Strict,
     UsageError,
     check_device,
+    whole_number,
 )
 
 __all__ = ["extract"]
@@ -50,6 +51,8 @@ def extract(
         typer.Option(
             "--codebooks",
             "-k",
+            parser=whole_number,
+            metavar="K",
             help="Codebooks to store; all by default.",
             show_default=False,
         ),

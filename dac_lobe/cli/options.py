@@ -34,6 +34,7 @@ __all__ = [
     "load_codec",
     "share_cores",
     "tasks_for",
+    "whole_number",
 ]
 
 DEFAULT_MODEL = "16khz-small"
@@ -106,6 +107,17 @@ def check_device(name: str) -> str:
     if not there.get(kind, kind == "cpu"):
         raise UsageError(f"--device {name}: this machine has none. Choose cpu or auto.")
     return name
+
+
+def whole_number(text: str) -> int:
+    """Read a number of codebooks, at least 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise UsageError(f"-k {text}: a whole number from 1 is needed, like 8.")
+    return number
 
 
 def share_cores(workers: int, device: str) -> int:

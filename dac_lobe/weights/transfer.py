@@ -138,7 +138,9 @@ def _receive(
                     f"come so far is kept; run again, or put the file at {path}."
                 ) from error
             pause = max(BACKOFF * 2 ** max(failures - 1, 0), error.wait)
-            logger.info("%s: %s; trying again in %.1f s", url, error, pause)
+            # Once aloud, so that nobody wonders at the silence; then for the curious.
+            level = logging.WARNING if failures == 1 else logging.INFO
+            logger.log(level, "%s: %s; trying again in %.1f s", url, error, pause)
             time.sleep(min(pause, LONGEST_WAIT))
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
