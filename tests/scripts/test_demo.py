@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import runpy
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from rich.console import Console
 from rich.progress import Progress
 
@@ -55,6 +57,25 @@ def test_code(recordings, tiny_dac, tmp_path):
         for name in ("01_codebooks", "03_codebooks")
     )
     assert np.abs(first - second).max() > 0
+
+
+def test_another_model_leaves_nothing_of_the_first(recordings, tiny_dac, tmp_path):
+    other = copy.deepcopy(tiny_dac)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(1.1)
+
+    def made(codec, output):
+        tasks = plan([recordings], output / "coded", AUDIO_SUFFIXES, ".dac")
+        with Progress(disable=True) as bars:
+            DEMO["code"](codec, tasks, output, [1, 3], bars)
+        return {
+            path.relative_to(output): path.read_bytes() for path in output.rglob("*.*")
+        }
+
+    first = made(tiny_dac, tmp_path / "a")
+    fresh = made(other, tmp_path / "b")
+    assert made(other, tmp_path / "a") == fresh != first
 
 
 def test_render_shows_what_is_missing():
