@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import nn
@@ -46,8 +45,8 @@ class DACTokenizer(nn.Module):
         Codebooks to use unless a call says otherwise; all by default.
     sample_rate : int, optional
         Rate in Hz of the signals that will come; checked against the model's.
-    **options
-        Further options of `DAC.from_pretrained`, such as ``cache_dir``.
+    device, cache_dir, backend, precision, encoder_precision, compile
+        Of `DAC.from_pretrained`, where ``source`` is not a codec already.
 
     Raises
     ------
@@ -83,12 +82,26 @@ class DACTokenizer(nn.Module):
         source: str | os.PathLike[str] | Codec,
         num_codebooks: int | None = None,
         sample_rate: int | None = None,
-        **options: Any,
+        *,
+        device: str | torch.device = "cpu",
+        cache_dir: str | os.PathLike[str] | None = None,
+        backend: str = "auto",
+        precision: str = "exact",
+        encoder_precision: str = "exact",
+        compile: bool = False,
     ):
         super().__init__()
         codec: Codec
         if isinstance(source, (str, os.PathLike)):
-            codec = DAC.from_pretrained(source, **options).requires_grad_(False)
+            codec = DAC.from_pretrained(
+                source,
+                device=device,
+                cache_dir=cache_dir,
+                backend=backend,
+                precision=precision,
+                encoder_precision=encoder_precision,
+                compile=compile,
+            ).requires_grad_(False)
         elif isinstance(source, nn.Module):
             codec = source
         else:

@@ -185,7 +185,15 @@ class TokenTTS(Portable, Pretrained):
         self.codec = _codec(self)
 
     def synthesize(
-        self, text: str, speaker: str | None = None, **options: Any
+        self,
+        text: str,
+        speaker: str | None = None,
+        *,
+        seed: int = 0,
+        temperature: float = 0.8,
+        top_k: int = 20,
+        guidance_scale: float = 3.0,
+        max_frames: int | None = None,
     ) -> torch.Tensor:
         """Speak a sentence.
 
@@ -195,7 +203,7 @@ class TokenTTS(Portable, Pretrained):
             English, numbers written out.
         speaker : str, optional
             One of ``self.hparams.speakers``; the first by default.
-        **options
+        seed, temperature, top_k, guidance_scale, max_frames
             See `synthesize_batch`.
 
         Returns
@@ -204,11 +212,39 @@ class TokenTTS(Portable, Pretrained):
             Waveform of shape [T] at ``self.hparams.sample_rate``.
         """
         speakers = None if speaker is None else [speaker]
-        return self.synthesize_batch([text], speakers, **options).wavs[0]
+        made = self.synthesize_batch(
+            [text],
+            speakers,
+            seed=seed,
+            temperature=temperature,
+            top_k=top_k,
+            guidance_scale=guidance_scale,
+            max_frames=max_frames,
+        )
+        return made.wavs[0]
 
-    def synthesize_file(self, text: str, path: str | Path, **options: Any) -> Path:
+    def synthesize_file(
+        self,
+        text: str,
+        path: str | Path,
+        speaker: str | None = None,
+        *,
+        seed: int = 0,
+        temperature: float = 0.8,
+        top_k: int = 20,
+        guidance_scale: float = 3.0,
+        max_frames: int | None = None,
+    ) -> Path:
         """Speak a sentence into an audio file; see `synthesize`."""
-        wav = self.synthesize(text, **options)
+        wav = self.synthesize(
+            text,
+            speaker,
+            seed=seed,
+            temperature=temperature,
+            top_k=top_k,
+            guidance_scale=guidance_scale,
+            max_frames=max_frames,
+        )
         return write_audio(path, wav.cpu().numpy(), self.hparams.sample_rate)
 
     @torch.no_grad()

@@ -25,7 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -242,13 +242,28 @@ class TokenSynthesizer(nn.Module):
         text: torch.Tensor,
         text_lengths: torch.Tensor,
         speakers: torch.Tensor | None = None,
-        **options: Any,
+        *,
+        temperature: float = 0.8,
+        top_k: int = 20,
+        guidance_scale: float = 1.0,
+        max_frames: int | None = None,
+        generator: torch.Generator | None = None,
     ) -> Generated:
         """Speak: tokens of texts [B, L], drawn step by step.
 
         See `dac_lobe.nnet.generation.generate`.
         """
-        return generate(self, text, text_lengths, speakers, **options)
+        return generate(
+            self,
+            text,
+            text_lengths,
+            speakers,
+            temperature=temperature,
+            top_k=top_k,
+            guidance_scale=guidance_scale,
+            max_frames=max_frames,
+            generator=generator,
+        )
 
     def read_text(
         self,
