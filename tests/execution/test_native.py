@@ -214,14 +214,16 @@ def test_snake_passes_on_what_is_no_number(library):
 )
 @SIZES
 def test_searching_codebooks(library, size, dimensions, frames, data):
+    torch.manual_seed(data.draw(st.integers(0, 2**16)))
     quantizer = ResidualVectorQuantize(16, len(dimensions), size, dimensions).eval()
     z = torch.randn(2, 16, frames)
     used = data.draw(st.integers(1, len(dimensions)))
     ours = NativeTables(quantizer, library).quantize(z, used)
     theirs = QuantizerTables(quantizer).quantize(z, used)
-    # Sums in another order: a code may differ where two are equally near.
-    assert float((ours.codes == theirs.codes).float().mean()) > 0.98
+    # Sums in another order: a code may differ where two are equally near, and then
+    # the later ones of that frame.
     same = (ours.codes == theirs.codes).all(dim=1)
+    assert int((~same).sum()) <= 1 + 0.02 * same.numel()
     close(ours.z.transpose(1, 2)[same], theirs.z.transpose(1, 2)[same], 110)
 
 
