@@ -15,7 +15,7 @@ from dac_lobe.audio.reader import (
     read_audio,
 )
 from dac_lobe.audio.writer import AudioWriter, write_audio
-from dac_lobe.disk.suffixes import left_out
+from dac_lobe.disk.suffixes import left_out, visible_files
 
 __all__ = [
     "BLOCK_SAMPLES",
@@ -28,5 +28,6 @@ __all__ = [
     "load_audio",
     "read_audio",
     "readable_suffixes",
+    "visible_files",
     "write_audio",
 ]

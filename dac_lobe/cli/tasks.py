@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
-from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, PACKED_SUFFIXES, is_hidden
+from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, PACKED_SUFFIXES, visible_files
 
 __all__ = [
     "Outcome",
@@ -130,7 +130,7 @@ def plan(
 def others(inputs: Iterable[Path], suffixes: Collection[str]) -> list[Path]:
     """List the visible files of the folders among the inputs that `plan` leaves out."""
     folders = [given for given in inputs if given.is_dir()]
-    files = (file for folder in folders for file in _visible(folder))
+    files = (file for folder in folders for file in visible_files(folder))
     return [file for file in files if file.suffix.lower() not in suffixes]
 
 
@@ -138,14 +138,8 @@ def _found(given: Path, suffixes: Collection[str]) -> Iterator[Path]:
     if not given.is_dir():
         yield given
         return
-    for path in _visible(given):
+    for path in visible_files(given):
         if path.suffix.lower() in suffixes:
-            yield path
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        if not is_hidden(path.relative_to(folder)) and path.is_file():
             yield path
 
 

@@ -43,7 +43,7 @@ from dac_lobe.data.tables import (
     rows_of_json,
 )
 from dac_lobe.disk.atomic import replacing
-from dac_lobe.disk.suffixes import is_hidden, left_out
+from dac_lobe.disk.suffixes import left_out, visible_files
 
 __all__ = ["Item", "read_manifest", "write_manifest"]
 
@@ -272,11 +272,7 @@ def _from_cuts(path: Path, root: str) -> list[Item]:
 def _from_folder(folder: Path) -> list[Item]:
     """Every audio file below a folder, hidden ones left alone, others counted."""
     known = readable_suffixes()
-    visible = [
-        file
-        for file in sorted(folder.rglob("*"))
-        if not is_hidden(file.relative_to(folder)) and file.is_file()
-    ]
+    visible = list(visible_files(folder))
     files = [file for file in visible if file.suffix.lower() in known]
     if len(files) < len(visible):
         logger.warning("%s: %s", folder, left_out(set(visible) - set(files)))

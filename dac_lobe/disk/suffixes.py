@@ -7,10 +7,10 @@ Authors
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["AUDIO_SUFFIXES", "PACKED_SUFFIXES", "is_hidden", "left_out"]
+__all__ = ["AUDIO_SUFFIXES", "PACKED_SUFFIXES", "left_out", "visible_files"]
 
 # What libsndfile reads and people keep, wherever a folder is searched.
 AUDIO_SUFFIXES = frozenset(
@@ -19,9 +19,12 @@ AUDIO_SUFFIXES = frozenset(
 PACKED_SUFFIXES = frozenset([".dac"])
 
 
-def is_hidden(path: Path) -> bool:
-    """Say whether a path, below the folder that is searched, or a part is hidden."""
-    return any(part.startswith(".") for part in path.parts)
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, sorted; hidden ones and hidden folders not."""
+    for path in sorted(folder.rglob("*")):
+        below = path.relative_to(folder)
+        if not any(part.startswith(".") for part in below.parts) and path.is_file():
+            yield path
 
 
 def left_out(files: Iterable[Path]) -> str:

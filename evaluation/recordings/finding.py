@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dac_lobe.data import Item
     from evaluation.recordings.memory import Recordings
 
-__all__ = ["DOMAINS", "files_left_out", "find_clips", "readable", "recordings_in"]
+__all__ = ["DOMAINS", "files_left_out", "find_clips", "recordings_in"]
 
 DOMAINS = ("speech", "music", "auto")
 
@@ -77,6 +77,7 @@ def find_clips(
     AudioError
         If audio in memory is none, or ``strict`` finds files that are cut off.
     """
+    from dac_lobe.audio import readable_suffixes
     from dac_lobe.data import compare_headers
 
     if domain not in DOMAINS:
@@ -93,7 +94,7 @@ def find_clips(
     if not found:
         place = source if isinstance(source, (str, os.PathLike)) else "what was given"
         raise ValueError(
-            f"no recordings in {place}. Looked for {', '.join(sorted(readable()))}."
+            f"no recordings in {place}. Looked for {', '.join(sorted(readable_suffixes()))}."
         )
     if max_utterances is not None and max_utterances < len(found):
         drawn = random.Random(seed).sample(range(len(found)), max_utterances)
@@ -110,43 +111,34 @@ def find_clips(
 
 def recordings_in(folder: str | Path) -> Iterator[Path]:
     """Yield the paths, relative and sorted, of audio files that are not hidden."""
-    suffixes = readable()
-    for name in _visible(Path(folder)):
-        if name.suffix.lower() in suffixes:
-            yield name
+    from dac_lobe.audio import readable_suffixes, visible_files
+
+    suffixes = readable_suffixes()
+    for path in visible_files(Path(folder)):
+        if path.suffix.lower() in suffixes:
+            yield path.relative_to(folder)
 
 
 def files_left_out(source: Recordings) -> str:
     """Count what a folder holds beside recordings and its manifest; '' if nothing."""
-    from dac_lobe.audio import left_out
+    from dac_lobe.audio import left_out, readable_suffixes, visible_files
 
     if not isinstance(source, (str, os.PathLike)) or not Path(source).is_dir():
         return ""
     if (Path(source) / "wav.scp").is_file():
         return ""
-    folder = Path(source)
-    taken = {*recordings_in(folder), Path("manifest.csv")}
-    others = [name for name in _visible(folder) if name not in taken]
+    taken, manifest = readable_suffixes(), Path(source) / "manifest.csv"
+    others = [
+        path
+        for path in visible_files(Path(source))
+        if path.suffix.lower() not in taken and path != manifest
+    ]
     return left_out(others) if others else ""
-
-
-def _visible(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in name.parts)
-        if not hidden and path.is_file():
-            yield name
-
-
-def readable() -> frozenset[str]:
-    """Name the endings of files that are taken for recordings."""
-    from dac_lobe.audio import readable_suffixes
-
-    return readable_suffixes()
 
 
 def _listed(source: Path, data_root: str | Path | None) -> list[Item]:
     """Items of a manifest, of an audio file, or of a folder and its manifest.csv."""
+    from dac_lobe.audio import readable_suffixes
     from dac_lobe.data import Item, read_manifest
 
     if source.is_dir() and not (source / "wav.scp").is_file():  # Kaldi's
@@ -165,7 +157,7 @@ def _listed(source: Path, data_root: str | Path | None) -> list[Item]:
             unique = stem if taken[stem] == 1 else path
             items.append(Item(unique, str(source / name), 0.0, {"path": path}))
         return items
-    if source.is_file() and source.suffix.lower() in readable():
+    if source.is_file() and source.suffix.lower() in readable_suffixes():
         return [Item(source.stem, str(source), 0.0)]
     if not source.exists():
         raise ValueError(

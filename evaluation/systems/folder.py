@@ -13,7 +13,7 @@ import numpy as np
 
 from evaluation.errors import MetricError
 from evaluation.recordings.clips import Clip, read_wav, resample
-from evaluation.recordings.finding import readable, recordings_in
+from evaluation.recordings.finding import recordings_in
 from evaluation.systems.system import Point, System
 
 __all__ = ["DecodedFolder"]
@@ -55,9 +55,11 @@ class DecodedFolder(System):
 
     def encode_clip(self, clip: Clip, wav: np.ndarray, sample_rate: int) -> np.ndarray:
         """Find and read the decoded file of ``clip``."""
+        from dac_lobe.audio import readable_suffixes
+
         base = Path(self.folder) / clip.name
         # Not with_suffix: a name may hold dots of its own.
-        ends = readable()
+        ends = readable_suffixes()
         candidates = [base] if base.suffix.lower() in ends else []
         candidates += [base.with_name(base.name + end) for end in sorted(ends)]
         path = next((path for path in candidates if path.is_file()), None)
