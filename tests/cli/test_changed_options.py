@@ -174,6 +174,8 @@ def test_evaluate(changed, models, speech, tmp_path):
         chosen = ["-m", models[0], "-k", "1", "-j", "0", "--metrics", "mel_dac7,si_sdr"]
         if "--bd-anchor" in changed:  # needs curves to choose from
             chosen += ["-k", "1,2,3", "--baseline", "opus"]
+        if "--seed" in changed:  # intervals of three recordings are their range
+            chosen += ["--max-utterances", "2"]
         return evaluate([str(speech), *chosen, "-o", str(output), *options])
 
     def found(folder):
