@@ -120,7 +120,7 @@ class QuantizerTables:
         quantized = self._quantize(z, used, gaps)
         margins = gaps.view(used, len(z), z.shape[2]).transpose(0, 1)
         margins = margins / z.square().mean(dim=1, keepdim=True).sqrt()
-        margins.div_(self._sizes[:used, None]).nan_to_num_(nan=torch.inf)
+        margins.div_(self._sizes[:used, None]).nan_to_num_(torch.inf, torch.inf)
         return quantized, margins
 
     @torch.no_grad()
