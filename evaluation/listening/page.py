@@ -10,7 +10,6 @@ Authors
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import random
@@ -21,14 +20,16 @@ from typing import Any
 import numpy as np
 
 from evaluation.errors import ArgumentError
+from evaluation.listening.answers import KEY
 from evaluation.listening.excerpts import (
     REFERENCE,
     choose_clips,
     choose_conditions,
     decode,
 )
-from evaluation.listening.stimuli import anchor, anchors_at, flac, match, soften
-from evaluation.report.rendering import render
+from evaluation.listening.measures import MEASURES
+from evaluation.listening.stimuli import anchor, anchors_at, dither, match, soften
+from evaluation.report.rendering import render, sound
 from evaluation.results.compare import Evaluation, load
 from evaluation.results.conditions import Condition
 from evaluation.results.writers import write_json, write_text
@@ -36,8 +37,7 @@ from evaluation.systems.controls import Reference
 
 __all__ = ["TESTS", "make_page"]
 
-TESTS = ("mushra", "ab", "abx")
-FORMAT = "dac-lobe listening key 1"
+TESTS = tuple(MEASURES)
 MOST_STIMULI = 12  # of one trial, as BS.1534 recommends
 
 
@@ -107,22 +107,22 @@ def make_page(
         reference, *versions = (soften(take, rate) for take in matched)
         stimuli = {next(names): index for index in range(len(versions))}
         for name, index in stimuli.items():
-            sounds[name] = _sound(versions[index], rate, index)
+            sounds[name] = _sound(versions[index], rate, name)
         shuffled = rng.sample(list(stimuli), len(stimuli))
         trial: dict[str, Any] = {"id": next(names), "stimuli": shuffled}
         known = {"trial": trial["id"], "clip": clip.name, "stimuli": stimuli}
         if test == "mushra":
             trial["reference"] = next(names)
-            sounds[trial["reference"]] = _sound(reference, rate, len(versions))
+            sounds[trial["reference"]] = _sound(reference, rate, trial["reference"])
         if test == "abx":
             trial["x"], known["x"] = next(names), rng.randrange(2)
-            sounds[trial["x"]] = _sound(versions[known["x"]], rate, 2)
+            sounds[trial["x"]] = _sound(versions[known["x"]], rate, trial["x"])
         trials.append(trial)
         key_trials.append(
             known | {"gains_db": dict(zip(stimuli, gains[1:], strict=True))}
         )
     key = {
-        "format": FORMAT,
+        "format": KEY,
         "test": test,
         "seed": seed,
         "seconds": seconds,
@@ -198,6 +198,6 @@ def _names(rng: random.Random) -> Any:
             yield name
 
 
-def _sound(wav: np.ndarray, rate: int, place: int) -> str:
-    """Encode a sound; two of one trial never have the same bytes."""
-    return base64.b64encode(flac(wav, rate, level=(place % 9) / 8)).decode()
+def _sound(wav: np.ndarray, rate: int, name: str) -> str:
+    """Encode a sound for the page; its name decides the dither, and so the bytes."""
+    return sound(dither(wav, name), rate)

@@ -7,7 +7,6 @@ Authors
 from __future__ import annotations
 
 import base64
-import io
 import logging
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from evaluation.recordings.clips import Clip, read_clip, resample
 from evaluation.report.plots import spectrogram
+from evaluation.report.rendering import number, sound
 from evaluation.results.tables import scores
 from evaluation.running.cache import Cache
 from evaluation.running.jobs import FACTS
@@ -195,27 +195,18 @@ def _decode(
             value = run.outcomes[Cell(clip.name, system.name, point, metric.name)].value
             if value is not None:
                 unit = f" {metric.unit}" if metric.unit else ""
-                # A minus sign is as wide as a digit; a hyphen is not.
-                number = f"{value:.{metric.decimals}f}".replace("-", "−")
-                parts.append(f"{metric.title} {number}{unit}")
+                parts.append(f"{metric.title} {number(value, metric.decimals)}{unit}")
         title = f"{system.name} {point}".strip()
         takes.append(_take(title, " · ".join(parts), output, run.sample_rate))
     return takes
 
 
 def _take(title: str, caption: str, wav: np.ndarray, sample_rate: int) -> Take:
-    import soundfile
-
     excerpt = np.clip(wav[: round(SECONDS * sample_rate)], -1, 1)
-    file = io.BytesIO()
-    soundfile.write(file, excerpt, sample_rate, format="FLAC", subtype="PCM_16")
+    picture = base64.b64encode(spectrogram(excerpt, sample_rate)).decode()
     return Take(
         title,
         caption,
-        _uri("audio/flac", file.getvalue()),
-        _uri("image/webp", spectrogram(excerpt, sample_rate)),
+        f"data:audio/flac;base64,{sound(excerpt, sample_rate)}",
+        f"data:image/webp;base64,{picture}",
     )
-
-
-def _uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

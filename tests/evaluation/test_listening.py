@@ -47,6 +47,11 @@ def sounds(page):
     return {name: base64.b64decode(text) for name, text in found}
 
 
+def data_of(page):
+    """What the page's script reads."""
+    return re.search(r'id="data">(.*?)</script>', page.read_text())[1]
+
+
 def answers(key, assessor, rate):
     """What an assessor's page saves; ``rate(condition, clip)`` is the rating."""
     rows = [
@@ -161,7 +166,7 @@ class TestPage:
             "anchor-3500",
             "anchor-7000",
         ]
-        page = json.loads(re.search(r'id="data">(.*?)</script>', mushra.read_text())[1])
+        page = json.loads(data_of(mushra))
         for trial, known in zip(page["trials"], key["trials"], strict=True):
             names = {place: name for name, place in known["stimuli"].items()}
             wavs = {
@@ -169,12 +174,30 @@ class TestPage:
                 for place, name in names.items()
             }
             reference = soundfile.read(io.BytesIO(found[trial["reference"]]))[0]
-            assert np.array_equal(wavs[0], reference)
+            assert np.abs(wavs[0] - reference).max() <= 3 / 2**15  # but for the dither
             errors = [np.mean((wavs[p] - reference) ** 2) for p in (1, 2, 3)]
             assert errors == sorted(errors, reverse=True)  # more codebooks, less error
             spectrum = np.abs(np.fft.rfft(wavs[5]))
             edge = round(4000 / RATE * len(wavs[5]))
             assert spectrum[edge:].max() < 0.02 * spectrum.max()
+
+    @pytest.mark.parametrize("test", ["abx", "mushra"])
+    def test_no_two_sounds_are_alike(self, run, tmp_path, test):
+        """Nine versions, or A, B and X: neither bytes nor names tell a pair."""
+        page = make_page(
+            run, tmp_path / "page", test, 3,
+            [] if test == "abx" else ["rounding", "opus", "identity"],
+        )  # fmt: skip
+        key = read_key(page.with_name("key.json"))
+        found = sounds(page)
+        versions = len(key["trials"][0]["stimuli"])
+        assert versions == (2 if test == "abx" else 9)
+        assert len(found) == 3 * (versions + 1)
+        assert len(set(found.values())) == len(found)
+        names = {one["system"] for one in key["conditions"]}
+        names.remove("reference")  # "reference libFLAC" is in every FLAC
+        for content in found.values():
+            assert not [name for name in names if name.encode() in content.lower()]
 
     def test_same_seed_same_page(self, run, mushra, tmp_path):
         again = make_page(run, tmp_path / "again", "mushra", 2)
@@ -495,6 +518,35 @@ class TestBrowser:
         self.wait(browser, "return !document.getElementById('end').hidden")
         (one,) = read_answers([self.saved(browser, "json")], key)
         assert set(one.ratings["value"]) == {100.0 if right else 0.0}
+        self.no_errors(browser)
+
+    @pytest.mark.parametrize(
+        "twice",
+        [
+            "at('next').click(); at('next').click()",
+            "for (const repeat of [false, true, false]) document.body.dispatchEvent("
+            "new KeyboardEvent('keydown', {key: 'Enter', repeat, bubbles: true}))",
+        ],
+        ids=["clicks", "keys"],
+    )
+    def test_two_quick_answers_are_one(self, browser, run, tmp_path, twice):
+        page = make_page(run, tmp_path / "ab", "ab", 2, ["rounding@1", "opus@c=1"])
+        self.begin(browser, page, f"Di {len(twice)}")
+        self.ready(browser)
+        browser.find_element("tag name", "body").send_keys("12a")
+        # In one turn of the page: the next trial cannot be there yet.
+        seen = browser.execute_script(
+            f"{twice}; hear(trial.stimuli[0]); "
+            "return [place, Object.keys(answers).length, trial.heard.size]"
+        )
+        assert seen == [1, 1, 0]
+        self.ready(browser)
+        browser.find_element("tag name", "body").send_keys("12b\ue007")
+        self.wait(browser, "return !document.getElementById('end').hidden")
+        (one,) = read_answers(
+            [self.saved(browser, "json")], read_key(page.with_name("key.json"))
+        )
+        assert len(one.ratings) == 4
         self.no_errors(browser)
 
     @pytest.mark.parametrize("width", [1440, 500])
