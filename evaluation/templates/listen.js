@@ -41,7 +41,6 @@ const player = {
   },
   play(name) {
     const buffer = this.buffers[name];
-    if (!buffer) return;
     this.context.resume();
     this.stop();
     this.source = this.context.createBufferSource();
@@ -102,8 +101,8 @@ async function show() {
   stimuli.forEach((name, i) => addPlayer(name, data.test === "mushra" ? `Version ${letters[i]}` : letters[i], String(i + 1), data.test === "mushra"));
   if (given.x) addPlayer(given.x, "X", "3");
   if (data.test !== "mushra") addChoices(stimuli);
+  check();  // before anything is awaited: Next is for this page from here on
   await player.load(Object.keys(trial.buttons));
-  check();
   at("players").querySelector("button").focus();
 }
 
@@ -141,6 +140,7 @@ function addChoices(stimuli) {
 }
 
 function hear(name) {
+  if (!player.buffers[name]) return;
   player.play(name);
   trial.heard.add(name);
   for (const [other, button] of Object.entries(trial.buttons)) {
@@ -176,9 +176,9 @@ addEventListener("keydown", (event) => {
     if (player.source) player.stop();
     else if (player.current) player.play(player.current);
   } else if (event.key === "Enter") {
-    if (at("next").disabled) return;
-    event.preventDefault();
-    at("next").click();
+    // A key that is held answers once, and starts nothing on the next page.
+    if (event.repeat || !at("next").disabled) event.preventDefault();
+    if (!event.repeat) at("next").click();
   } else {
     const found = trial.keys[event.key.toLowerCase()];
     if (found instanceof HTMLElement) found.click();
