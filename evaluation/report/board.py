@@ -85,7 +85,7 @@ def _page(board: Board) -> str:
         ),
         origins={one: _origins(board, rows, one) for one in shown},
         decimals={metric.name: _decimals(metric) for metric in board.metrics},
-        outside=outside,
+        published=outside,
         data=_data(board, rows, shown, _colours(order), outside),
         significant=SIGNIFICANT,
     )

@@ -216,6 +216,9 @@ def page(runs, tmp_path_factory):
 
 
 class TestPage:
+    def test_is_a_standard_page(self, page):
+        assert page.read_text().startswith("<!doctype html>\n<html lang=")
+
     def test_is_one_file(self, page):
         text = page.read_text()
         assert "<b>a</b>" not in text  # a command is text, not markup

@@ -130,6 +130,9 @@ class TestStimuli:
 
 
 class TestPage:
+    def test_is_a_standard_page(self, mushra):
+        assert mushra.read_text().startswith("<!doctype html>\n<html lang=")
+
     def test_is_blind_and_one_file(self, mushra, run):
         """No word of what is played, nor of the key, in the page."""
         text = re.sub(r'(id="s\w+">)[^<]+', r"\1", mushra.read_text())

@@ -84,6 +84,13 @@ class _Links(HTMLParser):
 
 
 class TestFile:
+    def test_is_a_standard_page(self, folder):
+        assert (
+            (folder / "report.html")
+            .read_text()
+            .startswith("<!doctype html>\n<html lang=")
+        )
+
     def test_needs_nothing_else(self, folder):
         page = _Links()
         text = (folder / "report.html").read_text()
