@@ -51,6 +51,7 @@ def write_findings(findings: Findings, folder: str | Path) -> None:
         "domain": "any",
         "aligned": True,
         "kind": "listening",
+        "decimals": 1,
     }
     systems: dict[str, Any] = {}
     for one in key["conditions"]:

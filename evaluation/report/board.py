@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evaluation.metrics import METRICS
+from evaluation.metrics import METRICS, kind_of
 from evaluation.report.groups import group
 from evaluation.report.plots import COLOURS
 from evaluation.report.rendering import published, render
@@ -80,9 +80,7 @@ def _page(board: Board) -> str:
         systems=order,
         colours=_colours(order),
         conditions=shown,
-        groups=group(
-            board.metrics, lambda one: one.definition.get("kind") == "listening"
-        ),
+        groups=group(board.metrics, _kind),
         origins={one: _origins(board, rows, one) for one in shown},
         decimals={metric.name: _decimals(metric) for metric in board.metrics},
         published=outside,
@@ -101,9 +99,15 @@ def _colours(systems: list[str]) -> dict[str, str]:
     }
 
 
+# Runs of earlier versions say neither; metrics of ours have kept their names.
+def _kind(metric: Shown) -> str:
+    known = METRICS.get(metric.name)
+    return metric.definition.get("kind", kind_of(known) if known else "signal")
+
+
 def _decimals(metric: Shown) -> int:
     known = METRICS.get(metric.name)
-    return known.decimals if known else 1
+    return metric.definition.get("decimals", known.decimals if known else 1)
 
 
 def _origins(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from evaluation.metrics import kind_of
 from evaluation.report.disagreement import disagreement
 from evaluation.report.groups import group
 from evaluation.report.players import SECONDS, render_cases
@@ -75,7 +76,7 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
         colours=colours,
         headline=headline(results),
         verdict=verdict(results),
-        groups=group(run.metrics),
+        groups=group(run.metrics, kind_of),
         contrasts=disagreement(results),
         scale=colour_scale(),
         decibels=DECIBELS,
