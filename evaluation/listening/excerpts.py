@@ -162,7 +162,9 @@ def choose_clips(
         )
     table = evaluation.utterances.drop_duplicates("utterance").set_index("utterance")
     scored = {n: sha for n, sha in evaluation.content["clips"].items() if sha}
-    there = {clip.name: clip for clip in find_clips(source, "speech")}
+    root = None if audio else evaluation.content.get("data_root") or None
+    found = find_clips(source, "speech", data_root=root)
+    there = {clip.name: clip for clip in found}
     lost = [name for name in scored if name not in there]
     others = [n for n in scored if n in there and there[n].sha256 != scored[n]]
     if lost or others:
@@ -224,7 +226,8 @@ def decode(
         if one != REFERENCE
     }
     found = []
-    with Cache(evaluation.folder / "cache") as cache:
+    # A run of an earlier version does not say where its cache is.
+    with Cache(evaluation.folder / evaluation.content.get("cache", "cache")) as cache:
         for clip in clips:
             wav = read_clip(clip, rate)
             coded: dict[str, Any] = {}

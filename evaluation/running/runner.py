@@ -66,7 +66,11 @@ class Run:
     outcomes : dict
         By `Cell`.
     source : str
-        Folder or manifest of the recordings, as it was given.
+        Folder or manifest of the recordings.
+    data_root : str
+        What ``$data_root`` stands for in a manifest; empty for its own folder.
+    cache : str
+        Folder of scores and codes; absolute, or below the output folder.
     descriptions : dict
         What each system was made from, by its name; empty for your own objects.
     left_out : str
@@ -83,6 +87,8 @@ class Run:
     lags: dict[str, Counter] = field(default_factory=dict)
     outcomes: dict[Cell, Outcome] = field(default_factory=dict)
     source: str = ""
+    data_root: str = ""
+    cache: str = "cache"
     descriptions: dict[str, str] = field(default_factory=dict)
     left_out: str = ""
 

@@ -6,11 +6,13 @@ import base64
 import io
 import json
 import re
+import shutil
 import time
 
 import numpy as np
 import pytest
 from toy_recordings import RATE, make_clips
+from toy_systems import Rounding
 
 from evaluation import evaluate
 from evaluation.cli import main
@@ -76,6 +78,13 @@ def save(folder, *contents):
         paths.append(folder / f"{number}.json")
         paths[-1].write_text(json.dumps(content))
     return paths
+
+
+def refuse_to_encode(monkeypatch):
+    def encode(*_):
+        raise AssertionError("encoded, though the codes were kept")
+
+    monkeypatch.setattr(Rounding, "encode", encode)
 
 
 class TestStimuli:
@@ -208,6 +217,45 @@ class TestPage:
         assert again.read_bytes() == mushra.read_bytes()
         assert not set(sounds(other)) & set(sounds(mushra))
 
+    def test_finds_recordings_and_codes_where_they_were(self, tmp_path, monkeypatch):
+        """A manifest with a root of its own, a cache elsewhere, and relative paths."""
+        clips = make_clips(tmp_path / "clips")
+        (clips / "manifest.csv").unlink()
+        (tmp_path / "list.csv").write_text(
+            "ID,duration,wav\na,1,$data_root/clip0.wav\nb,1,$data_root/clip1.wav\n"
+        )
+        monkeypatch.chdir(tmp_path)
+        evaluate(
+            "list.csv", ["toy_systems:Rounding"], [2], ["si_sdr_raw"], output="run",
+            workers=0, report=False, domain="speech", data_root="clips",
+            cache_dir="shared",
+        )  # fmt: skip
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        refuse_to_encode(monkeypatch)
+        page = make_page(
+            tmp_path / "run", "page", "abx", 2, ["rounding@2", "reference"]
+        )
+        assert set(read_key(page.with_name("key.json"))["clips"]) == {"a", "b"}
+        assert not (tmp_path / "run/cache").exists()
+
+    def test_reads_runs_that_do_not_say_where_their_cache_is(
+        self, run, tmp_path, monkeypatch
+    ):
+        """As earlier versions wrote them, with the source as it was given."""
+        shutil.copytree(run, tmp_path / "old")
+        path = tmp_path / "old/results.json"
+        content = json.loads(path.read_text())
+        del content["data_root"], content["cache"]
+        content["source"] = "clips"
+        path.write_text(json.dumps(content))
+        monkeypatch.chdir(run.parent)
+        refuse_to_encode(monkeypatch)
+        page = make_page(
+            tmp_path / "old", tmp_path / "page", "abx", 2, ["rounding@2", "reference"]
+        )
+        assert len(sounds(page)) == 6
+
     def test_clips_are_of_different_speakers(self, mushra):
         key = read_key(mushra.with_name("key.json"))
         assert {about["speaker"] for about in key["clips"].values()} == {"anna", "ben"}
@@ -236,8 +284,6 @@ class TestPage:
         assert not (tmp_path / "page").exists()
 
     def test_another_codec_than_was_scored(self, run, tmp_path, monkeypatch, capsys):
-        from toy_systems import Rounding
-
         monkeypatch.setattr(Rounding, "version", "2")
         assert main(["listen", str(run), "--output", str(tmp_path / "page")]) == 2
         assert "is not the rounding that" in capsys.readouterr().err
