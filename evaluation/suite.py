@@ -151,10 +151,8 @@ def evaluate(
             sample_rate,
             device,
         )
-        on_disk = isinstance(audio_dir, (str, os.PathLike))
-        run.source = (
-            str(Path(audio_dir).resolve()) if on_disk else "recordings given in Python"
-        )
+        if isinstance(audio_dir, (str, os.PathLike)):
+            run.source = str(Path(audio_dir).resolve())
         if data_root is not None:
             run.data_root = str(Path(data_root).expanduser().resolve())
         if cache_dir is not None:

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from evaluation.errors import ArgumentError
-from evaluation.recordings.clips import Clip, read_clip, resample
+from evaluation.recordings.clips import Clip, read_clip
 from evaluation.recordings.finding import find_clips
 from evaluation.results.compare import Evaluation
 from evaluation.results.conditions import Condition, is_control
-from evaluation.running.cache import Cache, load_codes
+from evaluation.running.codes import codes_file, encode
 from evaluation.systems import Point, System, make_system
 
 __all__ = ["REFERENCE", "choose_clips", "choose_conditions", "decode"]
@@ -196,6 +196,7 @@ def decode(
     evaluation: Evaluation,
     clips: Sequence[Clip],
     conditions: Sequence[Condition],
+    seconds: float,
 ) -> list[list[np.ndarray]]:
     """Decode clips under conditions.
 
@@ -207,6 +208,8 @@ def decode(
         From `choose_clips`.
     conditions : sequence of Condition
         From `choose_conditions`.
+    seconds : float
+        How much to keep, from the start of each clip.
 
     Returns
     -------
@@ -220,36 +223,33 @@ def decode(
         If a codec is not the one that was scored.
     """
     rate = evaluation.content["definitions"]["scoring"]["sample_rate"]
+    # A run of an earlier version does not say where its cache is.
+    cache = evaluation.folder / evaluation.content.get("cache", "cache")
     systems = {
         one.system: _remake(evaluation, one.system)
         for one in conditions
         if one != REFERENCE
     }
     found = []
-    # A run of an earlier version does not say where its cache is.
-    with Cache(evaluation.folder / evaluation.content.get("cache", "cache")) as cache:
-        for clip in clips:
-            wav = read_clip(clip, rate)
-            coded: dict[str, Any] = {}
-            takes = [wav]
-            for one in conditions:
-                if one == REFERENCE:
-                    takes.append(wav)
-                    continue
-                system = systems[one.system]
-                about = evaluation.content["systems"][one.system]
-                if one.system not in coded:
-                    path = cache.codes_path(clip.sha256, rate, about["fingerprint"])
-                    coded[one.system] = load_codes(path)
-                if coded[one.system] is None:
-                    own = system.sample_rate or rate
-                    coded[one.system] = system.encode_clip(
-                        clip, resample(wav, rate, own), own
-                    )
-                point = Point(one.num_codebooks, one.setting)
-                output = system.reconstruct(coded[one.system], point, len(wav), rate)
-                takes.append(_aligned(output, about["delay_samples"], len(wav)))
-            found.append(takes)
+    for clip in clips:
+        wav = read_clip(clip, rate)
+        length = min(len(wav), round(seconds * rate))
+        coded: dict[str, Any] = {}
+        takes = {REFERENCE: wav[:length].copy()}
+        for one in conditions:
+            if one == REFERENCE:
+                continue
+            system, about = (
+                systems[one.system],
+                evaluation.content["systems"][one.system],
+            )
+            if one.system not in coded:
+                kept = codes_file(cache, clip, rate, about["fingerprint"])
+                coded[one.system] = encode(system, clip, wav, rate, kept)
+            point = Point(one.num_codebooks, one.setting)
+            output = system.reconstruct(coded[one.system], point, len(wav), rate)
+            takes[one] = _aligned(output, about["delay_samples"], length)
+        found.append([takes[one] for one in (REFERENCE, *conditions)])
     return found
 
 
@@ -271,6 +271,6 @@ def _remake(evaluation: Evaluation, name: str) -> System:
 
 
 def _aligned(wav: np.ndarray, delay: int, length: int) -> np.ndarray:
-    """Take a delay out; positive is late."""
-    wav = wav[delay:] if delay > 0 else np.pad(wav, (-delay, 0))
-    return np.pad(wav, (0, max(0, length - len(wav))))[:length]
+    """Take a delay out, positive if late, and keep the start."""
+    wav = np.pad(wav[max(0, delay) :], (max(0, -delay), length))
+    return wav[:length].copy()  # a slice would keep all of it in memory

@@ -95,13 +95,13 @@ def make_page(
     conditions = _conditions(evaluation, test, systems, edges)
     chosen = choose_clips(evaluation, clips, audio, seed)
     heard = [one for one in conditions if not one.system.startswith("anchor-")]
-    decoded = decode(evaluation, chosen, heard)
+    decoded = decode(evaluation, chosen, heard, seconds)
     rng = random.Random(f"{test} {seed}")
     names = _names(rng)
     sounds: dict[str, str] = {}
     trials, key_trials = [], []
     for clip, takes in zip(chosen, decoded, strict=True):
-        wav, *others = (take[: round(seconds * rate)] for take in takes)
+        wav, *others = takes
         others += [anchor(wav, rate, edge) for edge in edges]
         matched, gains = match([wav, *others], rate)
         reference, *versions = (soften(take, rate) for take in matched)

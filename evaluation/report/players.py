@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.recordings.clips import Clip, read_clip, resample
+from evaluation.recordings.clips import Clip, read_clip
 from evaluation.report.plots import spectrogram
 from evaluation.report.rendering import number, sound
 from evaluation.results.tables import scores
 from evaluation.running.cache import Cache
+from evaluation.running.codes import encode
 from evaluation.running.jobs import FACTS
-from evaluation.running.runner import Cell, Run, kept_codes
+from evaluation.running.runner import Cell, Run, codes_path
 from evaluation.running.scoring import FAILURES, describe
 from evaluation.systems import Point, System
 from evaluation.systems.controls import Reference
@@ -180,10 +181,8 @@ def _decode(
     wav: np.ndarray,
     points: list[Point],
 ) -> list[Take]:
-    own = system.sample_rate or run.sample_rate
-    coded = kept_codes(run, cache, clip, system)
-    if coded is None:
-        coded = system.encode_clip(clip, resample(wav, run.sample_rate, own), own)
+    kept = codes_path(run, cache, clip, system)
+    coded = encode(system, clip, wav, run.sample_rate, kept)
     takes = []
     for point in points:
         output = system.reconstruct(coded, point, len(wav), run.sample_rate)

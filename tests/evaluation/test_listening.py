@@ -17,10 +17,12 @@ from toy_systems import Rounding
 from evaluation import evaluate
 from evaluation.cli import main
 from evaluation.listening.answers import read_answers, read_key
+from evaluation.listening.excerpts import choose_clips, choose_conditions, decode
 from evaluation.listening.findings import find
 from evaluation.listening.page import make_page
 from evaluation.listening.stimuli import anchor, anchors_at, match
 from evaluation.results.board import join
+from evaluation.results.compare import load
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +257,19 @@ class TestPage:
             tmp_path / "old", tmp_path / "page", "abx", 2, ["rounding@2", "reference"]
         )
         assert len(sounds(page)) == 6
+
+    def test_excerpts_are_all_that_stays(self, run):
+        """Half a second of each clip, and no array of its whole length behind it."""
+        evaluation = load(run)
+        clips = choose_clips(evaluation, 2, None, 0)
+        conditions = choose_conditions(
+            evaluation, ["rounding@4", "opus", "reference"], 9
+        )
+        for takes in decode(evaluation, clips, conditions, seconds=0.5):
+            assert [take.shape for take in takes] == 5 * [(RATE // 2,)]
+            assert all(take.base is None for take in takes)
+            assert (takes[0] == takes[-1]).all()
+            assert 0 < np.abs(takes[1] - takes[0]).max() < 0.1
 
     def test_clips_are_of_different_speakers(self, mushra):
         key = read_key(mushra.with_name("key.json"))
