@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.errors import ArgumentError
-from evaluation.listening.answers import KEY
+from evaluation.listening.answers import ANSWERS, KEY
 from evaluation.listening.excerpts import (
     REFERENCE,
     choose_clips,
@@ -35,9 +35,8 @@ from evaluation.results.conditions import Condition
 from evaluation.results.writers import write_json, write_text
 from evaluation.systems.controls import Reference
 
-__all__ = ["TESTS", "make_page"]
+__all__ = ["make_page"]
 
-TESTS = tuple(MEASURES)
 MOST_STIMULI = 12  # of one trial, as BS.1534 recommends
 
 
@@ -85,8 +84,8 @@ def make_page(
         If an argument is not allowed, or recordings or codecs are not those that
         were scored.
     """
-    if test not in TESTS:
-        raise ArgumentError(f"--test {test}: choose from {', '.join(TESTS)}.")
+    if test not in MEASURES:
+        raise ArgumentError(f"--test {test}: choose from {', '.join(MEASURES)}.")
     if clips < 1 or seconds <= 0:
         raise ArgumentError("--clips and --seconds: more than 0 are needed.")
     evaluation = load(run)
@@ -141,7 +140,8 @@ def make_page(
         "trials": key_trials,
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    data = {"page": digest, "test": test, "seed": seed, "trials": trials}
+    data = {"format": ANSWERS, "page": digest, "test": test, "seed": seed}
+    data["trials"] = trials
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     in_order = {name: sounds[name] for name in sorted(sounds)}

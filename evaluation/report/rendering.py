@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import csv
 import io
-import math
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+
+from evaluation.results import writers
 
 if TYPE_CHECKING:
     import jinja2
@@ -71,9 +72,7 @@ def number(value: float | None, decimals: int = 2, sign: bool = False) -> str:
     >>> number(-0.5, 2), number(0.5, 1, sign=True), number(None)
     ('−0.50', '+0.5', '–')
     """
-    if value is None or not math.isfinite(value):
-        return "–"
-    text = f"{value:{'+' if sign else ''}.{decimals}f}"
+    text = writers.number(value, decimals, "+" if sign else "", missing="–")
     # A minus sign is as wide as a digit; a hyphen is not.
     return text.replace("-", "−")
 

@@ -195,7 +195,7 @@ function finish() {
   const rows = data.trials.flatMap(({id}) => data.test === "mushra"
     ? Object.entries(answers[id]).map(([stimulus, value]) => ({trial: id, stimulus, value}))
     : [{trial: id, stimulus: answers[id], value: 1}]);
-  const result = {format: "dac-lobe listening answers 1", page: data.page, test: data.test, assessor, began, ended: new Date().toISOString(), ratings: rows};
+  const result = {format: data.format, page: data.page, test: data.test, assessor, began, ended: new Date().toISOString(), ratings: rows};
   const quoted = (text) => `"${String(text ?? "").replaceAll('"', '""')}"`;
   const lines = rows.map(({trial: id, stimulus, value}) => [data.page, assessor, id, stimulus, value].map(quoted).join(","));
   const name = assessor.replace(/[^\p{L}\p{N}_-]+/gu, "-");
