@@ -63,7 +63,7 @@ def choose_conditions(
         lowest, middle and highest rate, and each other codec at the rate nearest
         to its highest.
     most : int
-        Conditions that fit.
+        Conditions that fit beside the recording.
 
     Returns
     -------
@@ -77,9 +77,10 @@ def choose_conditions(
     """
     rows = _rows(evaluation)
     chosen = _named(rows, wanted) if wanted else _default(rows)
-    if len(chosen) > most:
+    beside = len([one for one in chosen if one != REFERENCE])
+    if beside > most:
         raise ArgumentError(
-            f"{len(chosen)} conditions; {most} are the most for one trial. Choose with "
+            f"{beside} conditions; {most} are the most for one trial. Choose with "
             f"--systems, like {_spelled(rows[-1].condition)}."
         )
     return chosen
@@ -107,8 +108,8 @@ def _named(rows: list[_Row], wanted: Sequence[str]) -> list[Condition]:
                 raise ArgumentError(
                     f"--systems {text}: the run has {there}, and reference."
                 )
-            chosen += [one for one in found if one not in chosen]
-    return chosen
+            chosen += found
+    return list(dict.fromkeys(chosen))
 
 
 def _default(rows: list[_Row]) -> list[Condition]:
@@ -154,11 +155,12 @@ def choose_clips(
     ValueError
         If the recordings are not there, or are others.
     """
-    source = Path(audio or evaluation.content.get("source") or "")
-    if audio is None and not (evaluation.content.get("source") and source.exists()):
+    were = evaluation.content.get("source", "")
+    source = Path(audio or were)
+    if audio is None and not (were and source.exists()):
         raise ArgumentError(
             f"the recordings of {evaluation.folder} are not where they were "
-            f"({str(source)!r}). Say where with --audio."
+            f"({were or 'it does not say where'}). Say where with --audio."
         )
     table = evaluation.utterances.drop_duplicates("utterance").set_index("utterance")
     scored = {n: sha for n, sha in evaluation.content["clips"].items() if sha}

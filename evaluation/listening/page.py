@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +91,10 @@ def make_page(
     evaluation = load(run)
     rate = evaluation.content["definitions"]["scoring"]["sample_rate"]
     edges = anchors_at(rate) if test == "mushra" else ()
-    conditions = _conditions(evaluation, test, systems, edges)
+    most = MOST_STIMULI - 1 - len(edges)  # beside hidden reference and anchors
+    heard = _conditions(evaluation, test, systems, most)
+    conditions = [*heard, *(Condition(f"anchor-{edge}", None, "") for edge in edges)]
     chosen = choose_clips(evaluation, clips, audio, seed)
-    heard = [one for one in conditions if not one.system.startswith("anchor-")]
     decoded = decode(evaluation, chosen, heard, seconds)
     rng = random.Random(f"{test} {seed}")
     names = _names(rng)
@@ -140,8 +141,13 @@ def make_page(
         "trials": key_trials,
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    data = {"format": ANSWERS, "page": digest, "test": test, "seed": seed}
-    data["trials"] = trials
+    data = {
+        "format": ANSWERS,
+        "page": digest,
+        "test": test,
+        "seed": seed,
+        "trials": trials,
+    }
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     in_order = {name: sounds[name] for name in sorted(sounds)}
@@ -152,15 +158,12 @@ def make_page(
 
 
 def _conditions(
-    evaluation: Evaluation, test: str, systems: Sequence[str], edges: tuple[int, ...]
+    evaluation: Evaluation, test: str, systems: Sequence[str], most: int
 ) -> list[Condition]:
-    """Say what is heard in each trial: in MUSHRA with hidden reference and anchors."""
+    """Say what is heard in each trial, but for anchors."""
+    chosen = choose_conditions(evaluation, systems, most)
     if test == "mushra":
-        most = MOST_STIMULI - 1 - len(edges)
-        chosen = choose_conditions(evaluation, systems, most)
-        anchors = [Condition(f"anchor-{edge}", None, "") for edge in edges]
-        return [REFERENCE, *(one for one in chosen if one != REFERENCE), *anchors]
-    chosen = choose_conditions(evaluation, systems, MOST_STIMULI)
+        return [REFERENCE, *(one for one in chosen if one != REFERENCE)]
     if not systems:
         first = [one for one in chosen if one.system == chosen[0].system][-1]
         others = [one for one in chosen if one.system != first.system]
@@ -188,9 +191,9 @@ def _about(evaluation: Evaluation, condition: Condition) -> dict[str, Any]:
     return about
 
 
-def _names(rng: random.Random) -> Any:
+def _names(rng: random.Random) -> Iterator[str]:
     """Yield names that say nothing."""
-    used = set()
+    used: set[str] = set()
     while True:
         name = f"{rng.getrandbits(40):010x}"
         if name not in used:

@@ -2,6 +2,8 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
 const make = (name, properties, parent) => { const made = Object.assign(document.createElement(name), properties); parent.append(made); return made; };
 
+const KEYS = "123456789abc";  // of the versions of a trial
+
 // Numbers from 0 to 1 that depend on a text alone: FNV-1a, then xorshift.
 function draws(text) {
   let state = 2166136261;
@@ -98,7 +100,7 @@ async function show() {
     const words = make("div", {}, scale);
     for (const word of ["bad", "poor", "fair", "good", "excellent"]) make("span", {textContent: word}, words);
   }
-  stimuli.forEach((name, i) => addPlayer(name, data.test === "mushra" ? `Version ${letters[i]}` : letters[i], String(i + 1), data.test === "mushra"));
+  stimuli.forEach((name, i) => addPlayer(name, data.test === "mushra" ? `Version ${letters[i]}` : letters[i], KEYS[i], data.test === "mushra"));
   if (given.x) addPlayer(given.x, "X", "3");
   if (data.test !== "mushra") addChoices(stimuli);
   check();  // before anything is awaited: Next is for this page from here on

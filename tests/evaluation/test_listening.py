@@ -271,6 +271,28 @@ class TestPage:
             assert (takes[0] == takes[-1]).all()
             assert 0 < np.abs(takes[1] - takes[0]).max() < 0.1
 
+    def test_the_recording_is_heard_anyway(self, run):
+        """Named or not, it takes no place of the others; named twice, it is one."""
+        evaluation = load(run)
+        wanted = ["rounding", "opus", "reference", "opus", "reference"]
+        chosen = choose_conditions(evaluation, wanted, most=5)
+        assert len(chosen) == len(set(chosen)) == 6
+        with pytest.raises(ValueError, match="5 conditions; 4 are the most"):
+            choose_conditions(evaluation, wanted, most=4)
+
+    def test_a_codec_may_be_called_as_anchors_are(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(Rounding, "name", "anchor-codec")
+        evaluate(
+            make_clips(tmp_path / "clips"), ["toy_systems:Rounding"], [1, 4],
+            ["si_sdr_raw"], output=tmp_path / "run", workers=0, report=False,
+            domain="speech",
+        )  # fmt: skip
+        page = make_page(
+            tmp_path / "run", tmp_path / "page", "mushra", 1, ["anchor-codec"]
+        )
+        (trial,) = read_key(page.with_name("key.json"))["trials"]
+        assert len(trial["stimuli"]) == 5
+
     def test_clips_are_of_different_speakers(self, mushra):
         key = read_key(mushra.with_name("key.json"))
         assert {about["speaker"] for about in key["clips"].values()} == {"anna", "ben"}
@@ -282,6 +304,7 @@ class TestPage:
             (["--systems", "rounding@3"], "the run has rounding@1, rounding@2"),
             (["--systems", "opos"], "the run has"),
             (["--test", "ab", "--systems", "rounding"], "needs two conditions"),
+            (["--test", "abx", "--systems", "reference,reference"], "there are 1"),
             (["--audio", "nowhere"], "neither a folder nor a manifest"),
             (["--audio", "OTHERS"], "is another file"),
         ],
@@ -544,6 +567,25 @@ class TestBrowser:
         table = pd.read_csv(self.saved(browser, "csv"))
         assert len(table) == len(places)
         assert set(table["assessor"]) == {'Ada "A", L.'}
+        self.no_errors(browser)
+
+    def test_keys_reach_every_version(self, browser, tmp_path):
+        """Beyond nine there are no digits any more."""
+        evaluate(
+            make_clips(tmp_path / "clips"), ["toy_systems:Rounding"], [1, 2, 3, 4],
+            ["si_sdr_raw"], baselines=["opus:1.0/0.95/0.9", "identity", "resample"],
+            output=tmp_path / "run", workers=0, report=False, domain="speech",
+        )  # fmt: skip
+        everything = ["rounding", "opus", "identity", "resample"]
+        page = make_page(tmp_path / "run", tmp_path / "page", "mushra", 1, everything)
+        self.begin(browser, page, "Eve")
+        self.ready(browser)
+        seen = []
+        for key in "0123456789abc":
+            browser.switch_to.active_element.send_keys(key)
+            seen.append(browser.switch_to.active_element.get_attribute("aria-label"))
+        assert seen[1:] == [f"Rating of version {number}" for number in range(1, 13)]
+        assert browser.execute_script("return trial.heard.size") == 13
         self.no_errors(browser)
 
     def test_a_reload_loses_nothing(self, browser, run, tmp_path):
