@@ -93,7 +93,7 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
         codebooks=records(results.codebooks),
         codebook_plots=_codebook_plots(results, colours),
         failed_rows=int((results.utterances["status"] == "failed").sum()),
-        failures=_failures(results)[:MAX_FAILURE_ROWS],
+        failures=_failures(results),
         most_failures=MAX_FAILURE_ROWS,
         titles={metric.name: metric.title for metric in run.metrics},
         decimals={metric.name: metric.decimals for metric in run.metrics},

@@ -15,10 +15,9 @@ import numpy as np
 from evaluation.recordings.clips import Clip, read_clip
 from evaluation.report.plots import spectrogram
 from evaluation.report.rendering import number, sound
-from evaluation.results.tables import scores
+from evaluation.results.tables import overall_kbps, worst_first
 from evaluation.running.cache import Cache
 from evaluation.running.codes import encode
-from evaluation.running.jobs import FACTS
 from evaluation.running.runner import Cell, Run, codes_path
 from evaluation.running.scoring import FAILURES, describe
 from evaluation.systems import Point, System
@@ -92,13 +91,7 @@ def choose_cases(run: Run) -> list[tuple[str, Clip]]:
     system = run.systems[0]
     point = run.points[system.name][-1]
     for metric in run.metrics:
-        values = scores(run, system, point, metric).values
-        sign = 1 if metric.higher_is_better else -1
-        order = [
-            i
-            for i in np.argsort(sign * values, kind="stable")
-            if np.isfinite(values[i])
-        ]
+        order = worst_first(run, system, point, metric)
         if order:
             break
     else:
@@ -113,9 +106,9 @@ def choose_cases(run: Run) -> list[tuple[str, Clip]]:
 def nearest_baseline(run: Run) -> tuple[System, Point] | None:
     """Find the rate of the first other codec that is nearest to the first one's top."""
     first = run.systems[0]
-    target = _kbps(run, first, run.points[first.name][-1])
+    target = overall_kbps(run, first, run.points[first.name][-1])
     for system in run.systems[1:]:
-        rates = {p: _kbps(run, system, p) for p in run.points[system.name]}
+        rates = {p: overall_kbps(run, system, p) for p in run.points[system.name]}
         known = {point: kbps for point, kbps in rates.items() if kbps}
         if len(rates) > 1 and target and len(known) == len(rates):
             distance = {p: abs(np.log(kbps / target)) for p, kbps in known.items()}
@@ -124,19 +117,6 @@ def nearest_baseline(run: Run) -> tuple[System, Point] | None:
         if not isinstance(system, Reference):  # it is played anyway
             return system, run.points[system.name][-1]
     return None
-
-
-def _kbps(run: Run, system: System, point: Point) -> float | None:
-    nominal = system.kbps(point, run.sample_rate)
-    if nominal is not None:
-        return nominal
-    bits, seconds = 0.0, 0.0
-    for clip in run.clips:
-        facts = run.outcomes[Cell(clip.name, system.name, point, FACTS)].value
-        if facts and facts["emitted_bits"] is not None:
-            bits += facts["emitted_bits"]
-            seconds += facts["seconds"]
-    return bits / seconds / 1000 if bits else None
 
 
 def render_cases(run: Run, cache: Cache) -> list[Case]:
@@ -187,7 +167,7 @@ def _decode(
     for point in points:
         output = system.reconstruct(coded, point, len(wav), run.sample_rate)
         parts = []
-        kbps = _kbps(run, system, point)
+        kbps = overall_kbps(run, system, point)
         if kbps is not None:
             parts.append(f"{kbps:.2f} kbps")
         for metric in run.metrics[:4]:

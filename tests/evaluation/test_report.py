@@ -138,6 +138,20 @@ def recordings(tmp_path_factory):
     return clips
 
 
+@pytest.mark.parametrize(("most", "left_out"), [(1, True), (2, False)])
+def test_failures_left_out_are_said(recordings, tmp_path, monkeypatch, most, left_out):
+    """Two failures: where there is room for both, nothing is elsewhere."""
+    monkeypatch.setattr("evaluation.report.page.MAX_FAILURE_ROWS", most)
+    evaluate(
+        recordings, [Broken("nan")], metrics=["si_sdr_raw"], output=tmp_path / "out",
+        max_utterances=2, domain="speech", workers=0,
+    )  # fmt: skip
+    text = (tmp_path / "out/report.html").read_text()
+    assert text.count("holds NaN or infinite samples</td>") == most
+    assert ("The first 1; the rest is in utterances.csv" in text) == left_out
+    assert "2 rows have a score missing" in text
+
+
 class TestVerdict:
     """One sentence: better, worse or no significant difference."""
 
