@@ -217,7 +217,7 @@ def _evaluate(audio: Path, max_failures: float, output: Path, **options: Any) ->
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )
     console = Console(stderr=True)
     silent = not console.is_terminal

@@ -56,8 +56,9 @@ def compare(
             number(row["p_holm"], 4),
             str(row["n_pairs"]),
         )
-    # A pipe has no width to wrap to.
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    # A pipe has no width to wrap to; brackets of a name are no markup.
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width, markup=False, emoji=False).print(table)
     if output is not None:
         write_table(output, result)
     return 0
