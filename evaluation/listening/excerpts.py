@@ -164,8 +164,9 @@ def choose_clips(
         )
     table = evaluation.utterances.drop_duplicates("utterance").set_index("utterance")
     scored = {n: sha for n, sha in evaluation.content["clips"].items() if sha}
-    root = None if audio else evaluation.content.get("data_root") or None
-    found = find_clips(source, "speech", data_root=root)
+    root = evaluation.content.get("data_root")
+    known = root if root and Path(root).is_dir() else None  # or it moved, too
+    found = find_clips(source, "speech", data_root=known)
     there = {clip.name: clip for clip in found}
     lost = [name for name in scored if name not in there]
     others = [n for n in scored if n in there and there[n].sha256 != scored[n]]

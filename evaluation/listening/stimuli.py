@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-__all__ = ["ANCHORS", "anchor", "anchors_at", "dither", "match", "soften"]
+__all__ = ["anchor", "anchors_at", "dither", "match", "soften"]
 
 ANCHORS = (3500, 7000)  # Hz
 TARGET_LUFS = -23.0  # EBU R 128

@@ -104,7 +104,10 @@ def choose_cases(run: Run) -> list[tuple[str, Clip]]:
 
 
 def nearest_baseline(run: Run) -> tuple[System, Point] | None:
-    """Find the rate of the first other codec that is nearest to the first one's top."""
+    """Find the rate of the first other codec that is nearest to the first one's top.
+
+    Without another codec of several known rates it is the highest of what else there is.
+    """
     first = run.systems[0]
     target = overall_kbps(run, first, run.points[first.name][-1])
     for system in run.systems[1:]:

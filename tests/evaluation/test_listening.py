@@ -235,11 +235,18 @@ class TestPage:
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
         refuse_to_encode(monkeypatch)
-        page = make_page(
-            tmp_path / "run", "page", "abx", 2, ["rounding@2", "reference"]
-        )
+        options = tmp_path / "run", "page", "abx", 2, ["rounding@2", "reference"]
+        page = make_page(*options)
         assert set(read_key(page.with_name("key.json"))["clips"]) == {"a", "b"}
         assert not (tmp_path / "run/cache").exists()
+        first = page.read_bytes()
+        # The manifest moves to what it lists, and then both move.
+        (tmp_path / "list.csv").rename(tmp_path / "clips/list.csv")
+        make_page(*options, audio=tmp_path / "clips/list.csv")
+        assert page.read_bytes() == first
+        (tmp_path / "clips").rename(tmp_path / "moved")
+        make_page(*options, audio=tmp_path / "moved/list.csv")
+        assert page.read_bytes() == first
 
     def test_reads_runs_that_do_not_say_where_their_cache_is(
         self, run, tmp_path, monkeypatch
