@@ -22,7 +22,6 @@ from evaluation.report.plots import (
 )
 from evaluation.report.rendering import published, render
 from evaluation.report.verdict import headline, verdict
-from evaluation.results.conditions import is_control
 from evaluation.results.definitions import environment
 from evaluation.results.results import Results
 from evaluation.results.writers import records, write_text
@@ -108,7 +107,7 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
 
 
 def _colours(run: Run) -> dict[str, str]:
-    codecs = [s.name for s in run.systems if not is_control(s.name)]
+    codecs = [system.name for system in run.systems if not system.control]
     return {
         system.name: COLOURS[codecs.index(system.name) % len(COLOURS)]
         if system.name in codecs

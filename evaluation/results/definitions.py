@@ -34,7 +34,7 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
     Arguments
     ---------
     run : Run
-        What was measured.
+        Executed.
     seed : int
         Of the intervals.
 
@@ -44,6 +44,9 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
         ``metrics`` by name, ``scoring``, ``rates``, ``statistics``. Runs whose
         metrics or scoring differ here cannot be compared.
     """
+    weighted = {
+        cell.metric for cell, outcome in run.outcomes.items() if outcome.weight != 1
+    }
     return {
         "format": 1,
         "scoring": {
@@ -64,6 +67,7 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
                 "higher_is_better": metric.higher_is_better,
                 "domain": metric.domain,
                 "aligned": metric.aligned,
+                "weighted": metric.name in weighted,
             }
             for metric in run.metrics
         },
@@ -80,7 +84,9 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
             "duration",
         },
         "statistics": {
-            "mean": "over the clips with a score (n_ok), never imputed",
+            "mean": "over the clips with a score (n_ok), never imputed; of a metric that "
+            "is weighted, by the weights of its scores",
+            "difference": "mean over the clips that both have, each counting once",
             "interval": f"{CONFIDENCE:.0%} BCa bootstrap, {RESAMPLES} resamples of "
             "speakers (a clip of unknown speaker is its own)",
             "p": f"signs of speakers' differences flipped, exact or {RESAMPLES} times; "

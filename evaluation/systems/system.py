@@ -98,11 +98,14 @@ class System(ABC):
         Raise it when outputs change for a reason that the fingerprint cannot see.
     sample_rate : int or None
         Rate of `encode` and `decode` in Hz; None if any rate will do.
+    control : bool
+        Whether it is a limit to look at, and no codec.
     """
 
     name: str = ""
     version: str = "1"
     sample_rate: int | None = None
+    control: bool = False
 
     def fingerprint(self) -> str:
         """Identify everything that the output depends on, for the cache.
