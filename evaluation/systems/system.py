@@ -108,10 +108,11 @@ class System(ABC):
     control: bool = False
 
     def fingerprint(self) -> str:
-        """Identify everything that the output depends on, for the cache.
+        """Identify what the output depends on beside the point, for the cache.
 
         By default the class, its version and the plain attributes; a system
-        with weights adds their hash.
+        with weights adds their hash. The cache's keys have the point already: one
+        more must not change the fingerprint, or all others are computed again.
         """
         kind = type(self)
         plain = {
