@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from evaluation.errors import package_needed
 from evaluation.systems.opus import Opus
 
 __all__ = ["OpusBitrate"]
@@ -53,13 +54,11 @@ class OpusBitrate(Opus):
                 f"opus:{bad[0]:g}kbps: Opus codes one channel at {LOWEST:g} to "
                 f"{HIGHEST:g} kbps."
             )
-        try:
+        advice = "or give one of libsndfile's levels, like opus:1.0"
+        with package_needed(
+            f"opus:{rates[0]:g}kbps", f"Install dac-lobe[codecs], {advice}."
+        ):
             import av
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                f"opus:{rates[0]:g}kbps needs the package av. Install "
-                "dac-lobe[codecs], or give one of libsndfile's levels, like opus:1.0."
-            ) from error
         self._set_points(f"{rate:g}kbps" for rate in sorted(rates))
         self.library = f"av {av.__version__}"
 
