@@ -22,26 +22,18 @@ METRICS = ["stoi", "si_sdr_raw", "waveform_l1"]
 
 
 class TestPairs:
-    @pytest.mark.parametrize("clusters", [5, 9])
+    @pytest.mark.parametrize("clusters", [5, 9, 13])
     def test_agrees_with_the_single_test(self, clusters):
-        """Few speakers: both count every way to flip, so they agree to the bit."""
+        """Missing scores leave their pair out and no other; equal tests, equal p-values."""
         rng = np.random.default_rng(0)
-        scores = rng.normal(size=(3, 20)) + np.array([[0], [0.4], [1.5]])
+        scores = rng.normal(size=(3, 30)) + np.array([[0], [0.4], [1.5]])
         scores[0, 3] = scores[2, 7] = np.nan
-        speakers = [f"s{i % clusters}" for i in range(20)]
+        speakers = [f"s{i % clusters}" for i in range(30)]
         for one in pairwise(scores, [(0, 1), (0, 2), (1, 2)], speakers):
             single = paired_difference(scores[one.first], scores[one.second], speakers)
             assert one.p == pytest.approx(single.p, abs=1e-12)
             assert one.difference == pytest.approx(single.difference.mean)
             assert one.pairs == single.pairs
-
-    def test_agrees_for_many_speakers_within_the_draw(self):
-        rng = np.random.default_rng(1)
-        scores = rng.normal(size=(2, 40)) + np.array([[0], [0.35]])
-        (one,) = pairwise(scores, [(0, 1)], [""] * 40)
-        single = paired_difference(scores[0], scores[1], [""] * 40)
-        assert 0.001 < single.p < 0.5
-        assert one.p == pytest.approx(single.p, abs=0.03)
 
     def test_no_evidence(self):
         scores = np.array([[1.0, 2.0], [1.0, 2.0], [np.nan, np.nan]])
