@@ -23,7 +23,7 @@ from evaluation.metrics.waveform import align, estimate_lag
 from evaluation.recordings.clips import read_clip, resample
 from evaluation.running.cache import load_codes, save_codes
 from evaluation.running.jobs import FACTS, Facts, Job, Outcome, Scored, Started
-from evaluation.systems import Point, ScaledCodes
+from evaluation.systems import CodebookSystem, Point, ScaledCodes
 
 __all__ = ["FAILURES", "describe", "failure", "is_codes", "measure", "prepare", "score"]
 
@@ -184,9 +184,26 @@ def _encode(job: Job, reference: np.ndarray) -> Any:
     own = job.system.sample_rate or job.sample_rate
     wav = resample(reference, job.sample_rate, own)
     coded = job.system.encode_clip(job.clip, wav, own)
-    if path is not None and is_codes(coded):
-        save_codes(path, coded)
+    if is_codes(coded):
+        if isinstance(job.system, CodebookSystem):
+            _check_codes(job.system, coded)
+        if path is not None:
+            save_codes(path, coded)
     return coded
+
+
+def _check_codes(system: CodebookSystem, coded: np.ndarray | ScaledCodes) -> None:
+    """Raise where rates and entropies would be those of another codec."""
+    codes = coded.codes if isinstance(coded, ScaledCodes) else coded
+    if len(codes) < system.num_codebooks:
+        raise ValueError(
+            f"codes of shape {codes.shape}, and num_codebooks is {system.num_codebooks}"
+        )
+    if codes.size and not 0 <= codes.min() <= codes.max() < system.codebook_size:
+        raise ValueError(
+            f"codes from {codes.min()} to {codes.max()}, and codebook_size is "
+            f"{system.codebook_size}"
+        )
 
 
 def is_codes(coded: Any) -> bool:

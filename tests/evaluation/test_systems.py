@@ -176,6 +176,7 @@ class TestDescriptions:
             ("opus:510kbps", "one channel at 1.2 to 256 kbps"),
             ("opus:slowkbps", "'slow' is not a number"),
             ("resample:5", "1000 Hz or more"),
+            ("folder", "say which one, like folder:PATH"),
             ("no_such_module:Codec", "is not there"),
             ("pathlib:Path", "not a evaluation.System|not an evaluation.System"),
         ],
