@@ -23,8 +23,9 @@ __all__ = [
 ]
 
 _PACKAGES = (
-    "dac-lobe", "distillmos", "numpy", "onnxruntime", "pesq", "pocketsphinx", "pystoi",
-    "resemblyzer", "scipy", "soundfile", "soxr", "speechmos", "torch",
+    "av", "dac-lobe", "distillmos", "numpy", "onnxruntime", "pesq", "pocketsphinx",
+    "praat-parselmouth", "pystoi", "resemblyzer", "scipy", "snac", "soundfile", "soxr",
+    "speechbrain", "speechmos", "torch", "transformers", "visqol-python",
 )  # fmt: skip
 
 
