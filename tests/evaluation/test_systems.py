@@ -195,6 +195,18 @@ class TestDescriptions:
         }
         assert len(prints) == 4
 
+    @pytest.mark.parametrize("value", [6, "6", (6,), [6], {"kbps": 6}, {"all": [6]}])
+    def test_plain_attributes_change_the_fingerprint(self, value):
+        one, other = Rounding(), Rounding()
+        one.options, other.options = value, [value, value]
+        assert len({s.fingerprint() for s in (one, other, Rounding())}) == 3
+
+    @pytest.mark.parametrize("value", [object(), (object(),), {1: 2}, np.ones(2)])
+    def test_other_attributes_do_not(self, value):
+        one = Rounding()
+        one.options = value
+        assert one.fingerprint() == Rounding().fingerprint()
+
     @pytest.mark.parametrize("unit", ["", "kbps"])
     def test_a_point_more_computes_no_other_again(self, clips, tmp_path, unit):
         low, high = ("1", "0.95") if not unit else ("6", "9")
