@@ -6,7 +6,10 @@ Authors
 
 from __future__ import annotations
 
-__all__ = ["ArgumentError", "MetricError", "MissingPackage"]
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["ArgumentError", "MetricError", "MissingPackage", "package_needed"]
 
 
 class ArgumentError(ValueError):
@@ -19,3 +22,34 @@ class MetricError(ValueError):
 
 class MissingPackage(MetricError):
     """A metric whose package is not installed."""
+
+
+@contextmanager
+def package_needed(system: str, advice: str) -> Iterator[None]:
+    """Say what to do where an import fails that a system needs.
+
+    Arguments
+    ---------
+    system : str
+        As it was described.
+    advice : str
+        What to do, in a sentence or two.
+
+    Raises
+    ------
+    ValueError
+        If a package is not installed.
+
+    Example
+    -------
+    >>> with package_needed("snac:FOLDER", "Install dac-lobe[codecs]."):
+    ...     import no_such_package
+    Traceback (most recent call last):
+    ValueError: snac:FOLDER needs the package no_such_package. Install dac-lobe[codecs].
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ValueError(
+            f"{system} needs the package {error.name}. {advice}"
+        ) from error

@@ -37,12 +37,16 @@ REFERENCE = Condition("reference", None, "")
 class _Row:
     condition: Condition
     kbps: float | None
+    control: bool
 
 
 def _rows(evaluation: Evaluation) -> list[_Row]:
+    systems = evaluation.content["systems"]
     return [
         _Row(
-            Condition(row["system"], row["num_codebooks"], row["setting"]), row["kbps"]
+            Condition.of(row),
+            row["kbps"],
+            is_control(row["system"], systems[row["system"]]),
         )
         for row in evaluation.content["summary"]
     ]
@@ -113,7 +117,7 @@ def _named(rows: list[_Row], wanted: Sequence[str]) -> list[Condition]:
 
 
 def _default(rows: list[_Row]) -> list[Condition]:
-    codecs = [row for row in rows if not is_control(row.condition.system)]
+    codecs = [row for row in rows if not row.control]
     if not codecs:
         raise ArgumentError("the run has no codec. Choose with --systems.")
     first = [

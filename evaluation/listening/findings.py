@@ -79,7 +79,7 @@ def screen(answers: Sequence[Answers], key: dict[str, Any]) -> dict[str, str]:
     """
     if key["test"] != "mushra":
         return {}
-    places = [Condition(*_identity(one)) for one in key["conditions"]]
+    places = [Condition.of(one) for one in key["conditions"]]
     hidden = places.index(REFERENCE)
     excluded = {}
     for one in answers:
@@ -92,10 +92,6 @@ def screen(answers: Sequence[Answers], key: dict[str, Any]) -> dict[str, str]:
                 f"{len(values)} recordings"
             )
     return excluded
-
-
-def _identity(condition: dict[str, Any]) -> tuple[str, int | None, str]:
-    return condition["system"], condition["num_codebooks"], condition["setting"]
 
 
 def find(key: dict[str, Any], answers: Sequence[Answers], seed: int = 0) -> Findings:
@@ -132,7 +128,7 @@ def find(key: dict[str, Any], answers: Sequence[Answers], seed: int = 0) -> Find
     shown = [
         place
         for place, one in enumerate(key["conditions"])
-        if key["test"] != "abx" or Condition(*_identity(one)) != REFERENCE
+        if key["test"] != "abx" or Condition.of(one) != REFERENCE
     ]
     ratings = every.merge(_conditions(key), on="condition")
     ratings["excluded"] = ratings["assessor"].isin(excluded)
@@ -176,13 +172,7 @@ def _utterances(
         for clip, facts in key["clips"].items():
             row = {
                 "utterance": clip,
-                **dict(
-                    zip(
-                        ("system", "num_codebooks", "setting"),
-                        _identity(about),
-                        strict=True,
-                    )
-                ),
+                **Condition.of(about)._asdict(),
                 "kbps": about["kbps"],
                 name: means[place, clip],
                 "speaker": facts["speaker"],
@@ -206,11 +196,8 @@ def _summary(
         part = counted[counted["condition"] == place]
         label = f"listening {key['page']} {place}"
         mean = interval(part["value"], list(part["assessor"]), None, seed, label)
-        identity = zip(
-            ("system", "num_codebooks", "setting"), _identity(about), strict=True
-        )
         row: dict[str, Any] = {
-            **dict(identity),
+            **Condition.of(about)._asdict(),
             "kbps": about["kbps"],
             f"{name}_mean": mean.mean,
             f"{name}_low": mean.low,
@@ -229,7 +216,7 @@ def _pairs(key: dict[str, Any], counted: pd.DataFrame, seed: int) -> pd.DataFram
     """Test what the answers tell apart, on each assessor's mean or answer by answer."""
     import pandas as pd
 
-    labels = [str(Condition(*_identity(one))) for one in key["conditions"]]
+    labels = [str(Condition.of(one)) for one in key["conditions"]]
     if key["test"] == "mushra":
         table = counted.pivot_table("value", "condition", "assessor", aggfunc="mean")
         chosen = [(i, j) for i in range(len(labels)) for j in range(i)]

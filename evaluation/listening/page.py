@@ -31,7 +31,7 @@ from evaluation.listening.measures import MEASURES
 from evaluation.listening.stimuli import anchor, anchors_at, dither, match, soften
 from evaluation.report.rendering import render, sound
 from evaluation.results.compare import Evaluation, load
-from evaluation.results.conditions import Condition
+from evaluation.results.conditions import Condition, is_control
 from evaluation.results.writers import write_json, write_text
 from evaluation.systems.controls import Reference
 
@@ -184,9 +184,9 @@ def _about(evaluation: Evaluation, condition: Condition) -> dict[str, Any]:
         about["fingerprint"] = Reference().fingerprint()
     else:
         about["fingerprint"] = system["fingerprint"] if system else condition.system
+    about["control"] = is_control(condition.system, system or {})
     for row in evaluation.content["summary"]:
-        found = Condition(row["system"], row["num_codebooks"], row["setting"])
-        if found == condition:
+        if Condition.of(row) == condition:
             about["kbps"] = row["kbps"]
     return about
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from evaluation.listening.findings import Findings
 from evaluation.listening.measures import MEASURES, Measure
-from evaluation.results.conditions import Condition
+from evaluation.results.conditions import Condition, is_control
 from evaluation.results.definitions import environment
 from evaluation.results.statistics import CONFIDENCE, RESAMPLES
 from evaluation.results.writers import records, write_json, write_table, write_text
@@ -48,12 +48,18 @@ def write_findings(findings: Findings, folder: str | Path) -> None:
         "higher_is_better": measure.higher_is_better,
         "domain": "any",
         "aligned": True,
+        "weighted": False,  # every recording has as many answers
         "kind": "listening",
         "decimals": 1,
     }
     systems: dict[str, Any] = {}
     for one in key["conditions"]:
-        about = {"fingerprint": one["fingerprint"], "points": [], "delay_samples": 0}
+        about = {
+            "fingerprint": one["fingerprint"],
+            "control": is_control(one["system"], one),
+            "points": [],
+            "delay_samples": 0,
+        }
         point = Condition("", one["num_codebooks"], one["setting"])
         systems.setdefault(one["system"], about)["points"].append(str(point))
     content = {
@@ -86,7 +92,7 @@ def _markdown(findings: Findings, measure: Measure, signature: str) -> str:
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for row in records(findings.summary):
-        condition = Condition(row["system"], row["num_codebooks"], row["setting"])
+        condition = Condition.of(row)
         kbps = "" if row["kbps"] is None else f"{row['kbps']:.2f}"
         mean, low, high = (row[f"{measure.name}_{e}"] for e in ("mean", "low", "high"))
         ends = "n/a" if low is None else f"{low:.1f} to {high:.1f}"

@@ -31,7 +31,7 @@ class Layout:
     needs : tuple of str
         Patterns of files, each of which must match.
     alone : bool
-        Whether nothing but these files counts; else all of the folder does.
+        Whether nothing but these files counts; else all that are not hidden do.
     definition : str
         The metric's definition with such a model; its own if empty.
     source : str
@@ -71,6 +71,8 @@ def bind(metric: Metric, folder: Path, layout: Layout) -> Metric:
     ValueError
         If something is missing in the folder.
     """
+    from dac_lobe.audio import visible_files
+
     found = []
     for pattern in layout.needs:
         matches = sorted(path for path in folder.glob(pattern) if path.is_file())
@@ -81,7 +83,8 @@ def bind(metric: Metric, folder: Path, layout: Layout) -> Metric:
             )
         found += matches
     if not layout.alone:
-        found = sorted(path for path in folder.rglob("*") if path.is_file())
+        # What is hidden, as a download's own notes, is not the model.
+        found = list(visible_files(folder))
     digest = hashlib.sha256()
     for path in found:
         digest.update(path.relative_to(folder).as_posix().encode())

@@ -16,6 +16,7 @@ import numpy as np
 
 from evaluation.errors import MetricError
 from evaluation.metrics.metric import import_package
+from evaluation.recordings.clips import resample
 
 __all__ = ["estoi", "pesq_nb", "pesq_wb", "pesq_wb_c2", "stoi"]
 
@@ -46,13 +47,9 @@ def _pesq(
             f"{seconds:.0f} s are too long: P.862's tables hold 50 utterances and "
             f"overflow unchecked; at most {PESQ_MAX_SECONDS} s are scored"
         )
-    if sample_rate != PESQ_RATE:
-        import soxr
-
-        reference, output = (
-            soxr.resample(signal, sample_rate, PESQ_RATE, quality="VHQ")
-            for signal in (reference, output)
-        )
+    reference, output = (
+        resample(signal, sample_rate, PESQ_RATE) for signal in (reference, output)
+    )
     if reference.size < PESQ_MIN_SAMPLES:
         raise MetricError(
             f"{seconds:.3f} s are too short; {PESQ_MIN_SAMPLES / PESQ_RATE} s are needed"

@@ -54,6 +54,8 @@ def speech(
             f"{seconds:g} s are needed"
         )
     wav = resample(wav.astype(np.float32), sample_rate, SAMPLE_RATE)
+    if not len(wav):
+        raise MetricError(f"nothing is left of the {name} at {SAMPLE_RATE} Hz")
     if 10 * np.log10(np.mean(np.square(wav, dtype=np.float64)) + 1e-20) < SILENCE_DB:
         raise MetricError(f"the {name} is silent")
     return wav.clip(-1.0, 1.0)

@@ -14,7 +14,7 @@ from evaluation.report.colours import assign_colours
 from evaluation.report.groups import group
 from evaluation.report.rendering import published, render
 from evaluation.results.board import SIGNIFICANT, Board
-from evaluation.results.conditions import Condition, is_control
+from evaluation.results.conditions import Condition
 from evaluation.results.joining import Shown
 from evaluation.results.writers import records, write_table, write_text
 
@@ -73,7 +73,7 @@ def _page(board: Board) -> str:
         key=lambda one: (order.index(one.system), board.conditions[one] or 0.0),
     )
     outside = _outside(board)
-    colours = assign_colours(order, {name for name in order if is_control(name)})
+    colours = assign_colours(order, board.controls)
     return render(
         "board.html.j2",
         board=board,
@@ -106,7 +106,7 @@ def _origins(
     titles = {metric.name: metric.title for metric in board.metrics}
     found: dict[str, Origin] = {}
     for row in rows:
-        if Condition(row["system"], row["num_codebooks"], row["setting"]) != condition:
+        if Condition.of(row) != condition:
             continue
         keys = ("run", "written", "command", "signature")
         origin = found.setdefault(row["run"], Origin([], *(row[key] for key in keys)))
@@ -138,7 +138,7 @@ def _data(
     place = {condition: index for index, condition in enumerate(shown)}
     numbers: dict[str, dict[str, list[Any]]] = {}
     for row in rows:
-        condition = Condition(row["system"], row["num_codebooks"], row["setting"])
+        condition = Condition.of(row)
         of_metric = numbers.setdefault(row["domain"], {}).setdefault(
             row["metric"], [None] * len(shown)
         )
@@ -146,8 +146,8 @@ def _data(
         of_metric[place[condition]] = [*values, row["n_ok"], int(row["front"])]
     tests: dict[str, dict[str, list[Any]]] = {}
     for row in records(board.pairs):
-        first = Condition(row["system"], row["num_codebooks"], row["setting"])
-        second = Condition(row["system_2"], row["num_codebooks_2"], row["setting_2"])
+        first = Condition.of(row)
+        second = Condition.of({key: row[f"{key}_2"] for key in Condition._fields})
         tests.setdefault(row["domain"], {}).setdefault(row["metric"], []).append(
             [
                 place[first],
@@ -163,7 +163,7 @@ def _data(
                 "system": one.system,
                 "label": str(one),
                 "kbps": _short(board.conditions[one]),
-                "control": is_control(one.system),
+                "control": one.system in board.controls,
                 "colour": colours[one.system],
             }
             for one in shown

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluation.metrics import Metric, kind_of
-from evaluation.results.conditions import is_control
 from evaluation.results.results import Results
 from evaluation.results.tables import scores
 
@@ -88,9 +87,10 @@ def disagreement(results: Results) -> list[Contrast]:
     if signal is None:
         return []
     found = []
-    codecs = [system for system in run.systems if not is_control(system.name)]
+    codecs = [system for system in run.systems if not system.control]
     table = results.summary.set_index(["system", "num_codebooks", "setting"])
-    table = table.loc[[name for name in table.index if not is_control(name[0])]]
+    controls = {system.name for system in run.systems if system.control}
+    table = table.loc[[name for name in table.index if name[0] not in controls]]
     labels = [
         f"{system.name} {point}".strip()
         for system in codecs

@@ -23,7 +23,6 @@ from evaluation.report.plots import (
 )
 from evaluation.report.rendering import published, render
 from evaluation.report.verdict import headline, verdict
-from evaluation.results.conditions import is_control
 from evaluation.results.definitions import environment
 from evaluation.results.results import Results
 from evaluation.results.writers import records, write_text
@@ -67,7 +66,7 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
     """
     run = results.run
     names = [system.name for system in run.systems]
-    colours = assign_colours(names, {name for name in names if is_control(name)})
+    colours = assign_colours(names, {one.name for one in run.systems if one.control})
     text = render(
         "report.html.j2",
         results=results,

@@ -45,6 +45,8 @@ class Board:
         The metrics.
     conditions : dict
         Rate in kbps (or None) of each `Condition`, in the order of the runs.
+    controls : set of str
+        Systems that are no codecs.
     numbers : pandas.DataFrame
         One row per condition, metric and domain: mean, interval, count, whether
         it is on the Pareto front, and the run that it comes from.
@@ -57,6 +59,7 @@ class Board:
     sources: list[Source]
     metrics: list[Shown]
     conditions: dict[Condition, float | None]
+    controls: set[str]
     numbers: pd.DataFrame
     pairs: pd.DataFrame
     notes: list[str] = field(default_factory=list)
@@ -96,12 +99,16 @@ def join(folders: Sequence[str | Path], seed: int = 0) -> Board:
     notes: list[str] = []
     metrics = agree(runs, notes)
     conditions: dict[Condition, float | None] = {}
+    controls = _controls(runs)
     rows: list[dict[str, Any]] = []
     tests: list[dict[str, Any]] = []
     for metric in metrics:
-        found = _numbers(runs, metric, conditions, notes, seed)
+        taken = _take(runs, metric, notes)
+        found = _numbers(taken, metric, conditions, seed)
+        codecs = [row for row in found if row["system"] not in controls]
+        _mark_front(codecs, metric.higher_is_better)
+        tests += _tests(codecs, taken, metric, list(conditions), seed)
         rows += found
-        tests += _tests(runs, metric, found, conditions, seed)
     if not rows:
         raise ValueError(f"nothing can be shown: {'; '.join(notes) or 'no scores'}.")
     kept = {row["metric"] for row in rows}
@@ -110,6 +117,7 @@ def join(folders: Sequence[str | Path], seed: int = 0) -> Board:
         sources=[run.source for run in runs],
         metrics=[metric for metric in metrics if metric.name in kept],
         conditions=conditions,
+        controls=controls,
         numbers=numbers.astype({"num_codebooks": "Int64"}),
         pairs=pairs.astype(
             {"num_codebooks": "Int64", "num_codebooks_2": "Int64"}
@@ -124,118 +132,127 @@ _PAIR_COLUMNS = [
 ]  # fmt: skip
 
 
-def _numbers(
-    runs: list[Joined],
-    metric: Shown,
-    conditions: dict[Condition, float | None],
-    notes: list[str],
-    seed: int,
-) -> list[dict[str, Any]]:
-    """Make the rows of one metric; of each condition, the first run's with it."""
-    rows: list[dict[str, Any]] = []
-    taken: set[Condition] = set()
+@dataclass(frozen=True)
+class _Taken:
+    """A condition's scores of the recordings that are shown, and the run they are of."""
+
+    run: Joined
+    table: pd.DataFrame
+    whole: bool  # all recordings of the run: its own means and intervals hold
+    weighted: bool
+
+
+def _take(
+    runs: list[Joined], metric: Shown, notes: list[str]
+) -> dict[Condition, _Taken]:
+    """Take each condition from the first run that has it."""
+    taken: dict[Condition, _Taken] = {}
     for run in runs:
         if metric.name not in run.metrics:
             continue
-        summary = run.summary()
         whole = run.is_whole and set(run.clips) == set(metric.clips)
-        for condition, table in run.scores(metric.name).items():
-            about = summary[condition]
-            if condition in taken:
+        weighted = run.is_weighted(metric.name)
+        if weighted and not whole:
+            notes.append(
+                f"{metric.name} of {run.source.label} is left out: its means are "
+                "weighted, and can only be shown on all of its recordings"
+            )
+            continue
+        for condition, table in run.tables.items():
+            if condition not in taken:
+                shown = table[[metric.name, "speaker", "domain"]].reindex(metric.clips)
+                taken[condition] = _Taken(run, shown, whole, weighted)
+    return taken
+
+
+def _numbers(
+    taken: dict[Condition, _Taken],
+    metric: Shown,
+    conditions: dict[Condition, float | None],
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Make the rows of one metric."""
+    rows: list[dict[str, Any]] = []
+    for condition, one in taken.items():
+        about, source = one.run.summary[condition], one.run.source
+        kbps = conditions.setdefault(condition, about["kbps"])
+        for domain in (ALL, *_domains(one.table)):
+            inside = (domain == ALL) | (one.table["domain"] == domain)
+            part = one.table[inside]
+            values = part[metric.name].dropna()
+            if domain == ALL and one.whole:
+                ends = [about[f"{metric.name}_{e}"] for e in ("mean", "low", "high")]
+            elif one.weighted:
                 continue
-            weighted = _is_weighted(table[metric.name], about[f"{metric.name}_mean"])
-            if weighted and not whole:
-                notes.append(
-                    f"{metric.name} of {run.source.label} is left out: its means are "
-                    "weighted, and can only be shown on all of its recordings"
-                )
-                break
-            taken.add(condition)
-            conditions.setdefault(condition, about["kbps"])
-            table = table.reindex(metric.clips)
-            known = table["domain"].dropna()
-            domains = sorted(set(known)) if len(set(known)) > 1 else []
-            for domain in (ALL, *domains):
-                part = table if domain == ALL else table[table["domain"] == domain]
-                values = part[metric.name].dropna()
-                if domain == ALL and whole:
-                    ends = [about[f"{metric.name}_{e}"] for e in ("mean", "low", "high")]
-                elif weighted or not len(values):
-                    continue
-                else:
-                    label = f"{condition} {metric.name}"
-                    speakers = list(part.loc[values.index, "speaker"])
-                    ends = list(interval(values, speakers, None, seed, label)[:3])
-                if ends[0] is None or math.isnan(ends[0]):
-                    continue
-                row = {
-                    **condition._asdict(),
-                    "kbps": conditions[condition],
-                    "domain": domain,
-                    "metric": metric.name,
-                    **dict(zip(("mean", "low", "high"), ends, strict=True)),
-                    "n_ok": len(values),
-                    "recordings": len(part),
-                    "front": False,
-                    "run": run.source.label,
-                    "signature": run.source.signature,
-                    "written": run.source.written,
-                    "command": run.source.command,
-                }
-                rows.append(row)
-    _mark_front(rows, metric.higher_is_better)
+            else:
+                label = f"{condition} {metric.name}"
+                speakers = list(part.loc[values.index, "speaker"])
+                ends = list(interval(values, speakers, None, seed, label)[:3])
+            if ends[0] is None or math.isnan(ends[0]):
+                continue
+            row = {
+                **condition._asdict(),
+                "kbps": kbps,
+                "domain": domain,
+                "metric": metric.name,
+                **dict(zip(("mean", "low", "high"), ends, strict=True)),
+                "n_ok": len(values),
+                "recordings": len(part),
+                "front": False,
+                "run": source.label,
+                "signature": source.signature,
+                "written": source.written,
+                "command": source.command,
+            }
+            rows.append(row)
     return rows
 
 
-def _is_weighted(values: pd.Series, mean: float | None) -> bool:
-    """Whether a run's mean is not that of its scores: words count, not recordings."""
-    plain = values.mean()
-    if mean is None or math.isnan(plain):
-        return False
-    return not math.isclose(plain, mean, rel_tol=1e-5, abs_tol=2e-6)
+def _domains(table: pd.DataFrame) -> list[str]:
+    """Kinds of recordings, where there are several."""
+    known = sorted(set(table["domain"].dropna()))
+    return known if len(known) > 1 else []
 
 
-def _mark_front(rows: list[dict[str, Any]], higher_is_better: bool) -> None:
+def _controls(runs: list[Joined]) -> set[str]:
+    """Name the systems that are no codecs; a run that says so counts before a guess."""
+    found: dict[str, bool] = {}
+    for run in runs:
+        for name, about in run.evaluation.content["systems"].items():
+            if "control" in about or run.names[name] not in found:
+                found[run.names[name]] = is_control(name, about)
+    return {name for name, control in found.items() if control}
+
+
+def _mark_front(codecs: list[dict[str, Any]], higher_is_better: bool) -> None:
     """Mark what no codec beats at the same or a lower rate."""
     sign = 1 if higher_is_better else -1
-    for domain in {row["domain"] for row in rows}:
+    for domain in {row["domain"] for row in codecs}:
         best = -math.inf
-        codecs = [
+        rated = [
             row
-            for row in rows
-            if row["domain"] == domain
-            and row["kbps"] is not None
-            and not is_control(row["system"])
+            for row in codecs
+            if row["domain"] == domain and row["kbps"] is not None
         ]
-        for row in sorted(codecs, key=lambda row: (row["kbps"], -sign * row["mean"])):
+        for row in sorted(rated, key=lambda row: (row["kbps"], -sign * row["mean"])):
             row["front"] = sign * row["mean"] > best
             best = max(best, sign * row["mean"])
 
 
 def _tests(
-    runs: list[Joined],
+    codecs: list[dict[str, Any]],
+    taken: dict[Condition, _Taken],
     metric: Shown,
-    numbers: list[dict[str, Any]],
-    conditions: dict[Condition, float | None],
+    order: list[Condition],
     seed: int,
 ) -> list[dict[str, Any]]:
     """Compare every condition with those of other codecs, and correct for all."""
-    wanted = {
-        Condition(row["system"], row["num_codebooks"], row["setting"])
-        for row in numbers
-        if not is_control(row["system"])
-    }
-    tables: dict[Condition, pd.DataFrame] = {}
-    for run in runs:
-        if metric.name in run.metrics:
-            for condition, table in run.scores(metric.name).items():
-                tables.setdefault(condition, table.reindex(metric.clips))
-    shown = [one for one in conditions if one in wanted]
+    shown = sorted({Condition.of(row) for row in codecs}, key=order.index)
     if not shown:
         return []
-    scores = np.array([tables[one][metric.name].astype(float) for one in shown])
-    first = tables[shown[0]]
-    speakers, domains = list(first["speaker"].fillna("")), first["domain"]
+    tables = [taken[one].table for one in shown]
+    scores = np.array([table[metric.name].astype(float) for table in tables])
+    speakers, domains = list(tables[0]["speaker"].fillna("")), tables[0]["domain"]
     chosen = [
         (i, j)
         for i in range(len(shown))
@@ -243,9 +260,8 @@ def _tests(
         if shown[i].system != shown[j].system
     ]
     rows = []
-    for domain in dict.fromkeys(row["domain"] for row in numbers):
-        inside = np.ones(len(speakers), bool) if domain == ALL else domains == domain
-        inside = np.asarray(inside)
+    for domain in dict.fromkeys(row["domain"] for row in codecs):
+        inside = np.array([domain in (ALL, one) for one in domains])
         results = pairwise(
             scores[:, inside],
             chosen,

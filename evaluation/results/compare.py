@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Evaluation", "compare", "load"]
 
 KEY = ["num_codebooks", "setting"]
+NAMES = ("utterance", "system", "setting", "speaker")
 
 
 class Evaluation(NamedTuple):
@@ -51,13 +52,15 @@ def load(folder: str | Path) -> Evaluation:
     folder = Path(folder)
     try:
         content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        table = folder / "utterances.csv"
+        others = set(pd.read_csv(table, nrows=0).columns) - set(NAMES)
         utterances = pd.read_csv(
-            folder / "utterances.csv",
-            # Recordings and systems may be called by a number.
-            dtype=dict.fromkeys(("utterance", "system", "setting", "speaker"), str)
-            | {"num_codebooks": "Int64"},
-            keep_default_na=True,
-        ).fillna({"setting": "", "speaker": ""})
+            table,
+            # Recordings may be called by a number, and speakers NA.
+            dtype=dict.fromkeys(NAMES, str) | {"num_codebooks": "Int64"},
+            na_values={column: [""] for column in others},
+            keep_default_na=False,
+        )
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{folder} holds no evaluation that can be read ({error}). Give the "
@@ -103,7 +106,8 @@ def compare(first: str | Path, second: str | Path, seed: int = 0) -> pd.DataFram
 
     Systems of the same name are paired; beyond that the first system of one
     with the first of the other, as for two checkpoints. Points are paired by
-    their number of codebooks and setting.
+    their number of codebooks and setting. Each recording counts once, in word error
+    rates too.
 
     Arguments
     ---------

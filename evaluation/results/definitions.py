@@ -24,8 +24,9 @@ __all__ = [
 ]
 
 _PACKAGES = (
-    "dac-lobe", "distillmos", "numpy", "onnxruntime", "pesq", "pocketsphinx", "pystoi",
-    "resemblyzer", "scipy", "soundfile", "soxr", "speechmos", "torch",
+    "av", "dac-lobe", "distillmos", "numpy", "onnxruntime", "pesq", "pocketsphinx",
+    "praat-parselmouth", "pystoi", "resemblyzer", "scipy", "snac", "soundfile", "soxr",
+    "speechbrain", "speechmos", "torch", "transformers", "visqol-python",
 )  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
     Arguments
     ---------
     run : Run
-        What was measured.
+        Executed.
     seed : int
         Of the intervals.
 
@@ -45,6 +46,9 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
         ``metrics`` by name, ``scoring``, ``rates``, ``statistics``. Runs whose
         metrics or scoring differ here cannot be compared.
     """
+    weighted = {
+        cell.metric for cell, outcome in run.outcomes.items() if outcome.weight != 1
+    }
     return {
         "format": 1,
         "scoring": {
@@ -67,6 +71,7 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
                 "aligned": metric.aligned,
                 "kind": kind_of(metric),
                 "decimals": metric.decimals,
+                "weighted": metric.name in weighted,
             }
             for metric in run.metrics
         },
@@ -83,7 +88,9 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
             "duration",
         },
         "statistics": {
-            "mean": "over the clips with a score (n_ok), never imputed",
+            "mean": "over the clips with a score (n_ok), never imputed; of a metric that "
+            "is weighted, by the weights of its scores",
+            "difference": "mean over the clips that both have, each counting once",
             "interval": f"{CONFIDENCE:.0%} BCa bootstrap, {RESAMPLES} resamples of "
             "speakers (a clip of unknown speaker is its own)",
             "p": f"signs of speakers' differences flipped, exact or {RESAMPLES} times; "

@@ -6,9 +6,11 @@ Authors
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,28 +112,42 @@ class Joined:
         """Whether every recording could be read."""
         return len(self.clips) == len(self.evaluation.content["clips"])
 
-    def scores(self, metric: str) -> dict[Condition, pd.DataFrame]:
-        """Scores of each condition of a run by recording."""
-        import pandas as pd
+    @cached_property
+    def tables(self) -> dict[Condition, pd.DataFrame]:
+        """All scores of each condition by recording."""
+        groups = self.evaluation.utterances.groupby(
+            list(Condition._fields), dropna=False, sort=False
+        )
+        return {
+            self._condition(part.iloc[0]): part.set_index("utterance")
+            for _, part in groups
+        }
 
-        table = self.evaluation.utterances
-        found = {}
-        for key, part in table.groupby(
-            ["system", "num_codebooks", "setting"], dropna=False, sort=False
-        ):
-            system, codebooks, setting = key
-            number = None if pd.isna(codebooks) else int(codebooks)
-            part = part.set_index("utterance")
-            columns = part[[metric, "speaker", "domain"]]
-            found[Condition(self.names[system], number, setting)] = columns
-        return found
-
+    @cached_property
     def summary(self) -> dict[Condition, dict[str, Any]]:
         """Rows of the run's own summary."""
-        return {
-            Condition(self.names[row["system"]], row["num_codebooks"], row["setting"]): row
-            for row in self.evaluation.content["summary"]
-        }
+        return {self._condition(row): row for row in self.evaluation.content["summary"]}
+
+    def _condition(self, row: Mapping[str, Any]) -> Condition:
+        return Condition.of(row)._replace(system=self.names[row["system"]])
+
+    def is_weighted(self, metric: str) -> bool:
+        """Whether a metric's means are not those of its scores: words count, say.
+
+        Results of version 0.2 and before do not say so; their numbers do.
+        """
+        said = self.evaluation.content["definitions"]["metrics"][metric].get("weighted")
+        if said is not None:
+            return bool(said)
+        pairs = (
+            (table[metric].mean(), self.summary[condition][f"{metric}_mean"])
+            for condition, table in self.tables.items()
+        )
+        return any(
+            not math.isclose(plain, mean, rel_tol=1e-5, abs_tol=2e-6)
+            for plain, mean in pairs
+            if mean is not None and not math.isnan(plain)
+        )
 
 
 def open_runs(folders: Sequence[str | Path]) -> list[Joined]:

@@ -1,8 +1,7 @@
 """Many paired tests at once: every condition of a table against every other.
 
-The test is that of `evaluation.results.statistics.paired_difference`: the signs of
-whole speakers' differences are flipped. Here one draw of signs serves all pairs,
-so that a thousand pairs cost one product of matrices.
+The test is that of `evaluation.results.statistics.paired_difference`, where one draw
+of signs serves all pairs: a thousand of them cost a few products of matrices.
 
 Authors
  * The dac-lobe developers 2026
@@ -10,15 +9,13 @@ Authors
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from evaluation.results.statistics import RESAMPLES
+from evaluation.results.statistics import cluster_numbers, flip_test
 
 __all__ = ["PairTest", "pairwise"]
 
@@ -82,21 +79,17 @@ def pairwise(
     >>> pairwise(scores, [(0, 1)], ["", "", "", ""])
     [PairTest(first=0, second=1, difference=1.125, p=0.125, pairs=4)]
     """
-    names = [name or f"\0{index}" for index, name in enumerate(clusters)]
-    _, member = np.unique(np.array(names, dtype=object), return_inverse=True)
-    in_cluster = np.zeros((len(names), member.max(initial=-1) + 1))
-    in_cluster[np.arange(len(names)), member] = 1
-    signs = _signs(in_cluster.shape[1], seed, label)
+    numbers = cluster_numbers(clusters)
     found = []
     for start in range(0, len(chosen), PAIRS_AT_ONCE):
         part = np.array(chosen[start : start + PAIRS_AT_ONCE])
         delta = scores[part[:, 0]] - scores[part[:, 1]]
         both = np.isfinite(delta)
         # A clip that one of the two lacks adds nothing, whatever its sign.
-        sums = np.where(both, delta, 0.0) @ in_cluster
-        seen = (both @ in_cluster > 0).sum(axis=1)
+        sums = _per_cluster(np.where(both, delta, 0.0), numbers)
+        seen = (_per_cluster(both, numbers) > 0).sum(axis=1)
         count = both.sum(axis=1)
-        p = _p_values(sums, signs)
+        p = flip_test(sums, seed, label)
         for row, (first, second) in enumerate(part):
             pairs = int(count[row])
             mean = float(sums[row].sum() / pairs) if pairs else math.nan
@@ -105,24 +98,6 @@ def pairwise(
     return found
 
 
-def _exact(clusters: int) -> bool:
-    return 2**clusters <= RESAMPLES
-
-
-def _signs(clusters: int, seed: int, label: str) -> np.ndarray:
-    """All ways to flip, if they are few; else as many drawn ones as elsewhere."""
-    if _exact(clusters):
-        return np.array(list(itertools.product((1.0, -1.0), repeat=clusters)))
-    digest = hashlib.sha256(f"{seed} p {label}".encode()).digest()
-    generator = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-    return generator.choice((1.0, -1.0), size=(RESAMPLES, clusters))
-
-
-def _p_values(sums: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """Share of flips whose total is at least as far from 0 as what was seen."""
-    totals = np.abs(signs @ sums.T)
-    seen = np.abs(sums.sum(axis=1))
-    as_far = (totals >= seen * (1 - 1e-9)).sum(axis=0)
-    if _exact(sums.shape[1]):
-        return as_far / len(signs)
-    return (as_far + 1) / (len(signs) + 1)
+def _per_cluster(values: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Sum values [P, C] over the clips of each cluster, [P, S]."""
+    return np.stack([np.bincount(numbers, row) for row in values])

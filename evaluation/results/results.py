@@ -115,6 +115,7 @@ def write(results: Results, command: str = "") -> None:
             system.name: {
                 "fingerprint": run.fingerprints[system.name],
                 "description": run.descriptions.get(system.name, ""),
+                "control": system.control,
                 "device": getattr(system, "device", "cpu"),
                 "points": [str(point) for point in run.points[system.name]],
                 "delay_samples": run.delays[system.name],

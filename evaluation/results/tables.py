@@ -14,6 +14,7 @@ import numpy as np
 
 from evaluation.running.jobs import FACTS
 from evaluation.metrics import Metric
+from evaluation.recordings.clips import Clip
 from evaluation.results.rates import CodebookUse
 from evaluation.running.runner import Cell, Run
 from evaluation.results.statistics import interval
@@ -108,7 +109,6 @@ def utterance_table(run: Run) -> pd.DataFrame:
         facts = cells[FACTS].value or {}
         nominal = system.kbps(point, run.sample_rate)
         emitted = _kbps(facts, "emitted_bits")
-        failed = any(outcome.status == "failed" for outcome in cells.values())
         row = {
             "utterance": clip.name,
             "system": system.name,
@@ -126,7 +126,7 @@ def utterance_table(run: Run) -> pd.DataFrame:
             "speaker": clip.speaker,
             "domain": clip.domain,
             "domain_from": clip.domain_from,
-            "status": "failed" if failed else "ok",
+            "status": "failed" if _has_failed(run, clip, system, point) else "ok",
             "reason": _reasons(cells),
         }
         rows.append(row)
@@ -196,11 +196,9 @@ def summary_table(
                 "setting": point.setting,
                 "kbps": overall_kbps(run, system, point),
             }
-            ok = np.ones(len(run.clips), bool)
             for metric in run.metrics:
                 found = scores(run, system, point, metric)
                 valid = np.isfinite(found.values)
-                ok &= valid | ~_wanted(run, system, point, metric)
                 mean = interval(
                     found.values[valid],
                     [name for name, keep in zip(speakers, valid, strict=True) if keep],
@@ -222,7 +220,9 @@ def summary_table(
             )
             row["kbps_file"] = _overall(run, system, point, "file_bits")
             row["delay_samples"] = run.delays[system.name]
-            row["n_ok"] = int(ok.sum())
+            row["n_ok"] = sum(
+                not _has_failed(run, clip, system, point) for clip in run.clips
+            )
             row["n_total"] = len(run.clips)
             rows.append(row)
     table = pd.DataFrame(rows)
@@ -230,13 +230,11 @@ def summary_table(
     return table.astype({"num_codebooks": "Int64"} | dict.fromkeys(rates, "float"))
 
 
-def _wanted(run: Run, system: System, point: Point, metric: Metric) -> np.ndarray:
-    """Which clips should have this score: not those where it means nothing."""
-    states = [
-        run.outcomes[Cell(clip.name, system.name, point, metric.name)].status
-        for clip in run.clips
-    ]
-    return np.array([state in ("ok", "failed") for state in states])
+def _has_failed(run: Run, clip: Clip, system: System, point: Point) -> bool:
+    """Whether the output or a score is missing that should be there."""
+    names = (FACTS, *(metric.name for metric in run.metrics))
+    cells = (Cell(clip.name, system.name, point, name) for name in names)
+    return any(run.outcomes[cell].status == "failed" for cell in cells)
 
 
 def codebook_table(uses: dict[str, list[CodebookUse]]) -> pd.DataFrame:
@@ -244,7 +242,7 @@ def codebook_table(uses: dict[str, list[CodebookUse]]) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
-        {"system": name, **asdict(use)} for name, list_ in uses.items() for use in list_
+        {"system": name, **asdict(one)} for name, use in uses.items() for one in use
     ]
     names = list(CodebookUse.__dataclass_fields__)
     return pd.DataFrame(rows, columns=["system", *names])

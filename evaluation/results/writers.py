@@ -57,11 +57,11 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
             temporary, index=False, float_format="%.6f", lineterminator="\n"
         ),
     )
+    parquet = path.with_suffix(".parquet")
     if find_spec("pyarrow") is not None:
-        _replace(
-            path.with_suffix(".parquet"),
-            lambda temporary: rounded.to_parquet(temporary, index=False),
-        )
+        _replace(parquet, lambda temporary: rounded.to_parquet(temporary, index=False))
+    else:  # of a run that had it
+        parquet.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -143,7 +143,9 @@ def markdown(run: Run, summary: pd.DataFrame, signature: str) -> str:
     """
     head, rows = _cells(run, summary)
     rule = ["---"] + ["---:"] * (len(head) - 1)
-    lines = [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
+    escaped = ([cell.replace("|", r"\|") for cell in cells] for cells in (head, *rows))
+    lines = [f"| {' | '.join(cells)} |" for cells in escaped]
+    lines.insert(1, f"| {' | '.join(rule)} |")
     lines += ["", "Means over the clips with a score; `n=` where some have none."]
     lines += [
         "",
@@ -179,6 +181,7 @@ def latex(run: Run, summary: pd.DataFrame, signature: str) -> str:
 
 
 def _escape(text: str) -> str:
-    for mark in "&%$#_{}":
-        text = text.replace(mark, "\\" + mark)
-    return text
+    marks = {mark: "\\" + mark for mark in "&%$#_{}"}
+    words = {"\\": "backslash", "~": "asciitilde", "^": "asciicircum"}
+    marks |= {mark: rf"\text{word}{{}}" for mark, word in words.items()}
+    return "".join(marks.get(mark, mark) for mark in text)

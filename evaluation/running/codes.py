@@ -16,7 +16,7 @@ import numpy as np
 
 from evaluation.recordings.clips import Clip, resample
 from evaluation.running.cache import cache_key
-from evaluation.systems import ScaledCodes, System
+from evaluation.systems import CodebookSystem, ScaledCodes, System
 
 __all__ = ["codes_file", "encode", "load_codes"]
 
@@ -75,8 +75,11 @@ def encode(
     if coded is None:
         own = system.sample_rate or sample_rate
         coded = system.encode_clip(clip, resample(wav, sample_rate, own), own)
-        if kept is not None and _are_codes(coded):
-            _save(kept, coded)
+        if _are_codes(coded):
+            if isinstance(system, CodebookSystem):
+                _check_codes(system, coded)
+            if kept is not None:
+                _save(kept, coded)
     return coded
 
 
@@ -103,6 +106,20 @@ def _are_codes(coded: Any) -> bool:
         and codes.ndim == 2
         and np.issubdtype(codes.dtype, np.integer)
     )
+
+
+def _check_codes(system: CodebookSystem, coded: np.ndarray | ScaledCodes) -> None:
+    """Raise where rates and entropies would be those of another codec."""
+    codes = coded.codes if isinstance(coded, ScaledCodes) else coded
+    if len(codes) < system.num_codebooks:
+        raise ValueError(
+            f"codes of shape {codes.shape}, and num_codebooks is {system.num_codebooks}"
+        )
+    if codes.size and not 0 <= codes.min() <= codes.max() < system.codebook_size:
+        raise ValueError(
+            f"codes from {codes.min()} to {codes.max()}, and codebook_size is "
+            f"{system.codebook_size}"
+        )
 
 
 def _save(path: Path, coded: np.ndarray | ScaledCodes) -> None:

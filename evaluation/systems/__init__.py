@@ -43,6 +43,7 @@ BY_NAME = (
 # What they run is named after the colon.
 BY_SOURCE = {
     "descript": "descript:weights.pth",
+    "folder": "folder:PATH",
     "hf": "hf:FOLDER",
     "snac": "snac:FOLDER",
     "tool": "tool:codec2",
@@ -93,13 +94,6 @@ def make_system(description: str | System, device: str = "cpu") -> System:
         return EnCodecSystem(argument or "24khz", device=device)
     if kind in BY_SOURCE:
         return _from_source(kind, argument, device)
-    if kind == "folder":
-        from evaluation.systems.folder import DecodedFolder
-
-        path, at, kbps = argument.rpartition("@")
-        if not at:
-            return DecodedFolder(argument)
-        return DecodedFolder(path, kbps=_number(description, kbps, float))
     if argument and "/" not in kind and "\\" not in argument:
         return _own(description, kind, argument)
     if not Path(description).exists():
@@ -127,6 +121,13 @@ def _opus(description: str, settings: list[str]) -> System:
 def _from_source(kind: str, source: str, device: str) -> System:
     if not source:
         raise ValueError(f"system '{kind}': say which one, like {BY_SOURCE[kind]}.")
+    if kind == "folder":
+        from evaluation.systems.folder import DecodedFolder
+
+        path, at, kbps = source.rpartition("@")
+        if not at:
+            return DecodedFolder(source)
+        return DecodedFolder(path, kbps=_number(f"folder:{source}", kbps, float))
     if kind == "hf":
         from evaluation.systems.hf import TransformersSystem
 

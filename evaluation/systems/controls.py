@@ -24,6 +24,7 @@ class Identity(System):
     """
 
     name = "identity"
+    control = True
 
     def encode(self, wav: np.ndarray, sample_rate: int) -> np.ndarray:
         """Return the samples."""
@@ -72,6 +73,7 @@ class Resample(System):
     """
 
     name = "resample"
+    control = True
 
     def __init__(self, through: int | None = None):
         if through is not None:

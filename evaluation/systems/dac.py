@@ -81,28 +81,20 @@ class DACSystem(NeuralSystem):
         """Encode samples [T] at the codec's rate into all codebooks [K, F]."""
         import torch
 
-        audio = torch.from_numpy(np.ascontiguousarray(wav, np.float32))[None, None]
-        audio = audio.to(self.device)
+        audio = self._audio(wav)
         with torch.inference_mode():
             if wav.size <= WHOLE_SECONDS * self.codec.sample_rate:
-                codes = self.codec.encode(audio).codes
-            else:
-                codes = self.codec.encode_chunked(audio)
-        found: np.ndarray = codes[0].cpu().numpy().astype(np.int32)
-        return found
+                return self._codes(self.codec.encode(audio).codes)
+            return self._codes(self.codec.encode_chunked(audio))
 
     def decode(self, codes: Any, point: Point, length: int) -> np.ndarray:
         """Decode the codebooks given into samples [T]."""
         import torch
 
-        batch = torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
+        whole = length <= WHOLE_SECONDS * self.codec.sample_rate
+        decode = self.codec.decode_codes if whole else self.codec.decode_chunked
         with torch.inference_mode():
-            if length <= WHOLE_SECONDS * self.codec.sample_rate:
-                wav = self.codec.decode_codes(batch, length=length)
-            else:
-                wav = self.codec.decode_chunked(batch, length=length)
-        samples: np.ndarray = wav[0, 0].float().cpu().numpy()
-        return samples
+            return self._samples(decode(self._indices(codes), length=length)[0, 0])
 
     def rate(self, coded: Any, point: Point, length: int) -> Rate:
         """Count the codes, and the bytes of the ``.dac`` file that holds them."""

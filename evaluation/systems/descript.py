@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from evaluation.errors import package_needed
 from evaluation.systems.neural import NeuralSystem
 from evaluation.systems.system import Point
 
@@ -40,13 +41,11 @@ class DescriptSystem(NeuralSystem):
 
     def _load(self) -> None:
         """Load the weights and read the rates off the codec."""
-        try:
+        advice = "or give the file as it is, for dac_lobe's DAC"
+        with package_needed(
+            f"descript:{self.source}", f"Install descript-audio-codec, {advice}."
+        ):
             from dac import DAC
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                f"descript:{self.source} needs the package {error.name}. Install "
-                "descript-audio-codec, or give the file as it is, for dac_lobe's DAC."
-            ) from error
         if not Path(self.source).is_file():
             raise ValueError(f"descript:{self.source}: there is no such checkpoint.")
         codec = DAC.load(self.source, strict=True)
@@ -66,20 +65,14 @@ class DescriptSystem(NeuralSystem):
         """Encode samples [T], padded to whole frames, into all codebooks [K, F]."""
         import torch
 
-        audio = torch.from_numpy(np.ascontiguousarray(wav, np.float32))[None, None]
         with torch.inference_mode():
-            padded = self.codec.preprocess(audio.to(self.device), self.sample_rate)
-            codes = self.codec.encode(padded)[1]
-        found: np.ndarray = codes[0].cpu().numpy().astype(np.int32)
-        return found
+            padded = self.codec.preprocess(self._audio(wav), self.sample_rate)
+            return self._codes(self.codec.encode(padded)[1])
 
     def decode(self, codes: np.ndarray, point: Point, length: int) -> np.ndarray:
         """Decode the codebooks given into samples [T]."""
         import torch
 
-        batch = torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
         with torch.inference_mode():
-            latents = self.codec.quantizer.from_codes(batch)[0]
-            wav = self.codec.decode(latents)[0, 0, :length]
-        samples: np.ndarray = wav.cpu().numpy()
-        return samples
+            latents = self.codec.quantizer.from_codes(self._indices(codes))[0]
+            return self._samples(self.codec.decode(latents)[0, 0, :length])

@@ -58,11 +58,8 @@ class EnCodecSystem(DACSystem):
 
     def encode(self, wav: np.ndarray, sample_rate: int) -> Any:
         """Encode samples [T] into all codebooks [K, F], with scales if there are any."""
-        import torch
-
-        audio = torch.from_numpy(np.ascontiguousarray(wav, np.float32))[None, None]
-        coded = self.codec.encode(audio.to(self.device))
-        codes = coded.codes[0].cpu().numpy().astype(np.int32)
+        coded = self.codec.encode(self._audio(wav))
+        codes = self._codes(coded.codes)
         if coded.scales is None:
             return codes
         return ScaledCodes(codes, coded.scales[0].float().cpu().numpy())
@@ -74,11 +71,9 @@ class EnCodecSystem(DACSystem):
         scales = None
         if isinstance(codes, ScaledCodes):
             codes, scales = codes.codes, torch.from_numpy(codes.scales)[None]
-        batch = torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
         with torch.inference_mode():
-            wav = self.codec.decode_codes(batch, length, scales=scales)
-        samples: np.ndarray = wav[0, 0].float().cpu().numpy()
-        return samples
+            wav = self.codec.decode_codes(self._indices(codes), length, scales=scales)
+        return self._samples(wav[0, 0])
 
     def rate(self, coded: Any, point: Point, length: int) -> Rate:
         """Count codes and scales; their file is not of our making."""

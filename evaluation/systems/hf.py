@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from evaluation.errors import package_needed
 from evaluation.recordings.clips import resample
 from evaluation.systems.neural import NeuralSystem
 from evaluation.systems.system import Point
@@ -134,12 +135,8 @@ class TransformersSystem(NeuralSystem):
 
     def _load(self) -> None:
         """Read the config before the weights: it says whether they are a codec's."""
-        try:
+        with package_needed(f"hf:{self.source}", "Install dac-lobe[hf]."):
             from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                f"hf:{self.source} needs the package transformers. Install dac-lobe[hf]."
-            ) from error
         self.layout = read_layout(self._part(AutoConfig), self.source)
         self.extractor = self._part(AutoFeatureExtractor)
         # Some weights are stored in half precision, which no CPU is quick in.
@@ -197,24 +194,23 @@ class TransformersSystem(NeuralSystem):
         with torch.inference_mode():
             codes = self.codec.encode(**given).audio_codes
         # [1, K, F]; EnCodec counts chunks first, of which there is one.
-        found: np.ndarray = codes.reshape(codes.shape[-3:])[0].cpu().numpy()
+        found = self._codes(codes.reshape(codes.shape[-3:]))
         if len(found) != self.num_codebooks:
             raise ValueError(
                 f"{self.name} gave codes of shape {tuple(codes.shape)}, not "
                 f"{self.num_codebooks} codebooks, as its config says."
             )
-        return found.astype(np.int32)
+        return found
 
     def decode(self, codes: np.ndarray, point: Point, length: int) -> np.ndarray:
         """Decode the codebooks given into samples [T]."""
         import torch
 
-        batch = torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
+        batch = self._indices(codes)
         given: dict[str, Any] = {"audio_codes": batch}
         if "audio_scales" in inspect.signature(self.codec.decode).parameters:
             given = {"audio_codes": batch[None], "audio_scales": [None]}
         with torch.inference_mode():
             audio = self.codec.decode(**given).audio_values
         wav = audio.reshape(-1, audio.shape[-1])[:, :length].mean(dim=0)
-        samples: np.ndarray = wav.cpu().numpy()
-        return samples
+        return self._samples(wav)

@@ -9,9 +9,14 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from evaluation.systems.system import CodebookSystem
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["NeuralSystem"]
 
@@ -52,6 +57,31 @@ class NeuralSystem(CodebookSystem):
         if self.codec is None:
             _check_device(self.device)
             self._load()
+
+    def _audio(self, wav: np.ndarray) -> torch.Tensor:
+        """Bring samples [T] into the shape that codecs take, [1, 1, T], on the device."""
+        import torch
+
+        batch = torch.from_numpy(np.ascontiguousarray(wav, np.float32))[None, None]
+        return batch.to(self.device)
+
+    def _indices(self, codes: np.ndarray) -> torch.Tensor:
+        """Bring codes [...] into the shape that codecs take, int64 [1, ...]."""
+        import torch
+
+        return torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
+
+    @staticmethod
+    def _codes(batch: torch.Tensor) -> np.ndarray:
+        """Bring codes [1, ...] into the shape that is kept, int32 [...]."""
+        found: np.ndarray = batch[0].cpu().numpy().astype(np.int32)
+        return found
+
+    @staticmethod
+    def _samples(wav: torch.Tensor) -> np.ndarray:
+        """Bring samples [T] home, as float32."""
+        found: np.ndarray = wav.float().cpu().numpy()
+        return found
 
     @abstractmethod
     def _load(self) -> None:

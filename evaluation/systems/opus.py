@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -94,18 +94,20 @@ class Opus(System):
     def __init__(self, qualities: Sequence[float] | None = None):
         import soundfile
 
-        self.qualities = tuple(qualities or (1.0, 0.99, 0.97, 0.95, 0.92))
-        bad = [quality for quality in self.qualities if not 0 <= quality <= 1]
+        levels = sorted(qualities or (1.0, 0.99, 0.97, 0.95, 0.92), reverse=True)
+        bad = [level for level in levels if not 0 <= level <= 1]
         if bad:
             raise ValueError(f"opus:{bad[0]}: a compression level is from 0 to 1.")
+        self._set_points(f"c={level:g}" for level in levels)
         self.library = soundfile.__libsndfile_version__
 
+    def _set_points(self, settings: Iterable[str]) -> None:
+        """Keep each setting once, and as no plain attribute: out of the fingerprint."""
+        self._points = [Point(setting=setting) for setting in dict.fromkeys(settings)]
+
     def points(self, codebooks: Sequence[int] | None) -> list[Point]:
-        """One point per compression level, lowest rate first."""
-        return [
-            Point(setting=f"c={quality:g}")
-            for quality in sorted(self.qualities, reverse=True)
-        ]
+        """One point per setting, lowest rate first."""
+        return list(self._points)
 
     def encode(self, wav: np.ndarray, sample_rate: int) -> _Streams:
         """Bring the samples to the next rate that Opus knows."""

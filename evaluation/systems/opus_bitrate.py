@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from evaluation.errors import package_needed
 from evaluation.systems.opus import Opus
-from evaluation.systems.system import Point
 
 __all__ = ["OpusBitrate"]
 
@@ -48,25 +48,19 @@ class OpusBitrate(Opus):
     name = "opus-kbps"
 
     def __init__(self, rates: Sequence[float]):
-        self.rates = tuple(sorted(rates))
-        bad = [rate for rate in self.rates if not LOWEST <= rate <= HIGHEST]
+        bad = [rate for rate in rates if not LOWEST <= rate <= HIGHEST]
         if bad:
             raise ValueError(
                 f"opus:{bad[0]:g}kbps: Opus codes one channel at {LOWEST:g} to "
                 f"{HIGHEST:g} kbps."
             )
-        try:
+        advice = "or give one of libsndfile's levels, like opus:1.0"
+        with package_needed(
+            f"opus:{rates[0]:g}kbps", f"Install dac-lobe[codecs], {advice}."
+        ):
             import av
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                f"opus:{self.rates[0]:g}kbps needs the package av. Install "
-                "dac-lobe[codecs], or give one of libsndfile's levels, like opus:1.0."
-            ) from error
+        self._set_points(f"{rate:g}kbps" for rate in sorted(rates))
         self.library = f"av {av.__version__}"
-
-    def points(self, codebooks: Sequence[int] | None) -> list[Point]:
-        """One point per bitrate, lowest first."""
-        return [Point(setting=f"{rate:g}kbps") for rate in self.rates]
 
     def write(self, wav: np.ndarray, rate: int, setting: str) -> bytes:
         """Write samples [T] into an Ogg file at the bitrate of a point."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from importlib.metadata import version
 from pickle import UnpicklingError
-from typing import Any
 
 import numpy as np
 
+from evaluation.errors import package_needed
 from evaluation.systems.neural import NeuralSystem
 from evaluation.systems.system import Point
 
@@ -87,13 +87,8 @@ class SNACSystem(NeuralSystem):
 
     def _load(self) -> None:
         """Load the weights and read the rates off the codec."""
-        try:
+        with package_needed(f"snac:{self.source}", "Install dac-lobe[codecs]."):
             from snac import SNAC
-        except ModuleNotFoundError as error:
-            raise ValueError(
-                f"snac:{self.source} needs the package {error.name}. Install "
-                "dac-lobe[codecs]."
-            ) from error
         try:
             codec = SNAC.from_pretrained(self.source)
         except (OSError, RuntimeError, TypeError, ValueError, UnpicklingError) as error:
@@ -125,22 +120,15 @@ class SNACSystem(NeuralSystem):
         """Encode samples [T] into all codes [K, F]; the last frame is padded."""
         import torch
 
-        audio = torch.from_numpy(np.ascontiguousarray(wav, np.float32))[None, None]
         with torch.inference_mode():
-            levels = self.codec.encode(audio.to(self.device))
-        return flatten([codes[0].cpu().numpy().astype(np.int32) for codes in levels])
+            return flatten([*map(self._codes, self.codec.encode(self._audio(wav)))])
 
     def decode(self, codes: np.ndarray, point: Point, length: int) -> np.ndarray:
         """Decode all codes into samples [T]."""
         import torch
 
-        levels: list[Any] = [
-            torch.from_numpy(level.astype(np.int64))[None].to(self.device)
-            for level in unflatten(codes, self.counts)
-        ]
+        levels = [self._indices(level) for level in unflatten(codes, self.counts)]
         used = [self.device] if self.device.startswith("cuda") else []
         with torch.inference_mode(), torch.random.fork_rng(used):
             torch.manual_seed(0)
-            wav = self.codec.decode(levels)[0, 0, :length]
-        samples: np.ndarray = wav.cpu().numpy()
-        return samples
+            return self._samples(self.codec.decode(levels)[0, 0, :length])

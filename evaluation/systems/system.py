@@ -98,26 +98,29 @@ class System(ABC):
         Raise it when outputs change for a reason that the fingerprint cannot see.
     sample_rate : int or None
         Rate of `encode` and `decode` in Hz; None if any rate will do.
+    control : bool
+        Whether it is a limit to look at, and no codec.
     """
 
     name: str = ""
     version: str = "1"
     sample_rate: int | None = None
+    control: bool = False
 
     def fingerprint(self) -> str:
-        """Identify everything that the output depends on, for the cache.
+        """Identify what the output depends on beside the point, for the cache.
 
-        By default the class, its version and the plain attributes; a system
-        with weights adds their hash.
+        By default the class, its version and the plain attributes: text, numbers,
+        and tuples, lists and dicts of them; a system with weights adds their hash. The cache's keys have the point already: one
+        more must not change the fingerprint, or all others are computed again.
         """
         kind = type(self)
         plain = {
-            key: value
-            for key, value in sorted(vars(self).items())
-            if isinstance(value, (str, int, float, tuple, type(None)))
+            key: value for key, value in sorted(vars(self).items()) if _is_plain(value)
         }
         identity = [f"{kind.__module__}.{kind.__qualname__}", self.version, plain]
-        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+        text = json.dumps(identity, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def load(self) -> None:
         """Make ready to encode; called once in each process that does."""
@@ -156,6 +159,15 @@ class System(ABC):
             self.decode(coded, point, own_length(length, sample_rate, own))
         )
         return resample(np.atleast_1d(wav.squeeze()), own, sample_rate)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether JSON can write it down: text and numbers, and what holds only these."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(value[key]) for key in value)
+    if isinstance(value, (tuple, list)):
+        return all(map(_is_plain, value))
+    return isinstance(value, (str, int, float, type(None)))
 
 
 class CodebookSystem(System):

@@ -18,7 +18,7 @@ from toy_systems import Rounding
 from evaluation import evaluate
 from evaluation.cli import main
 from evaluation.metric_stats import CodecMetricStats
-from evaluation.results.compare import compare
+from evaluation.results.compare import compare, load
 from evaluation.selftest import selftest
 
 FAST = ["stoi", "mel_dac7", "si_sdr"]
@@ -153,6 +153,16 @@ class TestCompare:
                 report=False,
             )  # fmt: skip
         return tmp_path / "a", tmp_path / "b"
+
+    def test_names_that_look_like_no_value(self, clips, tmp_path):
+        (clips / "clip0.wav").rename(clips / "null.wav")
+        (clips / "manifest.csv").write_text(
+            "path,speaker\nnull.wav,NA\nclip1.wav,nan\nclip2.wav,\n"
+        )
+        evaluate(clips, [Rounding()], [1], ["stoi"], output=tmp_path / "run", workers=0,
+                 domain="speech", report=False)  # fmt: skip
+        table = load(tmp_path / "run").utterances.set_index("utterance")
+        assert dict(table["speaker"]) == {"null": "NA", "clip1": "nan", "clip2": ""}
 
     def test_same_system_has_no_difference(self, runs, capsys):
         table = compare(*runs)

@@ -142,3 +142,13 @@ def test_only_what_counts_is_hashed(tmp_path):
     assert bound("scoreq", tmp_path).version == before
     assert "onnxruntime" in before
     assert METRICS["scoreq"].version != before
+
+
+def test_what_is_hidden_is_not_hashed(tmp_path):
+    save_whisper(tmp_path)
+    before = bound("whisper_wer", tmp_path).version
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "model.metadata").write_text("downloaded on a Sunday")
+    assert bound("whisper_wer", tmp_path).version == before
+    (tmp_path / "seen.txt").write_text("part of the model")
+    assert bound("whisper_wer", tmp_path).version != before

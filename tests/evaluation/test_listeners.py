@@ -71,6 +71,12 @@ def test_silence_has_no_rating(name):
         METRICS[name](wav, np.zeros_like(wav), rate)
 
 
+def test_one_sample_has_no_rating():
+    """At a higher rate nothing of it is left at 16 kHz."""
+    with pytest.raises(MetricError, match="nothing is left of the output at 16000 Hz"):
+        METRICS["dnsmos_ovrl"](np.ones(1), np.ones(1), 48000)
+
+
 def test_a_short_clip_is_repeated_as_the_package_does():
     wav, rate = read("english_man")
     short = wav[rate : rate + rate // 2]

@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import permutation_test
 
 from evaluation.recordings.domain import guess_domain
 from evaluation.results.curves import Curve, bd_metric, bd_rate
 from evaluation.results.rates import codebook_use, held_out_bits, plug_in_bits
-from evaluation.results.statistics import holm, interval, paired_difference
+from evaluation.results.statistics import (
+    flip_test,
+    holm,
+    interval,
+    paired_difference,
+)
 from evaluation.selftest import speech_like
 
 
@@ -75,6 +81,24 @@ class TestPaired:
 
     def test_one_speaker_proves_nothing(self):
         assert math.isnan(paired_difference([2, 3], [1, 1], ["a", "a"]).p)
+
+    @pytest.mark.parametrize(
+        ("clusters", "error"), [(5, 1e-12), (12, 1e-12), (30, 0.03)]
+    )
+    def test_flips_as_scipy_does(self, clusters, error):
+        """To the bit where all flips are tried, else within the draw."""
+        rng = np.random.default_rng(clusters)
+        sums = rng.normal(0.3, 1, size=(3, clusters))
+        for ours, row in zip(flip_test(sums), sums, strict=True):
+            theirs = permutation_test(
+                (row, np.zeros_like(row)),
+                lambda x, y, axis: (x - y).sum(axis=axis),
+                permutation_type="samples",
+                vectorized=True,
+                n_resamples=4999,
+                rng=rng,
+            )
+            assert ours == pytest.approx(theirs.pvalue, abs=error)
 
     @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
     def test_holm_laws(self, p_values):

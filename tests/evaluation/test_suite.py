@@ -13,6 +13,7 @@ from toy_systems import Broken, OneBitLess, Rounding
 from evaluation import Metric
 from evaluation import evaluate as evaluate_with_report
 from evaluation.recordings.finding import find_clips
+from evaluation.results import writers
 from evaluation.running.cache import Cache
 from evaluation.running.runner import Cell
 from evaluation.systems import Point
@@ -70,6 +71,24 @@ class TestTables:
         assert summary["si_sdr_mean"].is_monotonic_increasing
 
 
+def test_names_with_marks_of_markdown_and_latex(clips, tmp_path):
+    system = Rounding()
+    system.name = "a|b~c^d\\e_f"
+    evaluate(clips, [system], [1], ["stoi"], workers=0, output=tmp_path)
+    table = (tmp_path / "summary.md").read_text().split("\n\n")[0].splitlines()
+    assert len({line.replace(r"\|", "").count("|") for line in table}) == 1
+    told = r"a|b\textasciitilde{}c\textasciicircum{}d\textbackslash{}e\_f"
+    assert told in (tmp_path / "summary.tex").read_text()
+
+
+def test_no_parquet_of_an_earlier_run_stays(tmp_path, monkeypatch):
+    table, path = pd.DataFrame({"a": [1]}), tmp_path / "table.csv"
+    path.with_suffix(".parquet").write_bytes(b"of another run")
+    monkeypatch.setattr(writers, "find_spec", lambda name: None)
+    writers.write_table(path, table)
+    assert [item.name for item in tmp_path.iterdir()] == ["table.csv"]
+
+
 def test_own_metric(clips):
     mine = Metric(
         "peak", "toy_systems:peak_error", "Peak error", "Difference of the peaks.",
@@ -100,6 +119,29 @@ class TestFailures:
         summary = results.summary.iloc[0]
         assert (summary["n_ok"], summary["n_total"]) == (2, 3)
         assert summary["stoi_mean"] == pytest.approx(1.0)
+
+    def test_counts_though_no_score_would_mean_anything(self, clips):
+        (clips / "manifest.csv").write_text("path,domain\nclip0.wav,music\n")
+        results = evaluate(
+            clips / "manifest.csv", [Broken("raise")], metrics=["stoi"], workers=0
+        )
+        assert list(results.utterances["status"]) == ["failed"]
+        assert list(results.summary["n_ok"]) == [0]
+
+    @pytest.mark.parametrize(
+        ("name", "value", "reason"),
+        [
+            ("codebook_size", 3, "encode: codes from 0 to 3, and codebook_size is 3"),
+            ("num_codebooks", 5, "encode: codes of shape (4, 16000), and num_codebo"),
+        ],
+    )
+    def test_of_codes_that_are_not_as_declared(self, clips, name, value, reason):
+        system = Rounding()
+        setattr(system, name, value)
+        if name == "num_codebooks":
+            system.encode = lambda wav, rate: Rounding().encode(wav, rate)
+        results = evaluate(clips, [system], [1], ["stoi"], workers=0)
+        assert results.utterances["reason"].iloc[0].startswith(reason)
 
     def test_silent_output_fails_where_it_means_nothing(self, clips):
         table = evaluate(clips, [Broken("silent")], metrics=FAST, workers=0).utterances

@@ -176,6 +176,7 @@ class TestDescriptions:
             ("opus:510kbps", "one channel at 1.2 to 256 kbps"),
             ("opus:slowkbps", "'slow' is not a number"),
             ("resample:5", "1000 Hz or more"),
+            ("folder", "say which one, like folder:PATH"),
             ("no_such_module:Codec", "is not there"),
             ("pathlib:Path", "not a evaluation.System|not an evaluation.System"),
         ],
@@ -189,9 +190,40 @@ class TestDescriptions:
 
     def test_options_change_the_fingerprint(self):
         prints = {
-            make_system(d).fingerprint() for d in ("opus", "opus:0.9", "opus:0.8")
+            make_system(d).fingerprint()
+            for d in ("opus", "opus:6kbps", "resample", "resample:4000")
         }
-        assert len(prints) == 3
+        assert len(prints) == 4
+
+    @pytest.mark.parametrize("value", [6, "6", (6,), [6], {"kbps": 6}, {"all": [6]}])
+    def test_plain_attributes_change_the_fingerprint(self, value):
+        one, other = Rounding(), Rounding()
+        one.options, other.options = value, [value, value]
+        assert len({s.fingerprint() for s in (one, other, Rounding())}) == 3
+
+    @pytest.mark.parametrize("value", [object(), (object(),), {1: 2}, np.ones(2)])
+    def test_other_attributes_do_not(self, value):
+        one = Rounding()
+        one.options = value
+        assert one.fingerprint() == Rounding().fingerprint()
+
+    @pytest.mark.parametrize("unit", ["", "kbps"])
+    def test_a_point_more_computes_no_other_again(self, clips, tmp_path, unit):
+        low, high = ("1", "0.95") if not unit else ("6", "9")
+        counts = []
+
+        def progress(done, total, said):
+            counts.append(total)
+
+        for settings in ([low], [high, low, low], [low, high]):
+            counts.clear()
+            results = evaluate(
+                clips, ["opus:" + "/".join(s + unit for s in settings)], metrics=["stoi"],
+                cache_dir=tmp_path / "cache", workers=0, progress=progress,
+            )  # fmt: skip
+            assert len(results.summary) == len(set(settings))
+            # Three clips, each with a score and its facts.
+            assert max(counts, default=0) == (0 if settings == [low, high] else 6)
 
 
 class TestOwnCodec:

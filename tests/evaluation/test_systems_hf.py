@@ -216,6 +216,7 @@ class TestEachCodec:
             sampling_rate=input_rate,
             return_tensors="pt",
         )["input_values"]
+        compared = 0
         for k in range(fewest, codebooks):
             given = {option: k} if option else {}
             if not option:
@@ -228,6 +229,10 @@ class TestEachCodec:
             with torch.no_grad():
                 theirs = system.codec.encode(inputs, **given).audio_codes
             np.testing.assert_array_equal(codes[:k], theirs.flatten(0, -3)[0])
+            compared += 1
+        # All but the whole; of codecs with bandwidths those that have one.
+        bandwidths = getattr(system.codec.config, "target_bandwidths", None)
+        assert compared == (len(bandwidths) - 1 if bandwidths else codebooks - fewest)
         outputs = [
             system.reconstruct(codes, point, len(wav), input_rate)
             for point in system.points(None)

@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from evaluation import CodebookSystem, Point, System
+from evaluation.metrics import Weighted
 
 # ---- shown in docs/evaluation.md ----
 
@@ -93,6 +94,11 @@ class OneBitLess(System):
 def peak_error(reference, output, sample_rate, factor):
     """A metric of a user's own: scaled difference of the peaks."""
     return float(factor) * abs(np.abs(reference).max() - np.abs(output).max())
+
+
+def error_by_length(reference, output, sample_rate):
+    """A metric whose scores count for as much as their clips are long."""
+    return Weighted(float(np.abs(reference - output).mean()), len(reference))
 
 
 def level(reference, output, sample_rate):
