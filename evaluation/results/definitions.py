@@ -11,6 +11,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from evaluation.metrics import kind_of
 from evaluation.running.cache import PIPELINE
 from evaluation.running.runner import Run
 from evaluation.results.statistics import CONFIDENCE, RESAMPLES
@@ -69,6 +70,8 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
                 "domain": metric.domain,
                 "aligned": metric.aligned,
                 "weighted": metric.name in weighted,
+                "kind": kind_of(metric),
+                "decimals": metric.decimals,
             }
             for metric in run.metrics
         },
