@@ -7,10 +7,16 @@ Authors
 from __future__ import annotations
 
 from evaluation.metrics.folders import Layout
-from evaluation.metrics.listeners import SCOREQ_FILE
+from evaluation.metrics.listeners import (
+    P808_WEIGHTS,
+    P835_WEIGHTS,
+    PLCMOS_WEIGHTS,
+    SCOREQ_FILE,
+)
 from evaluation.metrics.metric import Metric
 from evaluation.metrics.recognizers import SPHINX
 from evaluation.metrics.utmos import UTMOS_FILE
+from evaluation.metrics.voices import RESEMBLYZER
 
 __all__ = ["LAYOUTS", "LEARNED", "PERCEPTION"]
 
@@ -100,7 +106,7 @@ LEARNED = (
         domain="speech",
         package="resemblyzer",
         engine="torch",
-        weights=("resemblyzer:pretrained.pt",),
+        weights=(RESEMBLYZER,),
     ),
     Metric(
         "dnsmos_ovrl",
@@ -113,7 +119,7 @@ LEARNED = (
         package="speechmos",
         engine="onnxruntime",
         decimals=2,
-        weights=("speechmos:dnsmos_models/sig_bak_ovr.onnx",),
+        weights=(P835_WEIGHTS,),
         intrusive=False,
     ),
     Metric(
@@ -127,7 +133,7 @@ LEARNED = (
         package="speechmos",
         engine="onnxruntime",
         decimals=2,
-        weights=("speechmos:dnsmos_models/sig_bak_ovr.onnx",),
+        weights=(P835_WEIGHTS,),
         intrusive=False,
     ),
     Metric(
@@ -141,7 +147,7 @@ LEARNED = (
         package="speechmos",
         engine="onnxruntime",
         decimals=2,
-        weights=("speechmos:dnsmos_models/sig_bak_ovr.onnx",),
+        weights=(P835_WEIGHTS,),
         intrusive=False,
     ),
     Metric(
@@ -155,7 +161,7 @@ LEARNED = (
         package="speechmos",
         engine="onnxruntime",
         decimals=2,
-        weights=("speechmos:dnsmos_models/model_v8.onnx",),
+        weights=(P808_WEIGHTS,),
         intrusive=False,
     ),
     Metric(
@@ -170,7 +176,7 @@ LEARNED = (
         package="speechmos",
         engine="onnxruntime",
         decimals=2,
-        weights=("speechmos:plcmos_models/plcmos_v2.onnx",),
+        weights=(PLCMOS_WEIGHTS,),
         intrusive=False,
     ),
     Metric(

@@ -39,6 +39,9 @@ __all__ = [
     "scoreq",
 ]
 
+P835_WEIGHTS = "speechmos:dnsmos_models/sig_bak_ovr.onnx"
+P808_WEIGHTS = "speechmos:dnsmos_models/model_v8.onnx"
+PLCMOS_WEIGHTS = "speechmos:plcmos_models/plcmos_v2.onnx"
 SCOREQ_FILE = "adapt_nr_telephone.onnx"
 WINDOW = int(9.01 * SAMPLE_RATE)
 # From raw outputs to ratings, highest power first (speechmos 0.0.1.1, dnsmos.py).
@@ -79,7 +82,7 @@ def _p835(output: np.ndarray, sample_rate: int) -> np.ndarray:
 @lru_cache(maxsize=1)
 def _p835_of(samples: bytes) -> np.ndarray:
     """Run the model once for its three ratings, which are asked for in turn."""
-    session = _session("speechmos:dnsmos_models/sig_bak_ovr.onnx")
+    session = _session(P835_WEIGHTS)
     found = [
         session.run(None, {"input_1": window[None]})[0][0]
         for window in _windows(np.frombuffer(samples, np.float32))
@@ -104,7 +107,7 @@ def dnsmos_ovrl(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> 
 
 def dnsmos_p808(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> float:
     """Rate the whole as P.808 listeners do; the reference is not used."""
-    session = _session("speechmos:dnsmos_models/model_v8.onnx")
+    session = _session(P808_WEIGHTS)
     found = [
         session.run(None, {"input_1": _log_mel(window[:-160])[None]})[0][0][0]
         for window in _windows(speech(output, sample_rate))
@@ -126,7 +129,7 @@ def plcmos(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> float
     The model rates as a rater whom 64 numbers describe. The package draws 15 raters
     anew for every clip; here the same 15 rate all, so that scores repeat.
     """
-    session = _session("speechmos:plcmos_models/plcmos_v2.onnx")
+    session = _session(PLCMOS_WEIGHTS)
     features = _log_power(speech(output, sample_rate))[None, None]
     raters = np.random.default_rng(0).normal(size=(15, 1, 64)).astype(np.float32)
     found = [

@@ -72,8 +72,7 @@ def _page(board: Board) -> str:
         board.conditions,
         key=lambda one: (order.index(one.system), board.conditions[one] or 0.0),
     )
-    outside = _outside(board)
-    colours = assign_colours(order, board.controls)
+    outside, colours = _outside(board), assign_colours(order, board.controls)
     return render(
         "board.html.j2",
         board=board,

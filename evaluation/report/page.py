@@ -66,7 +66,8 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
     """
     run = results.run
     names = [system.name for system in run.systems]
-    colours = assign_colours(names, {one.name for one in run.systems if one.control})
+    controls = {system.name for system in run.systems if system.control}
+    colours = assign_colours(names, controls)
     text = render(
         "report.html.j2",
         results=results,

@@ -69,9 +69,9 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
                 "higher_is_better": metric.higher_is_better,
                 "domain": metric.domain,
                 "aligned": metric.aligned,
+                "weighted": metric.name in weighted,
                 "kind": kind_of(metric),
                 "decimals": metric.decimals,
-                "weighted": metric.name in weighted,
             }
             for metric in run.metrics
         },

@@ -70,6 +70,11 @@ def encode(
     -------
     Any
         What ``system.reconstruct`` takes.
+
+    Raises
+    ------
+    ValueError
+        If these are not the codes that a `CodebookSystem` declares.
     """
     coded = load_codes(kept) if kept is not None else None
     if coded is None:
@@ -77,7 +82,7 @@ def encode(
         coded = system.encode_clip(clip, resample(wav, sample_rate, own), own)
         if _are_codes(coded):
             if isinstance(system, CodebookSystem):
-                _check_codes(system, coded)
+                _check(system, coded)
             if kept is not None:
                 _save(kept, coded)
     return coded
@@ -108,7 +113,7 @@ def _are_codes(coded: Any) -> bool:
     )
 
 
-def _check_codes(system: CodebookSystem, coded: np.ndarray | ScaledCodes) -> None:
+def _check(system: CodebookSystem, coded: np.ndarray | ScaledCodes) -> None:
     """Raise where rates and entropies would be those of another codec."""
     codes = coded.codes if isinstance(coded, ScaledCodes) else coded
     if len(codes) < system.num_codebooks:
