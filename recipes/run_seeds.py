@@ -28,7 +28,6 @@ Authors
 """
 
 import argparse
-import csv
 import json
 import os
 import shlex
@@ -41,6 +40,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from dac_lobe.disk.atomic import replacing  # noqa: E402
+from dac_lobe.nnet.utterances import read_utterances  # noqa: E402
 from evaluation.results.statistics import interval  # noqa: E402
 
 LABELS = ("WER", "CER", "beam WER", "accuracy", "CE")
@@ -103,7 +104,9 @@ def train(command, folder, seed):
             if done.returncode:
                 break
     spent = json.loads(cost.read_text()) if cost.exists() else []
-    cost.write_text(json.dumps([*spent, (children_seconds() - before) / 60]) + "\n")
+    spent.append((children_seconds() - before) / 60)
+    with replacing(cost) as file:
+        file.write(json.dumps(spent).encode() + b"\n")
     if done.returncode:
         last = log.read_text(encoding="utf-8").strip().splitlines()[-1]
         print(f"{folder}: ended with {done.returncode}: {last} (see {log})")
@@ -137,16 +140,6 @@ def read_runs(options):
     return found
 
 
-def read_utterances(folder, test):
-    """Word errors, words and speaker of each utterance of a test, by id."""
-    stem = test.replace(", ", "_").replace(" ", "_")
-    path = folder / f"utterances_{stem}.csv"
-    if not path.is_file():
-        return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["ID"]: row for row in csv.DictReader(file)}
-
-
 def compare(options, row, seeds, test):
     """Difference of word error rates in points, with its interval over speakers.
 
@@ -161,11 +154,11 @@ def compare(options, row, seeds, test):
         )
         if not first or first.keys() != second.keys():
             return None
-        for name, cells in first.items():
-            delta = int(cells["word_errors"]) - int(second[name]["word_errors"])
+        for name, found in first.items():
+            delta = found.word_errors - second[name].word_errors
             deltas[name] = deltas.get(name, 0) + delta / len(seeds)
-            words[name] = int(cells["words"])
-            speakers[name] = cells["spk_id"]
+            words[name] = found.words
+            speakers[name] = found.spk_id
     names = sorted(deltas)
     rates = [100 * deltas[name] / words[name] for name in names]
     clusters = [speakers[name] for name in names]
@@ -266,8 +259,8 @@ def main():
             if not train(command, options.output_folder / row / str(seed), seed):
                 failed.append(f"{row}, seed {seed}")
     table = make_table(options)
-    options.output_folder.mkdir(parents=True, exist_ok=True)
-    (options.output_folder / "seeds.md").write_text(table + "\n", encoding="utf-8")
+    with replacing(options.output_folder / "seeds.md") as file:
+        file.write(f"{table}\n".encode())
     print(table)
     return f"not finished: {'; '.join(failed)}" if failed else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import resource
 import sys
 from contextlib import contextmanager
@@ -112,6 +113,16 @@ def quiet_lazy_modules():
 def tiny_dac():
     """A seeded random codec with hop 8, in eval mode. Do not change it."""
     return seeded_dac()
+
+
+@pytest.fixture(scope="session")
+def other_dac(tiny_dac):
+    """A codec of the same shape as `tiny_dac` with other weights. Do not change it."""
+    other = copy.deepcopy(tiny_dac)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(1.1)
+    return other
 
 
 @pytest.fixture(scope="session")

@@ -65,10 +65,20 @@ _OLD_IN = {"extract": {"-w": "-j"}}
 
 
 def _renamed(arguments: Sequence[str]) -> list[str]:
-    """Put today's names of options for those of 0.1."""
+    """Put today's names of options for those of 0.1, and say so."""
     old = _OLD | _OLD_IN.get(next(iter(arguments), ""), {})
-    split = (argument.partition("=") for argument in arguments)
-    return [old.get(name, name) + sign + value for name, sign, value in split]
+    given = list(arguments)
+    options = given.index("--") if "--" in given else len(given)
+    for place, argument in enumerate(given[:options]):
+        name, sign, value = argument.partition("=")
+        if name in old:
+            given[place] = old[name] + sign + value
+            print(
+                f"dac-lobe: {name} is now {old[name]}; the old name goes with version "
+                "0.3.",
+                file=sys.stderr,
+            )
+    return given
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

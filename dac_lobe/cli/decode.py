@@ -25,7 +25,7 @@ from dac_lobe.cli.options import (
     Workers,
     check_device,
     load_codec,
-    share_cores,
+    shared_cores,
     tasks_for,
     whole_number,
 )
@@ -133,10 +133,10 @@ def decode(
     tasks = tasks_for(
         inputs, output, PACKED_SUFFIXES, suffix, stdin=stdin, stdout=stdout
     )
-    codecs = _Codecs(check_device(device), cache_dir)
+    device = check_device(device)
+    codecs = _Codecs(device, cache_dir)
     if model is not None:
         codecs[model] = load_codec(model, device, cache_dir)
-    ahead = share_cores(workers, device)
     options: dict[str, Any] = {
         "num_codebooks": codebooks,
         "start": start,
@@ -145,9 +145,14 @@ def decode(
         "subtype": subtype,
         "partial": partial,
     }
-    with Report(len(tasks), "decoded", quiet) as report:
+    with (
+        shared_cores(workers, device) as ahead,
+        Report(len(tasks), "decoded", quiet) as report,
+    ):
         work = _Decode(codecs, report, model, suffix, overwrite, strict, options)
-        code = report.collect(run(tasks, work, workers=workers, ahead=ahead))
+        code = report.collect(
+            run(tasks, work, report.stop, workers=workers, ahead=ahead)
+        )
     raise typer.Exit(code)
 
 

@@ -25,8 +25,9 @@ from dac_lobe.cli.options import (
     UsageError,
     Workers,
     check_codebooks,
+    check_device,
     load_codec,
-    share_cores,
+    shared_cores,
     tasks_for,
     whole_number,
 )
@@ -101,12 +102,17 @@ def encode(
     from dac_lobe.cli.tasks import run
 
     tasks = _tasks(inputs, output, stdin, stdout)
+    device = check_device(device)
     codec = load_codec(model, device, cache_dir)
     check_codebooks(codec, codebooks)
-    ahead = share_cores(workers, device)
-    with Report(len(tasks), "encoded", quiet, _left_out(inputs)) as report:
+    with (
+        shared_cores(workers, device) as ahead,
+        Report(len(tasks), "encoded", quiet, _left_out(inputs)) as report,
+    ):
         work = _Encode(codec, report, codebooks, normalize, official, overwrite, strict)
-        code = report.collect(run(tasks, work, workers=workers, ahead=ahead))
+        code = report.collect(
+            run(tasks, work, report.stop, workers=workers, ahead=ahead)
+        )
     raise typer.Exit(code)
 
 
@@ -156,15 +162,12 @@ class _Encode:
 
     def __call__(self, task: Task) -> bool:
         """Encode a file; return whether there was anything to do."""
-        from dac_lobe.audio import AudioReader
-        from dac_lobe.cli.pipes import PIPE, binary_output, source_of
+        from dac_lobe.cli.pipes import binary_output, source_of
         from dac_lobe.files import encode_file_to
         from dac_lobe.files.done import check_replaceable, is_encoded, is_packed
 
         if not self.overwrite and not is_packed(task.output):
             check_replaceable(task.output, "a packed file")
-        if self.strict and task.source != PIPE:
-            AudioReader(task.source, strict=True).close()  # done already or not
         if self.official:
             self._for_the_official_package(task)
             return True
@@ -174,18 +177,18 @@ class _Encode:
             task.output,
             num_codebooks=self.codebooks,
             normalize_db=self.normalize,
+            strict=self.strict,
         ):
             return False
         update = self.report.file(task.source.name)
         with source_of(task.source) as source:
-            if self.strict:
-                AudioReader(source, strict=True).close()
             encode_file_to(
                 self.codec,
                 source,
                 binary_output(task.output),
                 num_codebooks=self.codebooks,
                 normalize_db=self.normalize,
+                strict=self.strict,
                 progress=update,
             )
         return True
@@ -199,4 +202,10 @@ class _Encode:
             source_of(task.source) as source,
             output_file(task.output, ".dac") as target,
         ):
-            encode_official(self.codec, source, target, num_codebooks=self.codebooks)
+            encode_official(
+                self.codec,
+                source,
+                target,
+                num_codebooks=self.codebooks,
+                strict=self.strict,
+            )

@@ -6,7 +6,8 @@ Authors
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +33,7 @@ __all__ = [
     "check_codebooks",
     "check_device",
     "load_codec",
-    "share_cores",
+    "shared_cores",
     "tasks_for",
     "whole_number",
 ]
@@ -77,13 +78,11 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no summ
 
 
 def load_codec(model: str, device: str, cache_dir: Path | None) -> DAC:
-    """Load a codec; what is wrong with the options becomes a usage error."""
+    """Load a codec on a checked device; a wrong model becomes a usage error."""
     from dac_lobe import DAC
 
     try:
-        return DAC.from_pretrained(
-            model, device=check_device(device), cache_dir=cache_dir
-        )
+        return DAC.from_pretrained(model, device=device, cache_dir=cache_dir)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -92,21 +91,14 @@ def check_device(name: str) -> str:
     """Return a device that is there, or raise a usage error."""
     import torch
 
+    from dac_lobe.execution import devices
+
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        kind = torch.device(name).type
-    except RuntimeError as error:
-        raise UsageError(
-            f"--device {name}: no such device. Choose auto, cpu, cuda or mps."
-        ) from error
-    there = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not there.get(kind, kind == "cpu"):
-        raise UsageError(f"--device {name}: this machine has none. Choose cpu or auto.")
-    return name
+        return str(devices.check_device(name))
+    except ValueError as error:
+        raise UsageError(f"--{error} 'auto' takes a GPU if there is one.") from error
 
 
 def whole_number(text: str) -> int:
@@ -120,20 +112,24 @@ def whole_number(text: str) -> int:
     return number
 
 
-def share_cores(workers: int, device: str) -> int:
+@contextmanager
+def shared_cores(workers: int, device: str) -> Iterator[int]:
     """Give each of several files its share of the cores; more threads only wait.
 
-    Returns how many more files to have in hand, which are read and written beside
+    Yields how many more files to have in hand, which are read and written beside
     the arithmetic; it keeps to the cores all the same.
     """
     import torch
 
-    from dac_lobe.execution.cores import limit_cores
+    from dac_lobe.execution.cores import limited
 
-    if workers > 1:
-        torch.set_num_threads(max(1, torch.get_num_threads() // workers))
-    limit_cores(workers * torch.get_num_threads())
-    return 1 if check_device(device) == "cpu" else 0
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads // workers))
+    try:
+        with limited(workers * torch.get_num_threads()):
+            yield 1 if device == "cpu" else 0
+    finally:
+        torch.set_num_threads(threads)
 
 
 def check_codebooks(codec: DAC, codebooks: int | None) -> None:

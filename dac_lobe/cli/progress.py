@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
+from threading import Event
 from types import TracebackType
 
 from rich.console import Console
@@ -44,6 +45,7 @@ class Report:
         self.verb, self.quiet, self.left_out = verb, quiet, left_out
         self.total = total
         self.counts: Counter[str] = Counter()
+        self.stop = Event()
         console = Console(stderr=True)
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
@@ -71,10 +73,15 @@ class Report:
         self._bars.stop()
 
     def file(self, name: str) -> Callable[[float, float], None]:
-        """Open a bar for one file; call the result with seconds done and in all."""
+        """Open a bar for one file; call the result with seconds done and in all.
+
+        The call ends the work on the file where the run has been stopped.
+        """
         bar = self._bars.add_task(name, total=None, state="")
 
         def update(done: float, total: float) -> None:
+            if self.stop.is_set():
+                raise KeyboardInterrupt
             self._bars.update(
                 bar,
                 completed=done,

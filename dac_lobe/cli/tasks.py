@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, PACKED_SUFFIXES, visible_files
@@ -161,6 +162,7 @@ def _without_clashes(tasks: Iterable[Task]) -> Iterator[Task]:
 def run(
     tasks: Sequence[Task],
     work: Callable[[Task], bool],
+    stop: Event | None = None,
     *,
     workers: int = 1,
     ahead: int = 0,
@@ -174,6 +176,8 @@ def run(
         What to do.
     work : callable
         Does one task, in a thread; returns whether there was anything to do.
+    stop : threading.Event, optional
+        Set when the run ends early; ``work`` looks at it now and then.
     workers : int
         Threads.
     ahead : int
@@ -214,5 +218,8 @@ def run(
             for future in as_completed([pool.submit(attempt, task) for task in tasks]):
                 yield future.result()
         finally:
-            # Whoever stops asking, or presses Ctrl-C, wants no task begun after it.
+            # Whoever stops asking, or presses Ctrl-C, wants no task begun after it,
+            # and those that have begun to end.
+            if stop is not None:
+                stop.set()
             pool.shutdown(cancel_futures=True)

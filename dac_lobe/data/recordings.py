@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from dac_lobe.data.headers import read_duration
 from dac_lobe.data.manifest import read_manifest, write_manifest
 
-__all__ = ["prepare_recordings"]
+__all__ = ["find_recordings", "prepare_recordings"]
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +100,7 @@ def _split(folder: Path, valid_share: float, min_valid_seconds: float) -> _Split
             f"no folder {folder}. Give --data_folder the recordings, with or "
             "without a manifest.csv."
         )
-    listing = folder / "manifest.csv"
-    rows = _listed(folder, listing) if listing.is_file() else _found(folder)
+    rows = [_row(folder, found) for found in find_recordings(folder)]
     # Without speakers, each recording counts as one of its own.
     known = any(row["spk_id"] for row in rows)
     groups = sorted({row["spk_id"] if known else row["ID"] for row in rows} - {""})
@@ -119,34 +118,57 @@ def _split(folder: Path, valid_share: float, min_valid_seconds: float) -> _Split
     return _Split(train, long, len(held))
 
 
-def _listed(folder: Path, listing: Path) -> list[dict[str, Any]]:
-    """Rows of a manifest.csv."""
+def find_recordings(folder: str | Path) -> list[dict[str, str]]:
+    r"""List the recordings of a folder: by its manifest.csv, or all below it.
+
+    Arguments
+    ---------
+    folder : str or Path
+        The folder.
+
+    Returns
+    -------
+    list of dict
+        The rows of ``manifest.csv`` as they are; without one, the ``path`` below the
+        folder and the ``duration_s`` of each audio file that is not empty.
+
+    Raises
+    ------
+    ValueError
+        If the manifest has no column ``path`` or no rows, or no audio file is there.
+
+    Example
+    -------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "manifest.csv").write_text("path,speaker\na.wav,anna")
+    ...     find_recordings(folder)
+    [{'path': 'a.wav', 'speaker': 'anna'}]
+    """
+    listing = Path(folder) / "manifest.csv"
+    if not listing.is_file():
+        return [
+            {
+                "path": Path(item.wav).relative_to(folder).as_posix(),
+                "duration_s": str(item.duration),
+            }
+            for item in read_manifest(folder)
+            if item.duration > 0
+        ]
     with listing.open(newline="", encoding="utf-8-sig") as file:
-        given = list(csv.DictReader(file))
-    if not given or "path" not in given[0]:
-        found = ", ".join(given[0]) if given else "nothing"
+        rows = list(csv.DictReader(file))
+    if not rows or "path" not in rows[0]:
+        found = ", ".join(rows[0]) if rows else "nothing"
         raise ValueError(f"{listing} needs a column 'path' and rows; it has {found}.")
-    return [
-        {
-            "ID": Path(row["path"]).with_suffix("").as_posix().replace("../", ""),
-            "duration": float(row.get("duration_s") or 0)
-            or read_duration(folder / row["path"]),
-            "wav": f"$data_root/{row['path']}",
-            "spk_id": row.get("speaker") or "",
-        }
-        for row in given
-    ]
+    return rows
 
 
-def _found(folder: Path) -> list[dict[str, Any]]:
-    """Rows of the audio files below a folder."""
-    return [
-        {
-            "ID": item.id,
-            "duration": item.duration,
-            "wav": f"$data_root/{Path(item.wav).relative_to(folder).as_posix()}",
-            "spk_id": "",
-        }
-        for item in read_manifest(folder)
-        if item.duration > 0
-    ]
+def _row(folder: Path, found: dict[str, str]) -> dict[str, Any]:
+    """Make a manifest's row of what was found in a folder."""
+    path = found["path"]
+    return {
+        "ID": Path(path).with_suffix("").as_posix().replace("../", ""),
+        "duration": float(found.get("duration_s") or 0) or read_duration(folder / path),
+        "wav": f"$data_root/{path}",
+        "spk_id": found.get("speaker") or "",
+    }

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
-__all__ = ["Cores", "limit_cores", "taken"]
+__all__ = ["Cores", "limited", "taken"]
 
 
 class Cores:
@@ -72,18 +72,23 @@ def taken() -> AbstractContextManager[None]:
     return _cores.taken(torch.get_num_threads())
 
 
-def limit_cores(count: int) -> None:
-    """Let callers, from now on, have so many cores together.
-
-    Arguments
-    ---------
-    count : int
-        At least 1.
-    """
+@contextmanager
+def limited(count: int) -> Iterator[None]:
+    """Let callers, meanwhile, have so many cores together, at most all there are."""
     global _cores
-    _cores = Cores(count)
+    before = _cores
+    _cores = Cores(min(count, _available()))
+    try:
+        yield
+    finally:
+        _cores = before
 
 
-# A forked child has none of the threads that hold its parent's cores.
+def _forget() -> None:
+    """Begin anew: a forked child has none of the threads that hold its parent's cores."""
+    global _cores
+    _cores = Cores(_cores.count)
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: limit_cores(_cores.count))
+    os.register_at_fork(after_in_child=_forget)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -234,6 +235,20 @@ class Engine:
         out = x.new_zeros(
             len(x), plan[-1].channels[1], output_positions(plan, x.shape[-1])
         )
+        with nullcontext() if x.is_cuda else cores.taken():
+            return self._run_plan(network, name, x, lengths, shape, precision, out)
+
+    def _run_plan(
+        self,
+        network: nn.Module,
+        name: str,
+        x: torch.Tensor,
+        lengths: torch.Tensor,
+        shape: _Shape,
+        precision: str,
+        out: torch.Tensor,
+    ) -> torch.Tensor:
+        """Fill ``out`` in the best way there is, or run the modules after all."""
         dtype = torch.float32 if x.is_cuda else cpu_dtype(precision)
         if x.is_cuda:
             body = self._get(
@@ -248,8 +263,7 @@ class Engine:
                 network,
                 lambda m: reduced_kernels(make_plan(m), dtype),
             )
-            with cores.taken():
-                run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
+            run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
         elif self.compile and x.shape[-1] > shape.positions(COMPILED_FROM):
             body = self._get(
                 f"{name} compiled", network, lambda m: CompiledBody(make_plan(m))
@@ -265,8 +279,7 @@ class Engine:
             native = isinstance(kernels[0], NativeKernel)
             if native and not bool(torch.isfinite(x).all()):
                 return network(x, lengths)
-            with cores.taken():
-                run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
+            run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
         return out
 
     def _make_tables(self, quantizer: ResidualVectorQuantize) -> QuantizerTables:

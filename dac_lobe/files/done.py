@@ -30,6 +30,7 @@ def is_encoded(
     *,
     num_codebooks: int | None = None,
     normalize_db: float | None = None,
+    strict: bool = False,
 ) -> bool:
     """Say whether a packed file is what encoding an audio file would give.
 
@@ -48,6 +49,8 @@ def is_encoded(
         Codebooks to use; all by default.
     normalize_db : float, optional
         Loudness to bring the audio to, in LUFS.
+    strict : bool
+        Whether audio that promises more than it holds is an error.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def is_encoded(
     """
     try:
         with PackedReader(output) as packed:
-            with AudioReader(source) as audio:
+            with AudioReader(source, strict=strict) as audio:
                 expected = describe(
                     codec,
                     audio,

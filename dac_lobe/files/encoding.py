@@ -38,6 +38,7 @@ __all__ = [
     "encode_file",
     "encode_file_to",
     "model_name",
+    "pack",
 ]
 
 # Audio in a block. Each is computed with its context, a third of a second of which
@@ -175,6 +176,7 @@ def encode_file(
     *,
     num_codebooks: int | None = None,
     normalize_db: float | None = None,
+    strict: bool = False,
     progress: Progress | None = None,
 ) -> Packed:
     """Encode an audio file of any rate and channel count.
@@ -191,6 +193,9 @@ def encode_file(
     normalize_db : float, optional
         Loudness to bring the audio to before encoding, in LUFS (upstream's
         command line: -16); undone when decoding. As it is by default.
+    strict : bool
+        Whether to refuse a file that promises more than it holds, which is otherwise
+        a warning.
     progress : callable, optional
         Called with the seconds done and the seconds in all.
 
@@ -206,13 +211,23 @@ def encode_file(
     ValueError
         If ``num_codebooks`` is out of range.
     """
-    with AudioReader(path) as reader:
+    with AudioReader(path, strict=strict) as reader:
         header = describe(
             codec, reader, num_codebooks=num_codebooks, normalize_db=normalize_db
         )
-        audio = AudioCodes(codec, reader, header, progress)
-        codes = np.concatenate(list(audio.codes()), axis=-1)
-        return Packed(header, codes, audio.num_samples)
+        return pack(codec, reader, header, progress)
+
+
+def pack(
+    codec: Autoencoder,
+    reader: AudioReader,
+    header: Header,
+    progress: Progress | None = None,
+) -> Packed:
+    """Encode what a reader reads, as a header says."""
+    audio = AudioCodes(codec, reader, header, progress)
+    codes = np.concatenate(list(audio.codes()), axis=-1)
+    return Packed(header, codes, audio.num_samples)
 
 
 def encode_file_to(
@@ -222,6 +237,7 @@ def encode_file_to(
     *,
     num_codebooks: int | None = None,
     normalize_db: float | None = None,
+    strict: bool = False,
     resume: bool = True,
     progress: Progress | None = None,
 ) -> Header:
@@ -244,6 +260,8 @@ def encode_file_to(
         Codebooks to use; all by default.
     normalize_db : float, optional
         Loudness to bring the audio to before encoding, in LUFS.
+    strict : bool
+        Whether to refuse a file that promises more than it holds.
     resume : bool
         Whether to go on with what an interrupted run left.
     progress : callable, optional
@@ -263,7 +281,7 @@ def encode_file_to(
     ValueError
         If ``num_codebooks`` is out of range.
     """
-    with AudioReader(path) as reader:
+    with AudioReader(path, strict=strict) as reader:
         header = describe(
             codec, reader, num_codebooks=num_codebooks, normalize_db=normalize_db
         )

@@ -10,6 +10,7 @@ import copy
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
@@ -19,12 +20,17 @@ import torch
 from torch import nn
 
 from dac_lobe.audio import BLOCK_SAMPLES, AudioReader, AudioWriter
-from dac_lobe.audio.loudness import cookbook_weighting, measure_loudness
+from dac_lobe.audio.loudness import (
+    Loudness,
+    cookbook_weighting,
+    gain_to,
+    measure_loudness,
+)
 from dac_lobe.audio.resampling import Resampler, resampled_length
 from dac_lobe.container import ContainerError
 from dac_lobe.container.official import OfficialFile
 from dac_lobe.execution.chunked import decode_chunked
-from dac_lobe.files.encoding import Output, Progress, Source, encode_file
+from dac_lobe.files.encoding import Output, Progress, Source, describe, pack
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.receptive_field import convolutions, output_length
 
@@ -44,6 +50,7 @@ def encode_official(
     output: str | os.PathLike[str],
     *,
     num_codebooks: int | None = None,
+    strict: bool = False,
 ) -> Path:
     """Encode an audio file into a ``.dac`` file that the official package reads.
 
@@ -62,25 +69,29 @@ def encode_official(
         Where to write.
     num_codebooks : int, optional
         Codebooks to use; all by default.
+    strict : bool
+        Whether to refuse a file that promises more than it holds.
 
     Returns
     -------
     Path
         The output.
     """
-    with AudioReader(path) as reader:
+    with AudioReader(path, strict=strict) as reader:
         blocks = _resampled(reader, codec.sample_rate)
-        input_db = _official_lufs(blocks, codec.sample_rate)
-    packed = encode_file(
-        codec, path, num_codebooks=num_codebooks, normalize_db=_TARGET_LUFS
-    )
+        loudness = _official_loudness(blocks, codec.sample_rate)
+        header = replace(
+            describe(codec, reader, num_codebooks=num_codebooks),
+            gain_db=gain_to(loudness, _TARGET_LUFS),
+        )
+        packed = pack(codec, reader, header)
     rate = packed.header.source_rate
     raw = output_length(codec.decoder, packed.num_frames)
     return OfficialFile(
         codes=packed.codes,
         chunk_length=packed.num_frames,
         original_length=min(packed.num_samples, raw * rate // codec.sample_rate),
-        input_db=input_db,
+        input_db=max(loudness.lufs, _FLOOR_LUFS),
         channels=packed.header.channels,
         sample_rate=rate,
         padding=True,
@@ -144,7 +155,7 @@ def decode_official(
         blocks = _kept(_decoded_chunks(codec, file, num_codebooks), decoded)
         if progress is not None:
             blocks = _watched(blocks, codec.sample_rate, total, progress)
-        output_db = _official_lufs(blocks, codec.sample_rate)
+        output_db = max(_official_loudness(blocks, codec.sample_rate).lufs, _FLOOR_LUFS)
         samples = decoded.tell() // (4 * file.channels)
         given = resampled_length(samples, codec.sample_rate, file.sample_rate)
         hop = resampled_length(codec.hop_length, codec.sample_rate, file.sample_rate)
@@ -187,7 +198,7 @@ def _resampled(reader: AudioReader, rate: int) -> Iterator[np.ndarray]:
     yield resampler.flush()
 
 
-def _official_lufs(blocks: Iterable[np.ndarray], rate: int) -> float:
+def _official_loudness(blocks: Iterable[np.ndarray], rate: int) -> Loudness:
     """Measure as the official package does: at the model's rate, by its own filter.
 
     It fills up with silence what is shorter than half a second.
@@ -200,8 +211,7 @@ def _official_lufs(blocks: Iterable[np.ndarray], rate: int) -> float:
             yield block
         yield np.zeros((channels, max(0, rate // 2 - samples)), np.float32)
 
-    loudness = measure_loudness(padded(), rate, cookbook_weighting)
-    return max(loudness.lufs, _FLOOR_LUFS)
+    return measure_loudness(padded(), rate, cookbook_weighting)
 
 
 def _decoded_chunks(

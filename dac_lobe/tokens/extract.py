@@ -23,6 +23,7 @@ from dac_lobe.dac import DAC
 from dac_lobe.data.checks import compare_headers
 from dac_lobe.data.headers import warn_of_durations
 from dac_lobe.data.manifest import read_manifest
+from dac_lobe.execution.devices import check_device
 from dac_lobe.tokens.codebooks import CODEBOOKS_FILE, save_codebooks
 from dac_lobe.tokens.meta import META_FILE, StoreMeta
 from dac_lobe.tokens.shards import (
@@ -184,6 +185,7 @@ def extract(
         manifest=digest_of_plan(shards),
         # What DAC_LOBE_BACKEND says, if it says something.
         backend=codec.backend,
+        device=check_device(device).type,
     )
     _begin(Path(store), meta, codec)
     job = Job(str(store), str(model), meta, device)

@@ -45,6 +45,8 @@ class StoreMeta:
         sha256 over the ids of each shard.
     backend : str
         What ran the encoder: 'torch' or 'native'. They agree but for near ties.
+    device : str
+        Kind of device that ran it: 'cpu', 'cuda' or 'mps'. They agree but for near ties.
     precision : str
         Arithmetic of the encoder; stores are made with 'exact', float32 throughout.
     padding : str
@@ -63,6 +65,7 @@ class StoreMeta:
     num_shards: int
     manifest: str
     backend: str = "torch"
+    device: str = "cpu"
     precision: str = "exact"
     padding: str = "zeros to a whole hop; no other item changes the codes"
     format: str = FORMAT
@@ -113,6 +116,7 @@ class StoreMeta:
                 f"{path} has the format {found!r}; this version reads {FORMAT!r}. "
                 "Extract the tokens again."
             )
+        content.setdefault("device", "cpu")  # not told before version 0.2
         fields = set(cls.__dataclass_fields__)
         if set(content) != fields:
             raise ValueError(

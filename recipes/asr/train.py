@@ -17,7 +17,6 @@ Authors
  * The dac-lobe developers 2026
 """
 
-import csv
 import json
 import logging
 import random
@@ -42,6 +41,7 @@ from dac_lobe.nnet.training import (
     make_loader_options,
     read_datasets,
 )
+from dac_lobe.nnet.utterances import Utterance, file_stem, write_utterances
 
 logger = logging.getLogger(__name__)
 
@@ -116,26 +116,23 @@ class ASR(RecipeBrain):
         label = name if num_codebooks is None else f"{name}, {num_codebooks} codebooks"
         self.hparams.train_logger.log_stats({"test": label}, test_stats=self.test_stats)
         if if_main_process():
-            stem = label.replace(", ", "_").replace(" ", "_")
-            path = Path(self.hparams.output_folder) / f"wer_{stem}.txt"
+            folder = Path(self.hparams.output_folder)
+            path = folder / f"wer_{file_stem(label)}.txt"
             with open(path, "w", encoding="utf-8") as file:
                 self.words.write_stats(file)
-            write_utterances(path.with_name(f"utterances_{stem}.csv"), self, dataset)
+            # recipes/run_seeds.py compares runs by these.
+            write_utterances(folder, label, self.utterances(dataset))
         return self.test_stats
 
-
-def write_utterances(path, brain, dataset):
-    """Write the errors of each utterance: recipes/run_seeds.py compares runs by them."""
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(
-            ["ID", "spk_id", "word_errors", "words", "char_errors", "chars"]
-        )
-        for words, chars in zip(brain.words.scores, brain.chars.scores, strict=True):
-            speaker = dataset.data[words["key"]]["spk_id"]
-            counts = [words["num_edits"], words["num_ref_tokens"]]
-            counts += [chars["num_edits"], chars["num_ref_tokens"]]
-            writer.writerow([words["key"], speaker, *counts])
+    def utterances(self, dataset):
+        """Errors of each utterance of the last test."""
+        for words, chars in zip(self.words.scores, self.chars.scores, strict=True):
+            yield Utterance(
+                words["key"],
+                dataset.data[words["key"]]["spk_id"],
+                *(words["num_edits"], words["num_ref_tokens"]),
+                *(chars["num_edits"], chars["num_ref_tokens"]),
+            )
 
 
 def dataio_prepare(hparams):

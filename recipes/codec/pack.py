@@ -23,7 +23,7 @@ import numpy as np
 import soundfile
 
 from dac_lobe.audio import read_audio
-from dac_lobe.data.manifest import read_manifest
+from dac_lobe.data.recordings import find_recordings
 from dac_lobe.disk.atomic import replacing
 
 logger = logging.getLogger("dac_lobe.recipes.codec")
@@ -32,19 +32,6 @@ RATES = (8000, 12000, 16000, 24000, 48000)  # that Opus knows
 # What libsndfile's compression levels 1 and 0 mean, bits per second of one channel.
 SLOWEST, FASTEST = 6000, 256000
 COLUMNS = ["path", "speaker", "duration_s", "licence", "source"]
-
-
-def find_recordings(folder):
-    """Rows of a folder: by its manifest.csv, or one for each audio file below it."""
-    listing = folder / "manifest.csv"
-    if not listing.is_file():
-        paths = [Path(item.wav) for item in read_manifest(folder)]
-        return [{"path": path.relative_to(folder).as_posix()} for path in paths]
-    with listing.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or "path" not in rows[0]:
-        raise ValueError(f"{listing} needs a column 'path' and rows.")
-    return rows
 
 
 def encode(path, sample_rate, kbps):

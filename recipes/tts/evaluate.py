@@ -18,7 +18,6 @@ Authors
 """
 
 import argparse
-import csv
 import json
 import math
 from pathlib import Path
@@ -33,6 +32,7 @@ from tqdm import tqdm
 from dac_lobe.audio import read_audio, write_audio
 from dac_lobe.data import normalise, read_manifest
 from dac_lobe.inference import TokenASR, TokenTTS
+from dac_lobe.nnet.utterances import Utterance, file_stem, write_utterances
 from evaluation.results.statistics import interval
 
 ROWS = ("ground truth", "resynthesis", "model", "shuffled text")
@@ -158,15 +158,11 @@ def judge_row(judge, items, recordings, spoken, seed, label):
     return summary, lines
 
 
-def write_utterances(path, lines):
-    """Write the errors of each sentence: recipes/run_seeds.py compares runs by them."""
-    columns = ["word_errors", "words", "char_errors", "chars"]
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["ID", "spk_id", *columns])
-        for line in lines:
-            counts = [line[column] for column in columns]
-            writer.writerow([line["ID"], line["speaker"], *counts])
+def utterances(lines):
+    """Errors of each sentence of a row."""
+    counts = Utterance._fields[2:]
+    for line in lines:
+        yield Utterance(line["ID"], line["speaker"], *(line[name] for name in counts))
 
 
 def as_table(results):
@@ -216,14 +212,14 @@ if __name__ == "__main__":
         for line, (wav, _) in zip(details[row], rows[row], strict=True):
             line["wav"] = None
             if len(wav):
-                name = f"{row.replace(' ', '_')}/{Path(line['ID']).name}.wav"
+                name = f"{file_stem(row)}/{Path(line['ID']).name}.wav"
                 write_audio(output / "wavs" / name, wav.cpu().numpy(), rate)
                 line["wav"] = f"wavs/{name}"
     table = as_table(results)
     output.mkdir(parents=True, exist_ok=True)
     for row in ROWS:
-        name = f"utterances_{row.replace(' ', '_')}.csv"
-        write_utterances(output / name, details[row])
+        # recipes/run_seeds.py compares runs by these.
+        write_utterances(output, row, utterances(details[row]))
     (output / "results.md").write_text(table)
     (output / "results.json").write_text(
         json.dumps(

@@ -8,14 +8,18 @@ import re
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
+import torch
 
 from dac_lobe import DAC
 from dac_lobe.audio import read_audio, write_audio
 from dac_lobe.cli import main
+from dac_lobe.cli.progress import Report
 from dac_lobe.cli.tasks import Outcome, Task, plan, run
 from dac_lobe.container import Packed
 from dac_lobe.disk.suffixes import AUDIO_SUFFIXES
@@ -196,9 +200,13 @@ def test_what_a_folder_holds_beside_recordings_is_counted(
 
 
 @pytest.mark.parametrize("workers", [("-j", "2"), ("--jobs", "2"), ("--jobs=2",)])
-def test_workers_under_old_names(audio, model, tmp_path, workers):
+def test_workers_under_old_names(audio, model, tmp_path, workers, capsys):
     encode = ["encode", str(audio), "-o", str(tmp_path / "coded"), "-m", model, "-q"]
+    threads = torch.get_num_threads()
     assert main([*encode, *workers]) == 0
+    assert torch.get_num_threads() == threads
+    said = "--jobs is now --workers" in capsys.readouterr().err
+    assert said == workers[0].startswith("--jobs")
     extract = [
         "extract",
         str(audio / "day"),
@@ -275,7 +283,6 @@ def test_wrong_commands_exit_with_2(audio, model, tmp_path, capsys):
         (["encode", source, "-m", model, "-k", "two"], "-k two: a whole number"),
         (["encode", source, "-m", model, "--device", "tpu9"], "tpu9"),
         (["encode", source, "-m", model, "--workers", "0"], "workers"),
-        (["encode", source, "-m", model, "--jobs", "0"], "workers"),
         (["encode", str(audio / "day"), "-o", "-", "-m", model], "pipe"),
         (["encode", source, "--wrong"], "--wrong"),
         (["decode", str(audio), "-m", model], "no such files in .*dac"),
@@ -519,6 +526,28 @@ def test_what_is_no_failure_of_a_task_ends_the_run(tmp_path):
     for workers in (1, 2):
         with pytest.raises(KeyboardInterrupt):
             list(run(tasks, work, workers=workers))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_run_that_ends_early_ends_what_has_begun(workers):
+    """Of two files in hand, one is refused for good; the other must not go on."""
+    begun, report = Event(), Report(2, "done", quiet=True)
+
+    def work(task):
+        if task.source.stem == "long":
+            update = report.file("long")
+            begun.set()
+            for _ in range(600):  # a minute
+                time.sleep(0.1)
+                update(0.0, 1.0)
+        begun.wait()
+        raise MemoryError
+
+    tasks = [Task(Path(name), Path(name)) for name in ("long", "short")]
+    started = time.monotonic()
+    with pytest.raises(MemoryError):
+        list(run(tasks, work, report.stop, workers=workers, ahead=1))
+    assert time.monotonic() - started < 30
 
 
 def test_a_full_disk_is_told_with_the_file_that_found_it_full():

@@ -41,16 +41,21 @@ PUBLIC = {
 
 # Packages that are heavy or optional, and who alone may import them.
 RESERVED = {
-    "speechbrain": ("dac_lobe.nnet", "dac_lobe.inference"),
-    "transformers": ("dac_lobe.hf", "dac_lobe.encodec", "evaluation.systems.hf"),
+    "speechbrain": ("dac_lobe.nnet", "dac_lobe.inference", "evaluation.metrics"),
+    "transformers": (
+        "dac_lobe.hf",
+        "dac_lobe.encodec",
+        "evaluation.metrics",
+        "evaluation.systems.hf",
+    ),
     "ray": ("dac_lobe.tokens",),
     "dac": ("evaluation.systems.descript",),
 }
 ONLY_LAZILY = {"dac", "pesq", "pystoi", "ray", "torchaudio"}
 NEVER = {"audiotools", "librosa", "recipes", "tests"}
 NEED_EXTRAS = ("dac_lobe.hf", "dac_lobe.encodec")
-# A user's own YAML asks for the one; the other pins releases that clash with ours.
-UNDECLARED = {"wandb", "dac"}
+# A user's own YAML asks for the first; the others need releases that clash with ours.
+UNDECLARED = {"wandb", "dac", "pesqc2"}
 
 
 def find_modules(package: str) -> dict[str, Path]:
@@ -62,12 +67,16 @@ def find_modules(package: str) -> dict[str, Path]:
     return found
 
 
-DISTRIBUTIONS = packages_distributions()
+# A module that is one compiled file is not found by packages_distributions.
+DISTRIBUTIONS = {"parselmouth": ["praat-parselmouth"], **packages_distributions()}
 MODULES = {name: path for p in PACKAGES for name, path in find_modules(p).items()}
 
 
 def imports(source: str) -> dict[str, bool]:
-    """Every name that a module imports, and whether only inside a function."""
+    """Every name that a module imports, and whether only inside a function.
+
+    `import_package("name", ...)` is an import too.
+    """
     found: dict[str, bool] = {}
 
     def visit(node: ast.AST, lazy: bool) -> None:
@@ -78,6 +87,11 @@ def imports(source: str) -> dict[str, bool]:
             assert not node.level, "imports are absolute"
             members = [f"{node.module}.{alias.name}" for alias in node.names]
             names = [name if name in MODULES else node.module for name in members]
+        elif isinstance(node, ast.Call) and node.args:
+            called = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            name = getattr(node.args[0], "value", None)
+            if called == "import_package" and isinstance(name, str):
+                names = [name]
         for name in names:
             ours = name.partition(".")[0] in PACKAGES
             name = name if ours else name.partition(".")[0]
@@ -175,6 +189,9 @@ def test_packages_are_declared(module):
         ("import ray\ndef f():\n    import ray", {"ray": False}),
         ("class A:\n    import ray", {"ray": False}),
         ("if TYPE_CHECKING:\n    import ray", {"ray": False}),
+        ("ray = import_package('ray.data', 'ray')", {"ray": False}),
+        ("def f():\n    return m.import_package('ray', 'ray').x", {"ray": True}),
+        ("def f(name):\n    return import_package(name, name)", {}),
     ],
 )
 def test_the_collector(source, expected):

@@ -334,6 +334,16 @@ def test_our_files_have_what_the_official_decoder_needs(
     assert metadata["input_db"][0] == pytest.approx(expected, abs=1e-3)
 
 
+def test_what_is_encoded_has_the_loudness_that_the_file_promises(tmp_path, tiny_dac):
+    """The official package encodes at -16 by the meter that writes input_db."""
+    wav = 0.05 * np.random.default_rng(1).standard_normal((1, 16000))
+    source = write_audio(tmp_path / "a.wav", wav, 16000, "FLOAT")
+    file = OfficialFile.load(encode_official(tiny_dac, source, tmp_path / "a.dac"))
+    raised = wav * 10 ** (round(-16 - float(file.input_db), 2) / 20)
+    codes = tiny_dac.encode(torch.from_numpy(raised).float()).codes
+    np.testing.assert_array_equal(file.codes, codes)
+
+
 def test_the_loudness_and_the_balance_come_back(tmp_path, tiny_dac):
     generator = np.random.default_rng(0)
     wav = 0.05 * generator.standard_normal((2, 16000)) * [[1.0], [0.25]]

@@ -188,6 +188,17 @@ def test_a_changed_manifest_is_refused(corpus, tiny_model, tmp_path):
         extract(write_manifest(tmp_path / "a.csv", rows), tmp_path / "s", tiny_model)
 
 
+def test_a_store_of_another_device_is_not_continued(
+    corpus, tmp_path, store_folder, run
+):
+    """Near ties are not settled alike on a GPU: no store holds codes of both."""
+    shutil.copytree(store_folder, tmp_path / "s")
+    meta = tmp_path / "s" / "meta.json"
+    meta.write_text(meta.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    with pytest.raises(ValueError, match=r"device differ \(device cuda, now cpu\)"):
+        run(corpus, tmp_path / "s")
+
+
 def test_a_store_that_another_rank_is_beginning_is_no_foreign_folder(
     corpus, tiny_dac, tmp_path, run, store_folder, contents
 ):

@@ -135,6 +135,13 @@ def test_meta_with_other_fields(store_folder, tmp_path):
         StoreMeta.load(tmp_path)
 
 
+def test_meta_from_before_devices_were_told(store_folder, tmp_path):
+    content = json.loads((store_folder / "meta.json").read_text())
+    assert content.pop("device") == "cpu"
+    (tmp_path / "meta.json").write_text(json.dumps(content))
+    assert StoreMeta.load(tmp_path) == StoreMeta.load(store_folder)
+
+
 def test_unfinished_store(store_folder, tmp_path):
     shutil.copytree(store_folder, tmp_path / "part")
     shard_path(tmp_path / "part", 1).unlink()
