@@ -29,7 +29,7 @@ import torch  # noqa: E402
 from benchmarks import machine  # noqa: E402
 from benchmarks.limits import peak_gflops, step_cost  # noqa: E402
 from benchmarks.report import table  # noqa: E402
-from benchmarks.speed import Clock  # noqa: E402
+from benchmarks.speed import Clock, load_codec  # noqa: E402
 from dac_lobe import DAC  # noqa: E402
 from dac_lobe.execution.engine import CHUNK_SECONDS  # noqa: E402
 from dac_lobe.execution.native.library import NativeKernel, find_native  # noqa: E402
@@ -40,7 +40,6 @@ from dac_lobe.execution.plan import (  # noqa: E402
     Upsample,
     make_plan,
 )
-from dac_lobe.weights.variants import VARIANTS  # noqa: E402
 
 
 class Layer(NamedTuple):
@@ -167,7 +166,7 @@ def main() -> int:
     clock = Clock("cpu" if options.threads == 1 else "wall")
     load = machine.load()
     for model in options.models.split(","):
-        codec = DAC(**dict(VARIANTS[model].config)).eval()
+        codec = load_codec(model)
         lines = report(codec, options.threads, options.rounds, clock)
         print("\n".join([f"\n**{model}, {options.threads} thread(s)**", *lines]))
     print(
