@@ -166,10 +166,10 @@ def _receive(
 
 def _attempt(url: str, part: Path, timeout: float, progress: bool) -> None:
     """Ask once for what is missing of a part file and append it."""
-    have, note = _size(part), _read_note(part)
-    if note.get("url") != url:
-        have = 0
-    if have and have == note.get("total"):
+    note = _read_note(part)
+    total = note.get("total") or 0
+    have = _size(part) if total and note.get("url") == url else 0
+    if have and have == total:
         return  # Killed between the last byte and the renaming.
     headers = {
         "Accept-Encoding": "identity",
@@ -178,24 +178,23 @@ def _attempt(url: str, part: Path, timeout: float, progress: bool) -> None:
     }
     with requests.get(url, headers=headers, stream=True, timeout=timeout) as reply:
         continued = reply.status_code == 206
-        extent = reply.headers.get(
-            "Content-Range" if continued else "Content-Length", ""
-        )
-        digits = extent.rpartition("/")[2]
-        total = int(digits) if digits.isdigit() else None
-        fits = extent.startswith(f"bytes {have}-") and total == note.get("total")
-        if reply.status_code == 416 or (continued and not fits):
+        rest = f"bytes {have}-{total - 1}/{total}"
+        other = continued and reply.headers.get("Content-Range") != rest
+        if other or reply.status_code == 416:
             _discard(part)
             raise requests.RequestException("the server has another file than before")
         reply.raise_for_status()
+        if not continued:
+            have, length = 0, reply.headers.get("Content-Length", "")
+            total = int(length) if length.isdigit() else 0
         etag = reply.headers.get("ETag", "W/")
         # A weak tag promises a like meaning, not like bytes.
         weak = etag.startswith("W/")
         validator = reply.headers.get("Last-Modified") if weak else etag
         bar = tqdm(
             desc=part.stem[1:],
-            total=total,
-            initial=have if continued else 0,
+            total=total or None,
+            initial=have,
             unit="B",
             unit_scale=True,
             disable=None if progress else True,
@@ -206,7 +205,7 @@ def _attempt(url: str, part: Path, timeout: float, progress: bool) -> None:
             for block in reply.iter_content(BLOCK):
                 file.write(block)
                 bar.update(len(block))
-    if total is not None and _size(part) != total:
+    if total and _size(part) != total:
         raise requests.exceptions.ChunkedEncodingError("fewer bytes than announced")
 
 

@@ -141,7 +141,7 @@ def test_every_search_of_a_folder_finds_the_same(tmp_path):
     searches = [
         {item.wav for item in read_manifest(tmp_path)},
         {clip.path for clip in find_clips(tmp_path, domain="speech")},
-        {str(t.source) for t in plan([tmp_path], None, AUDIO_SUFFIXES, ".dac")},
+        {str(t.source) for t in plan([tmp_path], None, AUDIO_SUFFIXES, ".dac").tasks},
     ]
     assert searches[0] == searches[1] == searches[2]
     assert len(searches[0]) == len(AUDIO_SUFFIXES)
