@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evaluation.commands import settings
+from evaluation.commands import settings, split
 from evaluation.errors import ArgumentError
 
 __all__ = [
@@ -43,16 +43,12 @@ COMMANDS = {
 OURS = ("dac_lobe", "evaluation")
 
 
-def _list(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
 def _metrics(text: str | None) -> list[str] | None:
     from evaluation.metrics import choose
 
     if text is None:
         return None
-    names = _list(text)
+    names = split(text)
     try:
         choose(names)
     except ValueError as error:
@@ -64,7 +60,7 @@ def _codebooks(text: str | None) -> list[int] | None:
     if text is None:
         return None
     try:
-        return [int(part) for part in _list(text)]
+        return [int(part) for part in split(text)]
     except ValueError as error:
         raise _UsageError(
             f"--codebooks {text}: whole numbers with commas are needed, like 1,2,4,8."
@@ -184,10 +180,10 @@ def evaluate(
     return _evaluate(
         audio,
         max_failures,
-        systems=_list(model),
+        systems=split(model),
         codebooks=_codebooks(codebooks),
         metrics=_metrics(metrics),
-        baselines=_list(baseline),
+        baselines=split(baseline),
         output=output,
         domain=domain,
         sample_rate=sample_rate,
@@ -221,7 +217,7 @@ def _evaluate(audio: Path, max_failures: float, output: Path, **options: Any) ->
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )
     console = Console(stderr=True)
     silent = not console.is_terminal

@@ -151,8 +151,12 @@ def evaluate(
             sample_rate,
             device,
         )
-        on_disk = isinstance(audio_dir, (str, os.PathLike))
-        run.source = str(audio_dir) if on_disk else "recordings given in Python"
+        if isinstance(audio_dir, (str, os.PathLike)):
+            run.source = str(Path(audio_dir).resolve())
+        if data_root is not None:
+            run.data_root = str(Path(data_root).expanduser().resolve())
+        if cache_dir is not None:
+            run.cache = str(Path(cache_dir).resolve())
         run.left_out = files_left_out(audio_dir)
         if run.left_out:
             logger.warning("%s: %s", audio_dir, run.left_out)

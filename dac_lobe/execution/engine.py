@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -24,7 +25,7 @@ from dac_lobe.execution.fixed import run_windows
 from dac_lobe.execution.flow import Kernel, run_batch
 from dac_lobe.execution.native.library import NativeKernel, find_native, supports
 from dac_lobe.execution.native.search import NativeTables, searchable
-from dac_lobe.execution.near_ties import settle
+from dac_lobe.execution.near_ties import settle, tolerance
 from dac_lobe.execution.plan import (
     Step,
     UnusualNetworkError,
@@ -70,11 +71,25 @@ class _Shape(NamedTuple):
         return width, self.context, (self.before, self.after)
 
 
-class _Ready(NamedTuple):
-    """Something made from weights, and the watch over these."""
+class _Made:
+    """What was made from a module's weights, for as long as they stay."""
 
-    watch: WeightWatch
-    made: Any
+    def __init__(self, module: nn.Module):
+        # The watch first: a change while we make things shows next time.
+        self._watch = WeightWatch(module)
+        self._lock = threading.Lock()
+        self._parts: dict[str, Any] = {}
+
+    def fresh(self) -> bool:
+        """Tell whether the weights are what they were."""
+        return self._watch.fresh()
+
+    def get(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return a part, made on first use."""
+        with self._lock:
+            if name not in self._parts:
+                self._parts[name] = make()
+            return self._parts[name]
 
 
 class Engine:
@@ -110,7 +125,7 @@ class Engine:
         self._start_empty()
 
     def _start_empty(self) -> None:
-        self._ready: dict[str, _Ready] = {}
+        self._made: dict[str, _Made] = {}
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -148,9 +163,7 @@ class Engine:
             network.encoder,
             audio,
             lengths,
-            lambda: _Shape(
-                encoder_context(network), network.hop_length, 1, network.frame_rate
-            ),
+            lambda: _encoder_shape(network),
             precision,
         )
 
@@ -176,31 +189,47 @@ class Engine:
         """Quantize latents [B, D, F] with the first ``used`` codebooks."""
         if not _ordinary(z):
             return network.quantizer(z, used)
-        tables = self._get("quantizer", network.quantizer, self._make_tables)
-        if z.is_cuda:
-            with float32_products(exact=True):
-                return tables.quantize(z, used)
-        return tables.quantize(z, used)
+        with float32_products(exact=True) if z.is_cuda else nullcontext():
+            return self._tables(network).quantize(z, used)
 
-    def settle(
+    @torch.no_grad()
+    def quantize_span(
         self,
         network: Network,
         audio: torch.Tensor,
-        frame_lengths: torch.Tensor,
+        frame_lengths: torch.Tensor | None,
         z: torch.Tensor,
-        quantized: ResidualQuantized,
+        used: int,
         first: int,
     ) -> ResidualQuantized:
-        """Choose again where two codes are equally near; see `near_ties`.
+        """Quantize, and choose again where two codes are equally near.
 
-        On GPUs the choice is left as it is, as upstream's modules leave it.
+        See `near_ties`. On GPUs the choice is left as it is, as upstream's modules
+        leave it.
         """
-        if audio.device.type != "cpu":
+        if z.device.type != "cpu" or not _ordinary(z):
+            return self.quantize(network, z, used)
+        tables = self._tables(network)
+        quantized, margins = tables.quantize_with_margins(z, used)
+        near = (margins < tolerance(z.shape[1])).any(dim=1)
+        if not near.any():
             return quantized
-        context = self._get(
-            "context", network.encoder, lambda _: encoder_context(network)
+        if frame_lengths is None:
+            frame_lengths = torch.full((len(z),), audio.shape[-1] // network.hop_length)
+        shape = self._made_from(network.encoder).get(
+            "shape", lambda: _encoder_shape(network)
         )
-        return settle(network, audio, frame_lengths, z, quantized, context, first)
+        return settle(
+            audio,
+            frame_lengths,
+            quantized,
+            near,
+            partial(network.encode_frames, lengths=None),
+            partial(tables.quantize, used=used),
+            network.hop_length,
+            shape.context,
+            first,
+        )
 
     @torch.no_grad()
     def dequantize(self, network: Network, codes: torch.Tensor) -> FromCodes:
@@ -208,8 +237,7 @@ class Engine:
         codes = network.quantizer.check_codes(codes)
         if not _ordinary(network.quantizer.quantizers[0].codebook.weight):
             return network.quantizer.from_codes(codes)
-        tables = self._get("quantizer", network.quantizer, self._make_tables)
-        return tables.dequantize(codes)
+        return self._tables(network).dequantize(codes)
 
     def _run(
         self,
@@ -222,26 +250,23 @@ class Engine:
         """Run a network on ``x`` [B, C, T] in the best way there is, or its modules."""
         if not _ordinary(x):
             return network(x, lengths)
-        name = type(network).__name__
         if lengths is None:
             lengths = torch.full((len(x),), x.shape[-1], device=x.device)
-        plan: list[Step] | None
-        shape: _Shape
-        plan, shape = self._get(
-            f"{name} plan", network, lambda m: (_plan_or_none(m), make_shape())
-        )
+        made = self._made_from(network)
+        plan: list[Step] | None = made.get("plan", lambda: _plan_or_none(network))
         if plan is None:
             return network(x, lengths)
+        shape: _Shape = made.get("shape", make_shape)
         out = x.new_zeros(
             len(x), plan[-1].channels[1], output_positions(plan, x.shape[-1])
         )
         with nullcontext() if x.is_cuda else cores.taken():
-            return self._run_plan(network, name, x, lengths, shape, precision, out)
+            return self._run_plan(network, made, x, lengths, shape, precision, out)
 
     def _run_plan(
         self,
         network: nn.Module,
-        name: str,
+        made: _Made,
         x: torch.Tensor,
         lengths: torch.Tensor,
         shape: _Shape,
@@ -251,29 +276,24 @@ class Engine:
         """Fill ``out`` in the best way there is, or run the modules after all."""
         dtype = torch.float32 if x.is_cuda else cpu_dtype(precision)
         if x.is_cuda:
-            body = self._get(
-                f"{name} {precision}",
-                network,
-                lambda module: CudaBody(make_plan(module), precision, self.compile),
+            body = made.get(
+                precision,
+                lambda: CudaBody(make_plan(network), precision, self.compile),
             )
             run_windows(body, x, lengths, *shape.windows, out)
         elif dtype != torch.float32:
-            kernels = self._get(
-                f"{name} {precision}",
-                network,
-                lambda m: reduced_kernels(make_plan(m), dtype),
+            kernels = made.get(
+                precision, lambda: reduced_kernels(make_plan(network), dtype)
             )
             run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
         elif self.compile and x.shape[-1] > shape.positions(COMPILED_FROM):
-            body = self._get(
-                f"{name} compiled", network, lambda m: CompiledBody(make_plan(m))
-            )
+            body = made.get("compiled", lambda: CompiledBody(make_plan(network)))
             for item, length, result in zip(x, lengths, out, strict=True):
                 run_windows(
                     body, item[None], length[None], *shape.windows, result[None]
                 )
         else:
-            kernels = self._get(f"{name} kernels", network, self._make_kernels)
+            kernels = made.get("kernels", lambda: self._make_kernels(network))
             # NaN and infinity spread further through Winograd's sums than through
             # those of a convolution, so the modules must say where they go.
             native = isinstance(kernels[0], NativeKernel)
@@ -304,15 +324,26 @@ class Engine:
                 kernels.append(TorchKernel(step))
         return kernels
 
-    def _get(self, name: str, module: nn.Module, make: Callable[[Any], Any]) -> Any:
-        """Return what ``make`` makes of a module, anew if its weights changed."""
+    def _tables(self, network: Network) -> QuantizerTables:
+        """Return the tables of a codec's quantizer."""
+        tables: QuantizerTables = self._made_from(network.quantizer).get(
+            "tables", lambda: self._make_tables(network.quantizer)
+        )
+        return tables
+
+    def _made_from(self, module: nn.Module) -> _Made:
+        """Return what was made of a module; nothing yet if its weights changed."""
+        name = type(module).__name__
         with self._lock:
-            ready = self._ready.get(name)
-            if ready is None or not ready.watch.fresh():
-                # The watch first: a change while we make things shows next time.
-                ready = _Ready(WeightWatch(module), make(module))
-                self._ready[name] = ready
-            return ready.made
+            made = self._made.get(name)
+            if made is None or not made.fresh():
+                made = self._made[name] = _Made(module)
+            return made
+
+
+def _encoder_shape(network: Network) -> _Shape:
+    """How the encoder of a codec cuts time."""
+    return _Shape(encoder_context(network), network.hop_length, 1, network.frame_rate)
 
 
 def _plan_or_none(network: nn.Module) -> list[Step] | None:

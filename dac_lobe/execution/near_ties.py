@@ -22,66 +22,45 @@ Authors
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
-import torch.nn.functional as F
 
 from dac_lobe.network.context import Context
-from dac_lobe.network.executor import Network
 from dac_lobe.network.outputs import ResidualQuantized
-from dac_lobe.network.quantizer import ResidualVectorQuantize
 
-__all__ = ["TOLERANCE", "margins", "settle"]
-
-# More than rounding moves a margin by: benchmarks/near_ties.py measures it.
-TOLERANCE = 3e-6
+__all__ = ["settle", "tolerance"]
 
 
-@torch.no_grad()
-def margins(
-    quantizer: ResidualVectorQuantize, z: torch.Tensor, quantized: ResidualQuantized
-) -> torch.Tensor:
-    """Tell how much nearer each code is than the next one.
+def tolerance(latent_dim: int) -> float:
+    """Bound what rounding moves a margin by.
 
-    The unit is what the latents are large by, so that a margin is comparable with
-    relative rounding errors.
+    The sums that make latents grow with their width, and rounding errors with the
+    root of it. benchmarks/near_ties.py measures the factor.
 
     Arguments
     ---------
-    quantizer : ResidualVectorQuantize
-        The quantizer.
-    z : torch.Tensor
-        Latents that were quantized, shape [B, D, F].
-    quantized : ResidualQuantized
-        What came out.
+    latent_dim : int
+        Channels of the latents.
 
     Returns
     -------
-    torch.Tensor
-        Shape [B, K, F].
+    float
+        In the unit of `QuantizerTables.quantize_with_margins`.
     """
-    scale = z.square().mean(dim=1).sqrt()
-    found = []
-    start = 0
-    for stage, codes in zip(
-        quantizer.quantizers, quantized.codes.unbind(1), strict=False
-    ):
-        end = start + stage.codebook_dim
-        latents = quantized.latents[:, start:end].transpose(1, 2)
-        likeness: torch.Tensor = latents @ F.normalize(stage.codebook.weight).t()
-        chosen = likeness.gather(2, codes[..., None])[..., 0]
-        next_best = likeness.scatter(2, codes[..., None], -torch.inf).amax(dim=2)
-        found.append((chosen - next_best) / (scale * stage.in_proj.weight.norm()))
-        start = end
-    # Silence of exact zeros has margins of 0/0: nothing there can round.
-    return torch.stack(found, dim=1).nan_to_num(nan=torch.inf)
+    return 2.5e-7 * math.sqrt(latent_dim)
 
 
+@torch.no_grad()
 def settle(
-    network: Network,
     audio: torch.Tensor,
     frame_lengths: torch.Tensor,
-    z: torch.Tensor,
     quantized: ResidualQuantized,
+    near: torch.Tensor,
+    encode: Callable[[torch.Tensor], torch.Tensor],
+    quantize: Callable[[torch.Tensor], ResidualQuantized],
+    hop: int,
     context: Context,
     first: int = 0,
 ) -> ResidualQuantized:
@@ -89,41 +68,55 @@ def settle(
 
     Arguments
     ---------
-    network : Network
-        The codec.
     audio : torch.Tensor
         Whole hops, zero past each item's length, shape [B, 1, T].
     frame_lengths : torch.Tensor
         Frames of each item in ``audio``, shape [B].
-    z : torch.Tensor
-        Latents that were quantized, shape [B, D, F].
     quantized : ResidualQuantized
         What came out.
+    near : torch.Tensor
+        Which of its frames have near ties, shape [B, F].
+    encode : callable
+        Encodes samples [N, 1, T], each item for itself, to latents [N, D, T / hop].
+    quantize : callable
+        Quantizes latents of one frame, [1, D, 1].
+    hop : int
+        Samples per frame.
     context : Context
         The encoder's.
     first : int
-        Frame of ``audio`` at which ``z`` begins.
+        Frame of ``audio`` at which ``quantized`` begins.
 
     Returns
     -------
     ResidualQuantized
         The same, but for the frames with near ties.
     """
-    hop, (left, right) = network.hop_length, context
-    used = quantized.codes.shape[1]
-    frames = first + torch.arange(z.shape[-1], device=z.device)
-    near = (margins(network.quantizer, z, quantized) < TOLERANCE).any(dim=1)
-    ties = near & (frames < frame_lengths[:, None])
-    parts = {name: getattr(quantized, name) for name in ("z", "codes", "latents")}
-    if ties.any():
-        parts = {name: part.clone() for name, part in parts.items()}
-    for item, column in ties.nonzero().tolist():
+    left, right = context
+    # By how much context they have: all alike, but near the ends.
+    places: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for item, column in near.nonzero().tolist():
         frame = first + column
-        begin = max(frame - left, 0)
-        end = min(frame + right + 1, int(frame_lengths[item]))
-        piece = audio[item : item + 1, :, begin * hop : end * hop].contiguous()
-        alone = network.encode_frames(piece, None)[..., frame - begin, None]
-        again = network.quantize(alone.contiguous(), used)
-        for name, part in parts.items():
-            part[item, :, column] = getattr(again, name)[0, :, 0]
+        before = min(left, frame)
+        after = min(right, int(frame_lengths[item]) - 1 - frame)
+        if after >= 0:
+            places.setdefault((before, after), []).append((item, column))
+    names = ("z", "codes", "latents")
+    parts = {name: getattr(quantized, name) for name in names}
+    if places:
+        parts = {name: part.clone() for name, part in parts.items()}
+    for (before, after), alike in places.items():
+        pieces = [
+            audio[
+                item,
+                :,
+                (first + column - before) * hop : (first + column + after + 1) * hop,
+            ]
+            for item, column in alike
+        ]
+        z = encode(torch.stack(pieces))[..., before, None]
+        for (item, column), alone in zip(alike, z.split(1), strict=True):
+            again = quantize(alone.contiguous())
+            for name, part in parts.items():
+                part[item, :, column] = getattr(again, name)[0, :, 0]
     return quantized._replace(**parts)

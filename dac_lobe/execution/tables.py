@@ -72,6 +72,9 @@ class QuantizerTables:
             self.corrections.append(table.to(dtype).to(device))
         dims = torch.tensor(quantizer.codebook_dim)
         self._shares = (1 / dims).repeat_interleave(dims).to(device, dtype)
+        self._sizes = torch.stack(
+            [weight.norm() for weight in self.in_weight.split(quantizer.codebook_dim)]
+        )
 
     @torch.no_grad()
     def quantize(self, z: torch.Tensor, used: int) -> ResidualQuantized:
@@ -88,20 +91,37 @@ class QuantizerTables:
         -------
         ResidualQuantized
         """
-        batch, _, frames = z.shape
-        width = self.edges[used]
-        rows = z.transpose(1, 2).reshape(batch * frames, -1)
-        latents = F.linear(rows, self.in_weight[:width], self.in_bias[:width])
-        codes, vectors = self._search(latents, used)
-        distance = (latents - vectors).square_() @ self._shares[:width]
-        loss = distance.view(batch, frames).mean(1).sum() / max(batch, 1)
-        return ResidualQuantized(
-            self._expand(vectors, used).view(batch, frames, -1).transpose(1, 2),
-            codes.view(used, batch, frames).transpose(0, 1).contiguous(),
-            latents.view(batch, frames, -1).transpose(1, 2),
-            loss,
-            loss.clone(),
-        )
+        return self._quantize(z, used, None)
+
+    @torch.no_grad()
+    def quantize_with_margins(
+        self, z: torch.Tensor, used: int
+    ) -> tuple[ResidualQuantized, torch.Tensor]:
+        """Quantize latents, and tell how much nearer each code is than the next one.
+
+        A margin's unit is what the latents are large by, times the size of the
+        stage's projection: it compares with relative rounding errors of the latents.
+
+        Arguments
+        ---------
+        z : torch.Tensor
+            Latents of shape [B, D, F].
+        used : int
+            Codebooks to use.
+
+        Returns
+        -------
+        ResidualQuantized
+        torch.Tensor
+            Margins of shape [B, K, F]; infinite in silence of exact zeros, where
+            nothing can round.
+        """
+        gaps = z.new_empty(used, len(z) * z.shape[2])
+        quantized = self._quantize(z, used, gaps)
+        margins = gaps.view(used, len(z), z.shape[2]).transpose(0, 1)
+        margins = margins / z.square().mean(dim=1, keepdim=True).sqrt()
+        margins.div_(self._sizes[:used, None]).nan_to_num_(torch.inf, torch.inf)
+        return quantized, margins
 
     @torch.no_grad()
     def dequantize(self, codes: torch.Tensor) -> FromCodes:
@@ -123,18 +143,40 @@ class QuantizerTables:
         z = self._expand(vectors, used).view(batch, frames, -1).transpose(1, 2)
         return FromCodes(z, vectors.view(batch, frames, -1).transpose(1, 2), codes)
 
+    def _quantize(
+        self, z: torch.Tensor, used: int, gaps: torch.Tensor | None
+    ) -> ResidualQuantized:
+        """Quantize latents, and write gaps [K', B * F] if they are asked for."""
+        batch, _, frames = z.shape
+        width = self.edges[used]
+        rows = z.transpose(1, 2).reshape(batch * frames, -1)
+        latents = F.linear(rows, self.in_weight[:width], self.in_bias[:width])
+        codes, vectors = self._search(latents, used, gaps)
+        distance = (latents - vectors).square_() @ self._shares[:width]
+        loss = distance.view(batch, frames).mean(1).sum() / max(batch, 1)
+        return ResidualQuantized(
+            self._expand(vectors, used).view(batch, frames, -1).transpose(1, 2),
+            codes.view(used, batch, frames).transpose(0, 1).contiguous(),
+            latents.view(batch, frames, -1).transpose(1, 2),
+            loss,
+            loss.clone(),
+        )
+
     def _search(
-        self, latents: torch.Tensor, used: int
+        self, latents: torch.Tensor, used: int, gaps: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Find codes [K', N] and their vectors for ``latents`` [N, K' * d].
 
-        The latents are corrected in place, stage by stage.
+        The latents are corrected in place, stage by stage. A gap is how much larger
+        their product with the code's direction is than with the next one's.
         """
         vectors = torch.empty_like(latents)
         codes = latents.new_empty(used, len(latents), dtype=torch.long)
         for stage in range(used):
             start, end = self.edges[stage], self.edges[stage + 1]
-            code = self._nearest(latents[:, start:end], stage)
+            code = self._nearest(
+                latents[:, start:end], stage, None if gaps is None else gaps[stage]
+            )
             codes[stage] = code
             vectors[:, start:end] = self.codebooks[stage][code]
             if end < latents.shape[1]:
@@ -142,7 +184,9 @@ class QuantizerTables:
                 latents[:, end:] -= correction[code]
         return codes, vectors
 
-    def _nearest(self, latents: torch.Tensor, stage: int) -> torch.Tensor:
+    def _nearest(
+        self, latents: torch.Tensor, stage: int, gaps: torch.Tensor | None
+    ) -> torch.Tensor:
         """Find the nearest rows of one codebook: `VectorQuantize.decode_latents`.
 
         The same operations in the same order, so that ties fall the same way.
@@ -150,7 +194,12 @@ class QuantizerTables:
         encodings = F.normalize(latents)
         distance = 2 * encodings @ self.directions[stage].t()
         torch.sub(encodings.pow(2).sum(1, keepdim=True), distance, out=distance)
-        return distance.add_(self.squares[stage]).argmin(dim=1)
+        code = distance.add_(self.squares[stage]).argmin(dim=1, keepdim=True)
+        if gaps is not None:
+            nearest = distance.gather(1, code)[:, 0]
+            farther = distance.scatter_(1, code, torch.inf).amin(dim=1)
+            torch.mul(farther - nearest, latents.norm(dim=1) / 2, out=gaps)
+        return code[:, 0]
 
     def _expand(self, vectors: torch.Tensor, used: int) -> torch.Tensor:
         """Take chosen vectors [N, K' * d] to latents [N, D]."""

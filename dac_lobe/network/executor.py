@@ -76,16 +76,19 @@ class Executor(Protocol):
     ) -> ResidualQuantized:
         """Quantize latents [B, D, F] with the first ``used`` codebooks."""
 
-    def settle(
+    def quantize_span(
         self,
         network: Network,
         audio: torch.Tensor,
-        frame_lengths: torch.Tensor,
+        frame_lengths: torch.Tensor | None,
         z: torch.Tensor,
-        quantized: ResidualQuantized,
+        used: int,
         first: int,
     ) -> ResidualQuantized:
-        """Make codes independent of how the signal was cut, if its sums are not."""
+        """Quantize latents [B, D, F] of ``audio`` from its frame ``first`` on.
+
+        Codes do not depend on how the signal was cut, if the sums that made ``z`` do.
+        """
 
     def dequantize(self, network: Network, codes: torch.Tensor) -> FromCodes:
         """Rebuild latents from codes [B, K', F]."""

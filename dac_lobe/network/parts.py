@@ -186,13 +186,13 @@ class Parts(Portable, nn.Module):
         hop, first = self.hop_length, keep.start or 0
         lengths = None if frame_lengths is None else frame_lengths * hop
         z = self.encode_frames(audio, lengths)[..., keep]
-        quantized = self.quantize(z, used)
         executor = self._executor_of(self.encoder, audio)
-        if executor is not None:
-            ends = frame_lengths
-            if ends is None:
-                ends = torch.full((len(audio),), audio.shape[-1] // hop)
-            quantized = executor.settle(self, audio, ends, z, quantized, first)
+        if used is None or executor is None or self.quantizer.training:
+            quantized = self.quantize(z, used)
+        else:
+            quantized = executor.quantize_span(
+                self, audio, frame_lengths, z, used, first
+            )
         if frame_lengths is None:
             return quantized
         return quantized.keep_valid(frame_lengths - first)

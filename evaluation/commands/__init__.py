@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["settings"]
+__all__ = ["settings", "split"]
 
 
 def settings() -> dict[str, Any]:
@@ -18,3 +18,14 @@ def settings() -> dict[str, Any]:
         "pretty_exceptions_enable": False,
         "context_settings": {"help_option_names": ["-h", "--help"]},
     }
+
+
+def split(text: str) -> list[str]:
+    """Split an option at its commas; what is empty is left out.
+
+    Example
+    -------
+    >>> split("opus, identity,")
+    ['opus', 'identity']
+    """
+    return [part.strip() for part in text.split(",") if part.strip()]

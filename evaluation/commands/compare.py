@@ -33,7 +33,7 @@ def compare(
     from rich.table import Table
 
     from evaluation.results.compare import compare as compare_folders
-    from evaluation.results.writers import records, write_table
+    from evaluation.results.writers import number, records, write_table
 
     result = compare_folders(first, second, seed)
     table = Table(title=f"{second} minus {first}")
@@ -50,18 +50,15 @@ def compare(
             row["metric"],
             row["first"] if same else f"{row['first']} → {row['second']}",
             row["setting"] if codebooks is None else f"K={codebooks}",
-            *(_shown(row[key]) for key in ("mean_first", "mean_second")),
-            _shown(row["difference"], "+"),
-            f"{_shown(row['low'], '+')} … {_shown(row['high'], '+')}",
-            _shown(row["p_holm"]),
+            *(number(row[key], 4) for key in ("mean_first", "mean_second")),
+            number(row["difference"], 4, "+"),
+            f"{number(row['low'], 4, '+')} … {number(row['high'], 4, '+')}",
+            number(row["p_holm"], 4),
             str(row["n_pairs"]),
         )
-    # A pipe has no width to wrap to.
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    # A pipe has no width to wrap to; brackets of a name are no markup.
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width, markup=False, emoji=False).print(table)
     if output is not None:
         write_table(output, result)
     return 0
-
-
-def _shown(value: float | None, sign: str = "") -> str:
-    return "n/a" if value is None else f"{value:{sign}.4f}"

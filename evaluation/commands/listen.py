@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from evaluation.commands import settings
+from evaluation.commands import settings, split
 from evaluation.errors import ArgumentError
 
 __all__ = ["listen"]
@@ -74,7 +74,7 @@ def listen(
         output or Path("listening-test"),
         test,
         clips,
-        [part.strip() for part in systems.split(",") if part.strip()],
+        split(systems),
         seconds=seconds,
         audio=audio,
         seed=seed,

@@ -50,8 +50,7 @@ def read_key(path: str | Path) -> dict[str, Any]:
     ValueError
         If it is not one.
     """
-    key = _json(Path(path), KEY, "Give with --key the key.json of the page.")
-    return key
+    return _json(Path(path), KEY, "Give with --key the key.json of the page.")
 
 
 def _json(path: Path, wanted: str, advice: str) -> dict[str, Any]:
@@ -88,8 +87,7 @@ def read_answers(paths: Sequence[str | Path], key: dict[str, Any]) -> list[Answe
     """
     found: list[Answers] = []
     for path in map(Path, paths):
-        advice = "Give the files that assessors saved."
-        content = _json(path, ANSWERS, advice)
+        content = _json(path, ANSWERS, "Give the files that assessors saved.")
         if content.get("page") != key["page"]:
             raise ArgumentError(
                 f"{path} answers page {content.get('page')}, and the key is of page "

@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from evaluation.errors import ArgumentError
-from evaluation.recordings.clips import Clip, read_clip, resample
+from evaluation.recordings.clips import Clip, read_clip
 from evaluation.recordings.finding import find_clips
 from evaluation.results.compare import Evaluation
 from evaluation.results.conditions import Condition, is_control
-from evaluation.running.cache import Cache, load_codes
+from evaluation.running.codes import codes_file, encode
 from evaluation.systems import Point, System, make_system
 
 __all__ = ["REFERENCE", "choose_clips", "choose_conditions", "decode"]
@@ -63,7 +63,7 @@ def choose_conditions(
         lowest, middle and highest rate, and each other codec at the rate nearest
         to its highest.
     most : int
-        Conditions that fit.
+        Conditions that fit beside the recording.
 
     Returns
     -------
@@ -77,9 +77,10 @@ def choose_conditions(
     """
     rows = _rows(evaluation)
     chosen = _named(rows, wanted) if wanted else _default(rows)
-    if len(chosen) > most:
+    beside = len([one for one in chosen if one != REFERENCE])
+    if beside > most:
         raise ArgumentError(
-            f"{len(chosen)} conditions; {most} are the most for one trial. Choose with "
+            f"{beside} conditions; {most} are the most for one trial. Choose with "
             f"--systems, like {_spelled(rows[-1].condition)}."
         )
     return chosen
@@ -107,8 +108,8 @@ def _named(rows: list[_Row], wanted: Sequence[str]) -> list[Condition]:
                 raise ArgumentError(
                     f"--systems {text}: the run has {there}, and reference."
                 )
-            chosen += [one for one in found if one not in chosen]
-    return chosen
+            chosen += found
+    return list(dict.fromkeys(chosen))
 
 
 def _default(rows: list[_Row]) -> list[Condition]:
@@ -154,15 +155,19 @@ def choose_clips(
     ValueError
         If the recordings are not there, or are others.
     """
-    source = Path(audio or evaluation.content.get("source") or "")
-    if audio is None and not (evaluation.content.get("source") and source.exists()):
+    were = evaluation.content.get("source", "")
+    source = Path(audio or were)
+    if audio is None and not (were and source.exists()):
         raise ArgumentError(
             f"the recordings of {evaluation.folder} are not where they were "
-            f"({str(source)!r}). Say where with --audio."
+            f"({were or 'it does not say where'}). Say where with --audio."
         )
     table = evaluation.utterances.drop_duplicates("utterance").set_index("utterance")
     scored = {n: sha for n, sha in evaluation.content["clips"].items() if sha}
-    there = {clip.name: clip for clip in find_clips(source, "speech")}
+    root = evaluation.content.get("data_root")
+    known = root if root and Path(root).is_dir() else None  # or it moved, too
+    found = find_clips(source, "speech", data_root=known)
+    there = {clip.name: clip for clip in found}
     lost = [name for name in scored if name not in there]
     others = [n for n in scored if n in there and there[n].sha256 != scored[n]]
     if lost or others:
@@ -194,6 +199,7 @@ def decode(
     evaluation: Evaluation,
     clips: Sequence[Clip],
     conditions: Sequence[Condition],
+    seconds: float,
 ) -> list[list[np.ndarray]]:
     """Decode clips under conditions.
 
@@ -205,6 +211,8 @@ def decode(
         From `choose_clips`.
     conditions : sequence of Condition
         From `choose_conditions`.
+    seconds : float
+        How much to keep, from the start of each clip.
 
     Returns
     -------
@@ -218,35 +226,33 @@ def decode(
         If a codec is not the one that was scored.
     """
     rate = evaluation.content["definitions"]["scoring"]["sample_rate"]
+    # A run of an earlier version does not say where its cache is.
+    cache = evaluation.folder / evaluation.content.get("cache", "cache")
     systems = {
         one.system: _remake(evaluation, one.system)
         for one in conditions
         if one != REFERENCE
     }
     found = []
-    with Cache(evaluation.folder / "cache") as cache:
-        for clip in clips:
-            wav = read_clip(clip, rate)
-            coded: dict[str, Any] = {}
-            takes = [wav]
-            for one in conditions:
-                if one == REFERENCE:
-                    takes.append(wav)
-                    continue
-                system = systems[one.system]
-                about = evaluation.content["systems"][one.system]
-                if one.system not in coded:
-                    path = cache.codes_path(clip.sha256, rate, about["fingerprint"])
-                    coded[one.system] = load_codes(path)
-                if coded[one.system] is None:
-                    own = system.sample_rate or rate
-                    coded[one.system] = system.encode_clip(
-                        clip, resample(wav, rate, own), own
-                    )
-                point = Point(one.num_codebooks, one.setting)
-                output = system.reconstruct(coded[one.system], point, len(wav), rate)
-                takes.append(_aligned(output, about["delay_samples"], len(wav)))
-            found.append(takes)
+    for clip in clips:
+        wav = read_clip(clip, rate)
+        length = min(len(wav), round(seconds * rate))
+        coded: dict[str, Any] = {}
+        takes = {REFERENCE: wav[:length].copy()}
+        for one in conditions:
+            if one == REFERENCE:
+                continue
+            system, about = (
+                systems[one.system],
+                evaluation.content["systems"][one.system],
+            )
+            if one.system not in coded:
+                kept = codes_file(cache, clip, rate, about["fingerprint"])
+                coded[one.system] = encode(system, clip, wav, rate, kept)
+            point = Point(one.num_codebooks, one.setting)
+            output = system.reconstruct(coded[one.system], point, len(wav), rate)
+            takes[one] = _aligned(output, about["delay_samples"], length)
+        found.append([takes[one] for one in (REFERENCE, *conditions)])
     return found
 
 
@@ -268,6 +274,6 @@ def _remake(evaluation: Evaluation, name: str) -> System:
 
 
 def _aligned(wav: np.ndarray, delay: int, length: int) -> np.ndarray:
-    """Take a delay out; positive is late."""
-    wav = wav[delay:] if delay > 0 else np.pad(wav, (-delay, 0))
-    return np.pad(wav, (0, max(0, length - len(wav))))[:length]
+    """Take a delay out, positive if late, and keep the start."""
+    wav = np.pad(wav[max(0, delay) :], (max(0, -delay), length))
+    return wav[:length].copy()  # a slice would keep all of it in memory

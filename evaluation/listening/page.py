@@ -10,34 +10,33 @@ Authors
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from evaluation.errors import ArgumentError
+from evaluation.listening.answers import ANSWERS, KEY
 from evaluation.listening.excerpts import (
     REFERENCE,
     choose_clips,
     choose_conditions,
     decode,
 )
-from evaluation.listening.stimuli import anchor, anchors_at, flac, match, soften
-from evaluation.report.rendering import render
+from evaluation.listening.measures import MEASURES
+from evaluation.listening.stimuli import anchor, anchors_at, dither, match, soften
+from evaluation.report.rendering import render, sound
 from evaluation.results.compare import Evaluation, load
 from evaluation.results.conditions import Condition
 from evaluation.results.writers import write_json, write_text
 from evaluation.systems.controls import Reference
 
-__all__ = ["TESTS", "make_page"]
+__all__ = ["make_page"]
 
-TESTS = ("mushra", "ab", "abx")
-FORMAT = "dac-lobe listening key 1"
 MOST_STIMULI = 12  # of one trial, as BS.1534 recommends
 
 
@@ -85,44 +84,45 @@ def make_page(
         If an argument is not allowed, or recordings or codecs are not those that
         were scored.
     """
-    if test not in TESTS:
-        raise ArgumentError(f"--test {test}: choose from {', '.join(TESTS)}.")
+    if test not in MEASURES:
+        raise ArgumentError(f"--test {test}: choose from {', '.join(MEASURES)}.")
     if clips < 1 or seconds <= 0:
         raise ArgumentError("--clips and --seconds: more than 0 are needed.")
     evaluation = load(run)
     rate = evaluation.content["definitions"]["scoring"]["sample_rate"]
     edges = anchors_at(rate) if test == "mushra" else ()
-    conditions = _conditions(evaluation, test, systems, edges)
+    most = MOST_STIMULI - 1 - len(edges)  # beside hidden reference and anchors
+    heard = _conditions(evaluation, test, systems, most)
+    conditions = [*heard, *(Condition(f"anchor-{edge}", None, "") for edge in edges)]
     chosen = choose_clips(evaluation, clips, audio, seed)
-    heard = [one for one in conditions if not one.system.startswith("anchor-")]
-    decoded = decode(evaluation, chosen, heard)
+    decoded = decode(evaluation, chosen, heard, seconds)
     rng = random.Random(f"{test} {seed}")
     names = _names(rng)
     sounds: dict[str, str] = {}
     trials, key_trials = [], []
     for clip, takes in zip(chosen, decoded, strict=True):
-        wav, *others = (take[: round(seconds * rate)] for take in takes)
+        wav, *others = takes
         others += [anchor(wav, rate, edge) for edge in edges]
         matched, gains = match([wav, *others], rate)
         reference, *versions = (soften(take, rate) for take in matched)
         stimuli = {next(names): index for index in range(len(versions))}
         for name, index in stimuli.items():
-            sounds[name] = _sound(versions[index], rate, index)
+            sounds[name] = _sound(versions[index], rate, name)
         shuffled = rng.sample(list(stimuli), len(stimuli))
         trial: dict[str, Any] = {"id": next(names), "stimuli": shuffled}
         known = {"trial": trial["id"], "clip": clip.name, "stimuli": stimuli}
         if test == "mushra":
             trial["reference"] = next(names)
-            sounds[trial["reference"]] = _sound(reference, rate, len(versions))
+            sounds[trial["reference"]] = _sound(reference, rate, trial["reference"])
         if test == "abx":
             trial["x"], known["x"] = next(names), rng.randrange(2)
-            sounds[trial["x"]] = _sound(versions[known["x"]], rate, 2)
+            sounds[trial["x"]] = _sound(versions[known["x"]], rate, trial["x"])
         trials.append(trial)
         key_trials.append(
             known | {"gains_db": dict(zip(stimuli, gains[1:], strict=True))}
         )
     key = {
-        "format": FORMAT,
+        "format": KEY,
         "test": test,
         "seed": seed,
         "seconds": seconds,
@@ -141,7 +141,13 @@ def make_page(
         "trials": key_trials,
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
-    data = {"page": digest, "test": test, "seed": seed, "trials": trials}
+    data = {
+        "format": ANSWERS,
+        "page": digest,
+        "test": test,
+        "seed": seed,
+        "trials": trials,
+    }
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     in_order = {name: sounds[name] for name in sorted(sounds)}
@@ -152,15 +158,12 @@ def make_page(
 
 
 def _conditions(
-    evaluation: Evaluation, test: str, systems: Sequence[str], edges: tuple[int, ...]
+    evaluation: Evaluation, test: str, systems: Sequence[str], most: int
 ) -> list[Condition]:
-    """Say what is heard in each trial: in MUSHRA with hidden reference and anchors."""
+    """Say what is heard in each trial, but for anchors."""
+    chosen = choose_conditions(evaluation, systems, most)
     if test == "mushra":
-        most = MOST_STIMULI - 1 - len(edges)
-        chosen = choose_conditions(evaluation, systems, most)
-        anchors = [Condition(f"anchor-{edge}", None, "") for edge in edges]
-        return [REFERENCE, *(one for one in chosen if one != REFERENCE), *anchors]
-    chosen = choose_conditions(evaluation, systems, MOST_STIMULI)
+        return [REFERENCE, *(one for one in chosen if one != REFERENCE)]
     if not systems:
         first = [one for one in chosen if one.system == chosen[0].system][-1]
         others = [one for one in chosen if one.system != first.system]
@@ -188,9 +191,9 @@ def _about(evaluation: Evaluation, condition: Condition) -> dict[str, Any]:
     return about
 
 
-def _names(rng: random.Random) -> Any:
+def _names(rng: random.Random) -> Iterator[str]:
     """Yield names that say nothing."""
-    used = set()
+    used: set[str] = set()
     while True:
         name = f"{rng.getrandbits(40):010x}"
         if name not in used:
@@ -198,6 +201,6 @@ def _names(rng: random.Random) -> Any:
             yield name
 
 
-def _sound(wav: np.ndarray, rate: int, place: int) -> str:
-    """Encode a sound; two of one trial never have the same bytes."""
-    return base64.b64encode(flac(wav, rate, level=(place % 9) / 8)).decode()
+def _sound(wav: np.ndarray, rate: int, name: str) -> str:
+    """Encode a sound for the page; its name decides the dither, and so the bytes."""
+    return sound(dither(wav, name), rate)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from evaluation.listening.findings import Findings
 from evaluation.listening.measures import MEASURES, Measure
 from evaluation.results.conditions import Condition
@@ -51,6 +49,7 @@ def write_findings(findings: Findings, folder: str | Path) -> None:
         "domain": "any",
         "aligned": True,
         "kind": "listening",
+        "decimals": 1,
     }
     systems: dict[str, Any] = {}
     for one in key["conditions"]:
@@ -90,7 +89,7 @@ def _markdown(findings: Findings, measure: Measure, signature: str) -> str:
         condition = Condition(row["system"], row["num_codebooks"], row["setting"])
         kbps = "" if row["kbps"] is None else f"{row['kbps']:.2f}"
         mean, low, high = (row[f"{measure.name}_{e}"] for e in ("mean", "low", "high"))
-        ends = "n/a" if low is None or np.isnan(low) else f"{low:.1f} to {high:.1f}"
+        ends = "n/a" if low is None else f"{low:.1f} to {high:.1f}"
         lines.append(
             f"| {condition} | {kbps} | {mean:.1f} | {ends} | {row['answers']} |"
         )

@@ -28,6 +28,7 @@ __all__ = [
     "MissingPackage",
     "Weighted",
     "choose",
+    "kind_of",
 ]
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in DEFINED}
@@ -69,6 +70,18 @@ def choose(wanted: Iterable[str | Metric] | None = None) -> list[Metric]:
     if not chosen:
         raise ValueError(f"no metric given. Choose from {', '.join(METRICS)}.")
     return chosen
+
+
+def kind_of(metric: Metric) -> str:
+    """Say whether a metric is a model of listeners ('perception') or not ('signal').
+
+    Example
+    -------
+    >>> kind_of(METRICS["distillmos"]), kind_of(METRICS["pesq_wb"])
+    ('perception', 'signal')
+    """
+    heard = metric.name in PERCEPTION or not metric.intrusive
+    return "perception" if heard else "signal"
 
 
 def _find(text: str) -> Metric:

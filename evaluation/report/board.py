@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from evaluation.metrics import METRICS
+from evaluation.metrics import METRICS, kind_of
+from evaluation.report.colours import assign_colours
 from evaluation.report.groups import group
-from evaluation.report.plots import COLOURS
 from evaluation.report.rendering import published, render
 from evaluation.results.board import SIGNIFICANT, Board
 from evaluation.results.conditions import Condition, is_control
@@ -20,7 +20,6 @@ from evaluation.results.writers import records, write_table, write_text
 
 __all__ = ["Origin", "write_board"]
 
-CONTROL_COLOUR = "#8a8f98"
 # Columns of the published figures that are not called as ours are.
 CALLED = {"Mel": "mel_dac7", "STFT": "stft_dac", "SI-SDR": "si_sdr"}
 
@@ -74,36 +73,31 @@ def _page(board: Board) -> str:
         key=lambda one: (order.index(one.system), board.conditions[one] or 0.0),
     )
     outside = _outside(board)
+    colours = assign_colours(order, {name for name in order if is_control(name)})
     return render(
         "board.html.j2",
         board=board,
         systems=order,
-        colours=_colours(order),
+        colours=colours,
         conditions=shown,
-        groups=group(
-            board.metrics, lambda one: one.definition.get("kind") == "listening"
-        ),
+        groups=group(board.metrics, _kind),
         origins={one: _origins(board, rows, one) for one in shown},
         decimals={metric.name: _decimals(metric) for metric in board.metrics},
-        outside=outside,
-        data=_data(board, rows, shown, _colours(order), outside),
+        published=outside,
+        data=_data(board, rows, shown, colours, outside),
         significant=SIGNIFICANT,
     )
 
 
-def _colours(systems: list[str]) -> dict[str, str]:
-    codecs = [name for name in systems if not is_control(name)]
-    return {
-        name: COLOURS[codecs.index(name) % len(COLOURS)]
-        if name in codecs
-        else CONTROL_COLOUR
-        for name in systems
-    }
+# Runs of earlier versions say neither; metrics of ours have kept their names.
+def _kind(metric: Shown) -> str:
+    known = METRICS.get(metric.name)
+    return metric.definition.get("kind", kind_of(known) if known else "signal")
 
 
 def _decimals(metric: Shown) -> int:
     known = METRICS.get(metric.name)
-    return known.decimals if known else 1
+    return metric.definition.get("decimals", known.decimals if known else 1)
 
 
 def _origins(

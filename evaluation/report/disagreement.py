@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evaluation.metrics import Metric
-from evaluation.report.groups import is_perception
+from evaluation.metrics import Metric, kind_of
 from evaluation.results.conditions import is_control
 from evaluation.results.results import Results
 from evaluation.results.tables import scores
@@ -84,8 +83,8 @@ def disagreement(results: Results) -> list[Contrast]:
         Empty without models of listeners.
     """
     run = results.run
-    listeners = [metric for metric in run.metrics if is_perception(metric)]
-    signal = next((m for m in run.metrics if not is_perception(m)), None)
+    listeners = [metric for metric in run.metrics if kind_of(metric) == "perception"]
+    signal = next((m for m in run.metrics if kind_of(m) == "signal"), None)
     if signal is None:
         return []
     found = []

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from evaluation.metrics import kind_of
+from evaluation.report.colours import assign_colours
 from evaluation.report.disagreement import disagreement
 from evaluation.report.groups import group
 from evaluation.report.players import SECONDS, render_cases
 from evaluation.report.plots import (
-    COLOURS,
     DECIBELS,
     Line,
     codebook_bars,
@@ -27,12 +28,10 @@ from evaluation.results.definitions import environment
 from evaluation.results.results import Results
 from evaluation.results.writers import records, write_text
 from evaluation.running.cache import Cache
-from evaluation.running.runner import Run
 from evaluation.systems import Point
 
 __all__ = ["Failure", "write_report"]
 
-CONTROL_COLOUR = "#8a8f98"
 MAX_FAILURE_ROWS = 200
 
 
@@ -67,7 +66,8 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
         How the run was started, for the record.
     """
     run = results.run
-    colours = _colours(run)
+    names = [system.name for system in run.systems]
+    colours = assign_colours(names, {name for name in names if is_control(name)})
     text = render(
         "report.html.j2",
         results=results,
@@ -75,7 +75,7 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
         colours=colours,
         headline=headline(results),
         verdict=verdict(results),
-        groups=group(run.metrics),
+        groups=group(run.metrics, kind_of),
         contrasts=disagreement(results),
         scale=colour_scale(),
         decibels=DECIBELS,
@@ -93,7 +93,7 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
         codebooks=records(results.codebooks),
         codebook_plots=_codebook_plots(results, colours),
         failed_rows=int((results.utterances["status"] == "failed").sum()),
-        failures=_failures(results)[:MAX_FAILURE_ROWS],
+        failures=_failures(results),
         most_failures=MAX_FAILURE_ROWS,
         titles={metric.name: metric.title for metric in run.metrics},
         decimals={metric.name: metric.decimals for metric in run.metrics},
@@ -105,16 +105,6 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
         seconds=_seconds(results),
     )
     write_text(results.folder / "report.html", text)
-
-
-def _colours(run: Run) -> dict[str, str]:
-    codecs = [s.name for s in run.systems if not is_control(s.name)]
-    return {
-        system.name: COLOURS[codecs.index(system.name) % len(COLOURS)]
-        if system.name in codecs
-        else CONTROL_COLOUR
-        for system in run.systems
-    }
 
 
 def _lines(results: Results, metric: str, colours: dict[str, str]) -> list[Line]:

@@ -7,18 +7,18 @@ Authors
 from __future__ import annotations
 
 import base64
-import io
 import logging
 from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.recordings.clips import Clip, read_clip, resample
+from evaluation.recordings.clips import Clip, read_clip
 from evaluation.report.plots import spectrogram
-from evaluation.results.tables import scores
+from evaluation.report.rendering import number, sound
+from evaluation.results.tables import overall_kbps, worst_first
 from evaluation.running.cache import Cache
-from evaluation.running.jobs import FACTS
-from evaluation.running.runner import Cell, Run, kept_codes
+from evaluation.running.codes import encode
+from evaluation.running.runner import Cell, Run, codes_path
 from evaluation.running.scoring import FAILURES, describe
 from evaluation.systems import Point, System
 from evaluation.systems.controls import Reference
@@ -91,13 +91,7 @@ def choose_cases(run: Run) -> list[tuple[str, Clip]]:
     system = run.systems[0]
     point = run.points[system.name][-1]
     for metric in run.metrics:
-        values = scores(run, system, point, metric).values
-        sign = 1 if metric.higher_is_better else -1
-        order = [
-            i
-            for i in np.argsort(sign * values, kind="stable")
-            if np.isfinite(values[i])
-        ]
+        order = worst_first(run, system, point, metric)
         if order:
             break
     else:
@@ -110,11 +104,14 @@ def choose_cases(run: Run) -> list[tuple[str, Clip]]:
 
 
 def nearest_baseline(run: Run) -> tuple[System, Point] | None:
-    """Find the rate of the first other codec that is nearest to the first one's top."""
+    """Find the rate of the first other codec that is nearest to the first one's top.
+
+    Without another codec of several known rates it is the highest of what else there is.
+    """
     first = run.systems[0]
-    target = _kbps(run, first, run.points[first.name][-1])
+    target = overall_kbps(run, first, run.points[first.name][-1])
     for system in run.systems[1:]:
-        rates = {p: _kbps(run, system, p) for p in run.points[system.name]}
+        rates = {p: overall_kbps(run, system, p) for p in run.points[system.name]}
         known = {point: kbps for point, kbps in rates.items() if kbps}
         if len(rates) > 1 and target and len(known) == len(rates):
             distance = {p: abs(np.log(kbps / target)) for p, kbps in known.items()}
@@ -123,19 +120,6 @@ def nearest_baseline(run: Run) -> tuple[System, Point] | None:
         if not isinstance(system, Reference):  # it is played anyway
             return system, run.points[system.name][-1]
     return None
-
-
-def _kbps(run: Run, system: System, point: Point) -> float | None:
-    nominal = system.kbps(point, run.sample_rate)
-    if nominal is not None:
-        return nominal
-    bits, seconds = 0.0, 0.0
-    for clip in run.clips:
-        facts = run.outcomes[Cell(clip.name, system.name, point, FACTS)].value
-        if facts and facts["emitted_bits"] is not None:
-            bits += facts["emitted_bits"]
-            seconds += facts["seconds"]
-    return bits / seconds / 1000 if bits else None
 
 
 def render_cases(run: Run, cache: Cache) -> list[Case]:
@@ -180,42 +164,31 @@ def _decode(
     wav: np.ndarray,
     points: list[Point],
 ) -> list[Take]:
-    own = system.sample_rate or run.sample_rate
-    coded = kept_codes(run, cache, clip, system)
-    if coded is None:
-        coded = system.encode_clip(clip, resample(wav, run.sample_rate, own), own)
+    kept = codes_path(run, cache, clip, system)
+    coded = encode(system, clip, wav, run.sample_rate, kept)
     takes = []
     for point in points:
         output = system.reconstruct(coded, point, len(wav), run.sample_rate)
         parts = []
-        kbps = _kbps(run, system, point)
+        kbps = overall_kbps(run, system, point)
         if kbps is not None:
             parts.append(f"{kbps:.2f} kbps")
         for metric in run.metrics[:4]:
             value = run.outcomes[Cell(clip.name, system.name, point, metric.name)].value
             if value is not None:
                 unit = f" {metric.unit}" if metric.unit else ""
-                # A minus sign is as wide as a digit; a hyphen is not.
-                number = f"{value:.{metric.decimals}f}".replace("-", "−")
-                parts.append(f"{metric.title} {number}{unit}")
+                parts.append(f"{metric.title} {number(value, metric.decimals)}{unit}")
         title = f"{system.name} {point}".strip()
         takes.append(_take(title, " · ".join(parts), output, run.sample_rate))
     return takes
 
 
 def _take(title: str, caption: str, wav: np.ndarray, sample_rate: int) -> Take:
-    import soundfile
-
     excerpt = np.clip(wav[: round(SECONDS * sample_rate)], -1, 1)
-    file = io.BytesIO()
-    soundfile.write(file, excerpt, sample_rate, format="FLAC", subtype="PCM_16")
+    picture = base64.b64encode(spectrogram(excerpt, sample_rate)).decode()
     return Take(
         title,
         caption,
-        _uri("audio/flac", file.getvalue()),
-        _uri("image/webp", spectrogram(excerpt, sample_rate)),
+        f"data:audio/flac;base64,{sound(excerpt, sample_rate)}",
+        f"data:image/webp;base64,{picture}",
     )
-
-
-def _uri(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

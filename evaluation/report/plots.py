@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from evaluation.metrics import Metric
 
 __all__ = [
-    "COLOURS",
     "DECIBELS",
     "Line",
     "codebook_bars",
@@ -29,8 +27,6 @@ __all__ = [
     "spectrogram",
 ]
 
-# Okabe and Ito (2008): told apart by people who see colours differently.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK = "#010203"  # stands for the page's own text colour
 STYLE = {
     "axes.edgecolor": INK,
@@ -87,6 +83,16 @@ class Line:
     high: Sequence[float]
 
 
+@contextmanager
+def _axes() -> Iterator[Any]:
+    """Open the axes of a picture; what is drawn in them has the report's style."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        yield Figure(figsize=(4.6, 3.1)).add_axes(FRAME)
+
+
 def rate_distortion(metric: Metric, lines: Sequence[Line]) -> str:
     """Draw a metric over the rate; systems with one rate only are level lines.
 
@@ -102,9 +108,9 @@ def rate_distortion(metric: Metric, lines: Sequence[Line]) -> str:
     str
         An SVG element; text and axes have the page's text colour.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.6, 3.1))
-        axes = figure.add_axes(FRAME)
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    with _axes() as axes:
         for line in lines:
             kbps, mean = np.array(line.kbps, float), np.array(line.mean, float)
             if len(kbps) == 1:
@@ -130,7 +136,9 @@ def rate_distortion(metric: Metric, lines: Sequence[Line]) -> str:
         axes.set_title(f"{metric.title}{unit}   {better}")
         axes.set_xlabel("kbps")
         said = [_said(line, metric.decimals) for line in lines]
-        return _svg(figure, f"{metric.title} over kbps, {better}. {'; '.join(said)}.")
+        return _svg(
+            axes.figure, f"{metric.title} over kbps, {better}. {'; '.join(said)}."
+        )
 
 
 def _said(line: Line, decimals: int) -> str:
@@ -163,9 +171,7 @@ def codebook_bars(
     str
         An SVG element.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.6, 3.1))
-        axes = figure.add_axes(FRAME)
+    with _axes() as axes:
         places = np.arange(1, len(bits) + 1)
         axes.bar(places, bits, color=colour, width=0.72)
         axes.axhline(limit, color=INK, linewidth=1, linestyle=(0, (4, 3)))
@@ -184,10 +190,10 @@ def codebook_bars(
         axes.set_xlabel("codebook")
         said = ", ".join(f"{one:.2f}" for one in bits)
         title = f"Entropy of the codebooks of {name}, at most {limit:g} bits: {said}"
-        return _svg(figure, title)
+        return _svg(axes.figure, title)
 
 
-def _svg(figure: Figure, title: str) -> str:
+def _svg(figure: Any, title: str) -> str:
     """Return the figure as an SVG element that scales and follows the page."""
     file = io.StringIO()
     figure.savefig(
@@ -241,7 +247,8 @@ def spectrogram(wav: np.ndarray, sample_rate: int) -> bytes:
 
 def colour_scale() -> str:
     """Return the colours of a spectrogram, quiet to loud, as a CSS gradient."""
+    from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
-    colours = [to_hex(colour) for colour in mpl.colormaps[MAP](np.linspace(0, 1, 9))]
+    colours = [to_hex(colour) for colour in colormaps[MAP](np.linspace(0, 1, 9))]
     return f"linear-gradient(to right, {', '.join(colours)})"

@@ -1,4 +1,4 @@
-"""Templates to pages: HTML with its styles and scripts inside, and numbers as people write them.
+"""Templates to pages: HTML with styles, scripts and sounds inside, numbers as people write them.
 
 Authors
  * The dac-lobe developers 2026
@@ -6,16 +6,20 @@ Authors
 
 from __future__ import annotations
 
+import base64
 import csv
-import math
+import io
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from evaluation.results import writers
+
 if TYPE_CHECKING:
     import jinja2
+    import numpy as np
 
-__all__ = ["number", "published", "render"]
+__all__ = ["number", "published", "render", "sound"]
 
 
 def render(template: str, **values: Any) -> str:
@@ -68,9 +72,7 @@ def number(value: float | None, decimals: int = 2, sign: bool = False) -> str:
     >>> number(-0.5, 2), number(0.5, 1, sign=True), number(None)
     ('−0.50', '+0.5', '–')
     """
-    if value is None or not math.isfinite(value):
-        return "–"
-    text = f"{value:{'+' if sign else ''}.{decimals}f}"
+    text = writers.number(value, decimals, "+" if sign else "", missing="–")
     # A minus sign is as wide as a digit; a hyphen is not.
     return text.replace("-", "−")
 
@@ -81,3 +83,26 @@ def published() -> list[dict[str, str]]:
         encoding="utf-8"
     )
     return list(csv.DictReader(text.splitlines()))
+
+
+def sound(wav: np.ndarray, sample_rate: int) -> str:
+    """Encode a sound as FLAC of 16 bits, in base64.
+
+    Arguments
+    ---------
+    wav : np.ndarray
+        Shape [T]; what is beyond 1 is cut.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    str
+        For a page.
+    """
+    import soundfile
+
+    file = io.BytesIO()
+    samples = wav.clip(-1, 1)
+    soundfile.write(file, samples, sample_rate, format="FLAC", subtype="PCM_16")
+    return base64.b64encode(file.getvalue()).decode()

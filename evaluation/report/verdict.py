@@ -90,10 +90,11 @@ def verdict(results: Results) -> str:
     ]
     text = f"Against {system.name} {point}".rstrip()
     text += f" it is {' and '.join(parts)}" if parts else ""
-    if found[""]:
-        where = f"the other {len(found[''])}" if parts else f"any of {len(rows)}"
+    if even := found[""]:
+        many = f"the other {len(even)}" if parts else f"any of {len(rows)}"
+        where = even[0] if len(even) == 1 else f"{many} metrics"
         text += "; " if parts else " "
-        text += f"there is no significant difference in {where} metrics"
+        text += f"there is no significant difference in {where}"
     text += f" (paired, Holm's correction, p < {SIGNIFICANT:g})."
     return text + _too_few(rows, results)
 
@@ -105,8 +106,10 @@ def _listed(names: list[str]) -> str:
 
 def _too_few(rows: list[dict[str, Any]], results: Results) -> str:
     """Warn where even differences that all agree could not be significant."""
-    clusters = max(row["n_clusters"] for row in rows)
-    family = sum(map(len, results.run.points.values())) - 1
-    if clusters < 2 or 2.0 ** (1 - clusters) * family < SIGNIFICANT:
+    family = results.paired.groupby("metric")["p"].count()
+    # Of all ways to flip the signs of speakers, two are the most extreme.
+    least = [2.0 ** (1 - row["n_clusters"]) * family[row["metric"]] for row in rows]
+    if min(least) < SIGNIFICANT:
         return ""
+    clusters = max(row["n_clusters"] for row in rows)
     return f" So few speakers ({clusters}) could hardly show one: give more recordings."

@@ -11,6 +11,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from evaluation.metrics import kind_of
 from evaluation.running.cache import PIPELINE
 from evaluation.running.runner import Run
 from evaluation.results.statistics import CONFIDENCE, RESAMPLES
@@ -64,6 +65,8 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
                 "higher_is_better": metric.higher_is_better,
                 "domain": metric.domain,
                 "aligned": metric.aligned,
+                "kind": kind_of(metric),
+                "decimals": metric.decimals,
             }
             for metric in run.metrics
         },

@@ -123,6 +123,8 @@ def write(results: Results, command: str = "") -> None:
             for system in run.systems
         },
         "source": run.source,
+        "data_root": run.data_root,
+        "cache": run.cache,
         "clips": {clip.name: clip.sha256 for clip in run.clips},
         "failed_share": results.failed_share,
         "summary": writers.records(results.summary),

@@ -7,7 +7,6 @@ Authors
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,9 +25,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Scores",
     "codebook_table",
+    "overall_kbps",
     "scores",
     "summary_table",
     "utterance_table",
+    "worst_first",
     "worst_table",
 ]
 
@@ -54,6 +55,30 @@ def scores(run: Run, system: System, point: Point, metric: Metric) -> Scores:
         np.array([o.weight for o in outcomes]),
         sum(o.status == "failed" for o in outcomes),
     )
+
+
+def overall_kbps(run: Run, system: System, point: Point) -> float | None:
+    """Compute the rate of a system: nominal, or what it emitted over all clips."""
+    nominal = system.kbps(point, run.sample_rate)
+    return _overall(run, system, point, "emitted_bits") if nominal is None else nominal
+
+
+def _overall(run: Run, system: System, point: Point, key: str) -> float | None:
+    """Bits in all over seconds in all, in kbps, of the clips that have both."""
+    facts = [
+        run.outcomes[Cell(clip.name, system.name, point, FACTS)].value
+        for clip in run.clips
+    ]
+    known = [item for item in facts if item and item[key] is not None]
+    seconds = sum(item["seconds"] for item in known)
+    return sum(item[key] for item in known) / seconds / 1000 if seconds else None
+
+
+def worst_first(run: Run, system: System, point: Point, metric: Metric) -> list[int]:
+    """Order the clips that have a score, the worst first; ties in their own order."""
+    values = scores(run, system, point, metric).values
+    order = np.argsort(values if metric.higher_is_better else -values, kind="stable")
+    return [int(index) for index in order if np.isfinite(values[index])]
 
 
 def utterance_table(run: Run) -> pd.DataFrame:
@@ -165,17 +190,11 @@ def summary_table(
     rows = []
     for system in run.systems:
         for point in run.points[system.name]:
-            facts = [
-                run.outcomes[Cell(clip.name, system.name, point, FACTS)].value
-                for clip in run.clips
-            ]
-            nominal = system.kbps(point, run.sample_rate)
-            emitted = _overall(facts, "emitted_bits")
             row = {
                 "system": system.name,
                 "num_codebooks": point.num_codebooks,
                 "setting": point.setting,
-                "kbps": emitted if nominal is None else nominal,
+                "kbps": overall_kbps(run, system, point),
             }
             ok = np.ones(len(run.clips), bool)
             for metric in run.metrics:
@@ -195,13 +214,13 @@ def summary_table(
                 row[f"{metric.name}_n_ok"] = int(valid.sum())
                 row[f"{metric.name}_n_failed"] = found.failed
             use = (uses or {}).get(system.name)
-            row["kbps_emitted"] = emitted
+            row["kbps_emitted"] = _overall(run, system, point, "emitted_bits")
             row["kbps_entropy"] = (
                 system.entropy_kbps(point, [one.held_out_bits for one in use])
                 if use and isinstance(system, CodebookSystem)
                 else None
             )
-            row["kbps_file"] = _overall(facts, "file_bits")
+            row["kbps_file"] = _overall(run, system, point, "file_bits")
             row["delay_samples"] = run.delays[system.name]
             row["n_ok"] = int(ok.sum())
             row["n_total"] = len(run.clips)
@@ -218,13 +237,6 @@ def _wanted(run: Run, system: System, point: Point, metric: Metric) -> np.ndarra
         for clip in run.clips
     ]
     return np.array([state in ("ok", "failed") for state in states])
-
-
-def _overall(facts: Sequence[dict | None], key: str) -> float | None:
-    """Bits in all over seconds in all, in kbps, of the clips that have both."""
-    known = [item for item in facts if item and item[key] is not None]
-    seconds = sum(item["seconds"] for item in known)
-    return sum(item[key] for item in known) / seconds / 1000 if seconds else None
 
 
 def codebook_table(uses: dict[str, list[CodebookUse]]) -> pd.DataFrame:
@@ -260,12 +272,7 @@ def worst_table(run: Run, count: int = WORST) -> pd.DataFrame:
     rows = []
     for metric in run.metrics:
         values = scores(run, system, point, metric).values
-        sign = 1 if metric.higher_is_better else -1
-        order = [
-            i
-            for i in np.argsort(sign * values, kind="stable")
-            if values[i] == values[i]
-        ]
+        order = worst_first(run, system, point, metric)
         rows += [
             {
                 "metric": metric.name,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "latex",
     "markdown",
+    "number",
     "records",
     "write_json",
     "write_table",
@@ -97,10 +98,10 @@ def _cells(run: Run, summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]
         row = [
             " ".join(part for part in (record["system"], record["setting"]) if part),
             "" if codebooks is None else str(codebooks),
-            _number(record["kbps"], 2),
+            number(record["kbps"], 2),
         ]
         for metric in run.metrics:
-            cell = _number(record[f"{metric.name}_mean"], metric.decimals)
+            cell = number(record[f"{metric.name}_mean"], metric.decimals)
             if record[f"{metric.name}_n_ok"] not in (0, record["n_total"]):
                 cell += f" (n={record[f'{metric.name}_n_ok']})"
             row.append(cell)
@@ -108,8 +109,19 @@ def _cells(run: Run, summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]
     return head, rows
 
 
-def _number(value: float | None, decimals: int) -> str:
-    return "n/a" if value is None else f"{value:.{decimals}f}"
+def number(
+    value: float | None, decimals: int, sign: str = "", missing: str = "n/a"
+) -> str:
+    """Write a number with its decimals; ``sign`` '+' writes that of positive ones too.
+
+    Example
+    -------
+    >>> number(0.5, 2), number(0.5, 1, "+"), number(None, 2)
+    ('0.50', '+0.5', 'n/a')
+    """
+    if value is None or not math.isfinite(value):
+        return missing
+    return f"{value:{sign}.{decimals}f}"
 
 
 def markdown(run: Run, summary: pd.DataFrame, signature: str) -> str:

@@ -1,4 +1,4 @@
-"""Scores and codes that are there already, by content: a run never repeats itself.
+"""Scores that are there already, by content: a run never repeats itself.
 
 A key is the hash of everything that a score depends on: the recording's bytes,
 the system's fingerprint, the operating point, the metric with its version and
@@ -19,14 +19,10 @@ import os
 import time
 from pathlib import Path
 from typing import Any, TextIO
-from zipfile import BadZipFile
-
-import numpy as np
 
 from evaluation.running.jobs import Outcome
-from evaluation.systems import ScaledCodes
 
-__all__ = ["Cache", "cache_key", "load_codes", "save_codes"]
+__all__ = ["Cache", "cache_key"]
 
 logger = logging.getLogger(__name__)
 
@@ -114,11 +110,6 @@ class Cache:
         self._shard.flush()
         self._outcomes[key] = outcome
 
-    def codes_path(self, *parts: Any) -> Path:
-        """Where the codes belong that depend on ``parts``."""
-        key = cache_key("codes", *parts)
-        return self.folder / "codes" / key[:2] / f"{key}.npy"
-
     def close(self) -> None:
         """Close this run's shard."""
         if self._shard is not None:
@@ -130,35 +121,3 @@ class Cache:
 
     def __exit__(self, *exception: Any) -> None:
         self.close()
-
-
-def save_codes(path: Path, coded: np.ndarray | ScaledCodes) -> None:
-    """Keep codes for the next run, whole or not at all."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            if isinstance(coded, ScaledCodes):
-                np.savez(file, **coded._asdict())
-            else:
-                np.save(file, coded)
-        os.replace(temporary, path)
-    except OSError as error:  # the run has its codes all the same
-        logger.info("codes cannot be kept: %s", error)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def load_codes(path: Path) -> np.ndarray | ScaledCodes | None:
-    """Read codes; None if there are none, or none that can be read."""
-    try:
-        kept = np.load(path, allow_pickle=False)
-        if isinstance(kept, np.ndarray):
-            return kept
-        with kept:  # an archive: codes that have scales
-            return ScaledCodes(**{name: kept[name] for name in ScaledCodes._fields})
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-        logger.warning("%s cannot be read (%s); encoding again", path.name, error)
-        return None

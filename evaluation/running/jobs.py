@@ -7,6 +7,7 @@ Authors
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from evaluation.metrics import Metric
@@ -103,8 +104,8 @@ class Job:
         All that the names may mean.
     delay : int
         The system's delay in samples, taken out for aligned metrics.
-    codes_path : str
-        Where codes are kept between runs; empty to keep none.
+    codes_path : Path, optional
+        Where codes are kept between runs; by default none are.
     """
 
     clip: Clip
@@ -113,4 +114,4 @@ class Job:
     work: tuple[tuple[Point, tuple[str, ...]], ...]
     metrics: tuple[Metric, ...] = ()
     delay: int = 0
-    codes_path: str = ""
+    codes_path: Path | None = None

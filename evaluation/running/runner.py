@@ -17,7 +17,8 @@ import numpy as np
 
 from evaluation.metrics import Metric
 from evaluation.recordings.clips import Clip
-from evaluation.running.cache import Cache, cache_key, load_codes
+from evaluation.running.cache import Cache, cache_key
+from evaluation.running.codes import codes_file, load_codes
 from evaluation.running.jobs import FACTS, Job, Outcome, Scored, Started
 from evaluation.running.pool import Died, Finished, Pool
 from evaluation.running.scoring import prepare, score
@@ -25,7 +26,7 @@ from evaluation.running.stages import Stages
 from evaluation.systems import CodebookSystem, Point, ScaledCodes, System
 from evaluation.systems.controls import Reference
 
-__all__ = ["Cell", "Run", "execute", "kept_codes"]
+__all__ = ["Cell", "Run", "codes_path", "execute", "kept_codes"]
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,11 @@ class Run:
     outcomes : dict
         By `Cell`.
     source : str
-        Folder or manifest of the recordings, as it was given.
+        Folder or manifest of the recordings, absolute.
+    data_root : str
+        What ``$data_root`` stands for in a manifest; empty for its own folder.
+    cache : str
+        Folder of scores and codes; absolute, or below the output folder.
     descriptions : dict
         What each system was made from, by its name; empty for your own objects.
     left_out : str
@@ -82,7 +87,9 @@ class Run:
     delays: dict[str, int] = field(default_factory=dict)
     lags: dict[str, Counter] = field(default_factory=dict)
     outcomes: dict[Cell, Outcome] = field(default_factory=dict)
-    source: str = ""
+    source: str = "recordings given in Python"
+    data_root: str = ""
+    cache: str = "cache"
     descriptions: dict[str, str] = field(default_factory=dict)
     left_out: str = ""
 
@@ -140,16 +147,17 @@ def _delay(run: Run, system: System) -> tuple[Counter, int]:
     return lags, lag if 2 * count > lags.total() else 0
 
 
-def _codes_path(run: Run, cache: Cache, clip: Clip, system: System) -> Path:
+def codes_path(run: Run, cache: Cache, clip: Clip, system: System) -> Path:
+    """Say where the codes of a clip are, or will be."""
     fingerprint = run.fingerprints[system.name]
-    return cache.codes_path(clip.sha256, run.sample_rate, fingerprint)
+    return codes_file(cache.folder, clip, run.sample_rate, fingerprint)
 
 
 def kept_codes(
     run: Run, cache: Cache, clip: Clip, system: System
 ) -> np.ndarray | ScaledCodes | None:
     """Return the codes of a clip that was encoded; None if there are none."""
-    return load_codes(_codes_path(run, cache, clip, system))
+    return load_codes(codes_path(run, cache, clip, system))
 
 
 class _Computation:
@@ -265,10 +273,10 @@ class _Computation:
             *heard,
         )
 
-    def _codes(self, job: Job) -> str:
+    def _codes(self, job: Job) -> Path | None:
         if self.cache is None:
-            return ""
-        return str(_codes_path(self.run, self.cache, job.clip, job.system))
+            return None
+        return codes_path(self.run, self.cache, job.clip, job.system)
 
     def _take(self, job: Job, message: Started | Scored) -> None:
         self.stages.hear(job, message)

@@ -13,19 +13,18 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from evaluation.metrics import Metric, MetricError, MissingPackage
 from evaluation.metrics.waveform import align, estimate_lag
-from evaluation.recordings.clips import read_clip, resample
-from evaluation.running.cache import load_codes, save_codes
+from evaluation.recordings.clips import read_clip
+from evaluation.running.codes import encode
 from evaluation.running.jobs import FACTS, Facts, Job, Outcome, Scored, Started
-from evaluation.systems import Point, ScaledCodes
+from evaluation.systems import Point
 
-__all__ = ["FAILURES", "describe", "failure", "is_codes", "measure", "prepare", "score"]
+__all__ = ["FAILURES", "describe", "failure", "measure", "prepare", "score"]
 
 MAX_LENGTH_DIFFERENCE = 0.1  # seconds
 
@@ -76,7 +75,7 @@ def score(job: Job) -> Iterator[Started | Scored]:
     yield Started(None, "encode")
     try:
         job.system.load()
-        coded = _encode(job, reference)
+        coded = encode(job.system, job.clip, reference, job.sample_rate, job.codes_path)
     except FAILURES as error:
         outcome = failure(error, "encode: ")
         yield from (Scored(p, name, outcome) for p, ns in job.work for name in ns)
@@ -172,31 +171,6 @@ def describe(error: BaseException) -> str:
     if isinstance(error, (MetricError, ValueError)) and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _encode(job: Job, reference: np.ndarray) -> Any:
-    """Encode, or read the codes of an earlier run."""
-    path = Path(job.codes_path) if job.codes_path else None
-    if path is not None:
-        codes = load_codes(path)
-        if codes is not None:
-            return codes
-    own = job.system.sample_rate or job.sample_rate
-    wav = resample(reference, job.sample_rate, own)
-    coded = job.system.encode_clip(job.clip, wav, own)
-    if path is not None and is_codes(coded):
-        save_codes(path, coded)
-    return coded
-
-
-def is_codes(coded: Any) -> bool:
-    """Whether what a system made is a matrix of codes [K, F], to be kept."""
-    codes = coded.codes if isinstance(coded, ScaledCodes) else coded
-    return (
-        isinstance(codes, np.ndarray)
-        and codes.ndim == 2
-        and np.issubdtype(codes.dtype, np.integer)
-    )
 
 
 def _facts(

@@ -2,6 +2,8 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
 const make = (name, properties, parent) => { const made = Object.assign(document.createElement(name), properties); parent.append(made); return made; };
 
+const KEYS = "123456789abc";  // of the versions of a trial
+
 // Numbers from 0 to 1 that depend on a text alone: FNV-1a, then xorshift.
 function draws(text) {
   let state = 2166136261;
@@ -41,7 +43,6 @@ const player = {
   },
   play(name) {
     const buffer = this.buffers[name];
-    if (!buffer) return;
     this.context.resume();
     this.stop();
     this.source = this.context.createBufferSource();
@@ -99,11 +100,11 @@ async function show() {
     const words = make("div", {}, scale);
     for (const word of ["bad", "poor", "fair", "good", "excellent"]) make("span", {textContent: word}, words);
   }
-  stimuli.forEach((name, i) => addPlayer(name, data.test === "mushra" ? `Version ${letters[i]}` : letters[i], String(i + 1), data.test === "mushra"));
+  stimuli.forEach((name, i) => addPlayer(name, data.test === "mushra" ? `Version ${letters[i]}` : letters[i], KEYS[i], data.test === "mushra"));
   if (given.x) addPlayer(given.x, "X", "3");
   if (data.test !== "mushra") addChoices(stimuli);
+  check();  // before anything is awaited: Next is for this page from here on
   await player.load(Object.keys(trial.buttons));
-  check();
   at("players").querySelector("button").focus();
 }
 
@@ -141,6 +142,7 @@ function addChoices(stimuli) {
 }
 
 function hear(name) {
+  if (!player.buffers[name]) return;
   player.play(name);
   trial.heard.add(name);
   for (const [other, button] of Object.entries(trial.buttons)) {
@@ -176,9 +178,9 @@ addEventListener("keydown", (event) => {
     if (player.source) player.stop();
     else if (player.current) player.play(player.current);
   } else if (event.key === "Enter") {
-    if (at("next").disabled) return;
-    event.preventDefault();
-    at("next").click();
+    // A key that is held answers once, and starts nothing on the next page.
+    if (event.repeat || !at("next").disabled) event.preventDefault();
+    if (!event.repeat) at("next").click();
   } else {
     const found = trial.keys[event.key.toLowerCase()];
     if (found instanceof HTMLElement) found.click();
@@ -195,7 +197,7 @@ function finish() {
   const rows = data.trials.flatMap(({id}) => data.test === "mushra"
     ? Object.entries(answers[id]).map(([stimulus, value]) => ({trial: id, stimulus, value}))
     : [{trial: id, stimulus: answers[id], value: 1}]);
-  const result = {format: "dac-lobe listening answers 1", page: data.page, test: data.test, assessor, began, ended: new Date().toISOString(), ratings: rows};
+  const result = {format: data.format, page: data.page, test: data.test, assessor, began, ended: new Date().toISOString(), ratings: rows};
   const quoted = (text) => `"${String(text ?? "").replaceAll('"', '""')}"`;
   const lines = rows.map(({trial: id, stimulus, value}) => [data.page, assessor, id, stimulus, value].map(quoted).join(","));
   const name = assessor.replace(/[^\p{L}\p{N}_-]+/gu, "-");

@@ -51,7 +51,7 @@ RESERVED = {
     "ray": ("dac_lobe.tokens",),
     "dac": ("evaluation.systems.descript",),
 }
-ONLY_LAZILY = {"dac", "pesq", "pystoi", "ray", "torchaudio"}
+ONLY_LAZILY = {"dac", "matplotlib", "pesq", "pystoi", "ray", "torchaudio"}
 NEVER = {"audiotools", "librosa", "recipes", "tests"}
 NEED_EXTRAS = ("dac_lobe.hf", "dac_lobe.encodec")
 # A user's own YAML asks for the first; the others need releases that clash with ours.

@@ -122,6 +122,12 @@ def test_import_is_light(package):
     assert not loaded_after(f"import {package}") & HEAVY
 
 
+@pytest.mark.parametrize("module", ["report", "report.board", "listening.page"])
+def test_only_what_draws_loads_matplotlib(module):
+    """Boards and listening tests have no picture of it."""
+    assert "matplotlib" not in loaded_after(f"import evaluation.{module}")
+
+
 def test_the_codec_needs_only_torch():
     """Nor does using the lobe load what other faces need."""
     loaded = loaded_after("import dac_lobe; dac_lobe.DAC")

@@ -216,12 +216,40 @@ def page(runs, tmp_path_factory):
 
 
 class TestPage:
+    def test_is_a_standard_page(self, page):
+        assert page.read_text().startswith("<!doctype html>\n<html lang=")
+
     def test_is_one_file(self, page):
         text = page.read_text()
         assert "<b>a</b>" not in text  # a command is text, not markup
         assert "src=" not in text
         assert 'href="http' not in text
         assert {p.name for p in page.parent.glob("*.csv")} == {"board.csv", "pairs.csv"}
+
+    def test_your_own_metric_says_itself_what_it_is(self, tmp_path):
+        """A model of listeners that only its user knows, with its own decimals."""
+        from evaluation import Metric
+        from evaluation.report.board import write_board
+
+        own = Metric(
+            "own", "evaluation.metrics.waveform:si_sdr", "Own", "A test.", "this test",
+            higher_is_better=True, intrusive=False, decimals=5,
+        )  # fmt: skip
+        evaluate(
+            make_clips(tmp_path / "clips"), [Rounding()], [1], ["si_sdr_raw", own],
+            output=tmp_path / "run", workers=0, domain="speech",
+        )  # fmt: skip
+        write_board(join([tmp_path / "run"]), tmp_path / "board")
+        for file in ("board/board.html", "run/report.html"):
+            text = (tmp_path / file).read_text().partition('<section id="table">')[2]
+            assert text.index("<h3>Models of listeners</h3>") < text.index(">Own ")
+        data = json.loads(
+            (tmp_path / "board/board.html")
+            .read_text()
+            .partition('id="data">')[2]
+            .partition("</script>")[0]
+        )
+        assert [one["decimals"] for one in data["metrics"]] == [2, 5]
 
     def test_filters_and_provenance(self, page, browser, runs):
         browser.set_window_size(1440, 900)

@@ -163,6 +163,12 @@ class TestCompare:
         assert "K=4" in capsys.readouterr().out
         assert len(pd.read_csv(runs[0] / "cmp.csv")) == len(table)
 
+    def test_brackets_of_a_name_are_printed(self, runs, capsys, monkeypatch):
+        runs[1].rename(runs[1].with_name("b[red]"))
+        monkeypatch.chdir(runs[0].parent)
+        assert main(["compare", "a", "b[red]"]) == 0
+        assert "b[red] minus a" in capsys.readouterr().out
+
     @pytest.mark.parametrize(
         ("where", "value", "message"),
         [

@@ -6,19 +6,23 @@ import base64
 import io
 import json
 import re
+import shutil
 import time
 
 import numpy as np
 import pytest
 from toy_recordings import RATE, make_clips
+from toy_systems import Rounding
 
 from evaluation import evaluate
 from evaluation.cli import main
 from evaluation.listening.answers import read_answers, read_key
+from evaluation.listening.excerpts import choose_clips, choose_conditions, decode
 from evaluation.listening.findings import find
 from evaluation.listening.page import make_page
 from evaluation.listening.stimuli import anchor, anchors_at, match
 from evaluation.results.board import join
+from evaluation.results.compare import load
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +51,11 @@ def sounds(page):
     return {name: base64.b64decode(text) for name, text in found}
 
 
+def data_of(page):
+    """What the page's script reads."""
+    return re.search(r'id="data">(.*?)</script>', page.read_text())[1]
+
+
 def answers(key, assessor, rate):
     """What an assessor's page saves; ``rate(condition, clip)`` is the rating."""
     rows = [
@@ -71,6 +80,13 @@ def save(folder, *contents):
         paths.append(folder / f"{number}.json")
         paths[-1].write_text(json.dumps(content))
     return paths
+
+
+def refuse_to_encode(monkeypatch):
+    def encode(*_):
+        raise AssertionError("encoded, though the codes were kept")
+
+    monkeypatch.setattr(Rounding, "encode", encode)
 
 
 class TestStimuli:
@@ -125,6 +141,9 @@ class TestStimuli:
 
 
 class TestPage:
+    def test_is_a_standard_page(self, mushra):
+        assert mushra.read_text().startswith("<!doctype html>\n<html lang=")
+
     def test_is_blind_and_one_file(self, mushra, run):
         """No word of what is played, nor of the key, in the page."""
         text = re.sub(r'(id="s\w+">)[^<]+', r"\1", mushra.read_text())
@@ -161,7 +180,7 @@ class TestPage:
             "anchor-3500",
             "anchor-7000",
         ]
-        page = json.loads(re.search(r'id="data">(.*?)</script>', mushra.read_text())[1])
+        page = json.loads(data_of(mushra))
         for trial, known in zip(page["trials"], key["trials"], strict=True):
             names = {place: name for name, place in known["stimuli"].items()}
             wavs = {
@@ -169,18 +188,117 @@ class TestPage:
                 for place, name in names.items()
             }
             reference = soundfile.read(io.BytesIO(found[trial["reference"]]))[0]
-            assert np.array_equal(wavs[0], reference)
+            assert np.abs(wavs[0] - reference).max() <= 3 / 2**15  # but for the dither
             errors = [np.mean((wavs[p] - reference) ** 2) for p in (1, 2, 3)]
             assert errors == sorted(errors, reverse=True)  # more codebooks, less error
             spectrum = np.abs(np.fft.rfft(wavs[5]))
             edge = round(4000 / RATE * len(wavs[5]))
             assert spectrum[edge:].max() < 0.02 * spectrum.max()
 
+    @pytest.mark.parametrize("test", ["abx", "mushra"])
+    def test_no_two_sounds_are_alike(self, run, tmp_path, test):
+        """Nine versions, or A, B and X: neither bytes nor names tell a pair."""
+        page = make_page(
+            run, tmp_path / "page", test, 3,
+            [] if test == "abx" else ["rounding", "opus", "identity"],
+        )  # fmt: skip
+        key = read_key(page.with_name("key.json"))
+        found = sounds(page)
+        versions = len(key["trials"][0]["stimuli"])
+        assert versions == (2 if test == "abx" else 9)
+        assert len(found) == 3 * (versions + 1)
+        assert len(set(found.values())) == len(found)
+        names = {one["system"] for one in key["conditions"]}
+        names.remove("reference")  # "reference libFLAC" is in every FLAC
+        for content in found.values():
+            assert not [name for name in names if name.encode() in content.lower()]
+
     def test_same_seed_same_page(self, run, mushra, tmp_path):
         again = make_page(run, tmp_path / "again", "mushra", 2)
         other = make_page(run, tmp_path / "other", "mushra", 2, seed=1)
         assert again.read_bytes() == mushra.read_bytes()
         assert not set(sounds(other)) & set(sounds(mushra))
+
+    def test_finds_recordings_and_codes_where_they_were(self, tmp_path, monkeypatch):
+        """A manifest with a root of its own, a cache elsewhere, and relative paths."""
+        clips = make_clips(tmp_path / "clips")
+        (clips / "manifest.csv").unlink()
+        (tmp_path / "list.csv").write_text(
+            "ID,duration,wav\na,1,$data_root/clip0.wav\nb,1,$data_root/clip1.wav\n"
+        )
+        monkeypatch.chdir(tmp_path)
+        evaluate(
+            "list.csv", ["toy_systems:Rounding"], [2], ["si_sdr_raw"], output="run",
+            workers=0, report=False, domain="speech", data_root="clips",
+            cache_dir="shared",
+        )  # fmt: skip
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        refuse_to_encode(monkeypatch)
+        options = tmp_path / "run", "page", "abx", 2, ["rounding@2", "reference"]
+        page = make_page(*options)
+        assert set(read_key(page.with_name("key.json"))["clips"]) == {"a", "b"}
+        assert not (tmp_path / "run/cache").exists()
+        first = page.read_bytes()
+        # The manifest moves to what it lists, and then both move.
+        (tmp_path / "list.csv").rename(tmp_path / "clips/list.csv")
+        make_page(*options, audio=tmp_path / "clips/list.csv")
+        assert page.read_bytes() == first
+        (tmp_path / "clips").rename(tmp_path / "moved")
+        make_page(*options, audio=tmp_path / "moved/list.csv")
+        assert page.read_bytes() == first
+
+    def test_reads_runs_that_do_not_say_where_their_cache_is(
+        self, run, tmp_path, monkeypatch
+    ):
+        """As earlier versions wrote them, with the source as it was given."""
+        shutil.copytree(run, tmp_path / "old")
+        path = tmp_path / "old/results.json"
+        content = json.loads(path.read_text())
+        del content["data_root"], content["cache"]
+        content["source"] = "clips"
+        path.write_text(json.dumps(content))
+        monkeypatch.chdir(run.parent)
+        refuse_to_encode(monkeypatch)
+        page = make_page(
+            tmp_path / "old", tmp_path / "page", "abx", 2, ["rounding@2", "reference"]
+        )
+        assert len(sounds(page)) == 6
+
+    def test_excerpts_are_all_that_stays(self, run):
+        """Half a second of each clip, and no array of its whole length behind it."""
+        evaluation = load(run)
+        clips = choose_clips(evaluation, 2, None, 0)
+        conditions = choose_conditions(
+            evaluation, ["rounding@4", "opus", "reference"], 9
+        )
+        for takes in decode(evaluation, clips, conditions, seconds=0.5):
+            assert [take.shape for take in takes] == 5 * [(RATE // 2,)]
+            assert all(take.base is None for take in takes)
+            assert (takes[0] == takes[-1]).all()
+            assert 0 < np.abs(takes[1] - takes[0]).max() < 0.1
+
+    def test_the_recording_is_heard_anyway(self, run):
+        """Named or not, it takes no place of the others; named twice, it is one."""
+        evaluation = load(run)
+        wanted = ["rounding", "opus", "reference", "opus", "reference"]
+        chosen = choose_conditions(evaluation, wanted, most=5)
+        assert len(chosen) == len(set(chosen)) == 6
+        with pytest.raises(ValueError, match="5 conditions; 4 are the most"):
+            choose_conditions(evaluation, wanted, most=4)
+
+    def test_a_codec_may_be_called_as_anchors_are(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(Rounding, "name", "anchor-codec")
+        evaluate(
+            make_clips(tmp_path / "clips"), ["toy_systems:Rounding"], [1, 4],
+            ["si_sdr_raw"], output=tmp_path / "run", workers=0, report=False,
+            domain="speech",
+        )  # fmt: skip
+        page = make_page(
+            tmp_path / "run", tmp_path / "page", "mushra", 1, ["anchor-codec"]
+        )
+        (trial,) = read_key(page.with_name("key.json"))["trials"]
+        assert len(trial["stimuli"]) == 5
 
     def test_clips_are_of_different_speakers(self, mushra):
         key = read_key(mushra.with_name("key.json"))
@@ -193,6 +311,7 @@ class TestPage:
             (["--systems", "rounding@3"], "the run has rounding@1, rounding@2"),
             (["--systems", "opos"], "the run has"),
             (["--test", "ab", "--systems", "rounding"], "needs two conditions"),
+            (["--test", "abx", "--systems", "reference,reference"], "there are 1"),
             (["--audio", "nowhere"], "neither a folder nor a manifest"),
             (["--audio", "OTHERS"], "is another file"),
         ],
@@ -210,8 +329,6 @@ class TestPage:
         assert not (tmp_path / "page").exists()
 
     def test_another_codec_than_was_scored(self, run, tmp_path, monkeypatch, capsys):
-        from toy_systems import Rounding
-
         monkeypatch.setattr(Rounding, "version", "2")
         assert main(["listen", str(run), "--output", str(tmp_path / "page")]) == 2
         assert "is not the rounding that" in capsys.readouterr().err
@@ -459,6 +576,25 @@ class TestBrowser:
         assert set(table["assessor"]) == {'Ada "A", L.'}
         self.no_errors(browser)
 
+    def test_keys_reach_every_version(self, browser, tmp_path):
+        """Beyond nine there are no digits any more."""
+        evaluate(
+            make_clips(tmp_path / "clips"), ["toy_systems:Rounding"], [1, 2, 3, 4],
+            ["si_sdr_raw"], baselines=["opus:1.0/0.95/0.9", "identity", "resample"],
+            output=tmp_path / "run", workers=0, report=False, domain="speech",
+        )  # fmt: skip
+        everything = ["rounding", "opus", "identity", "resample"]
+        page = make_page(tmp_path / "run", tmp_path / "page", "mushra", 1, everything)
+        self.begin(browser, page, "Eve")
+        self.ready(browser)
+        seen = []
+        for key in "0123456789abc":
+            browser.switch_to.active_element.send_keys(key)
+            seen.append(browser.switch_to.active_element.get_attribute("aria-label"))
+        assert seen[1:] == [f"Rating of version {number}" for number in range(1, 13)]
+        assert browser.execute_script("return trial.heard.size") == 13
+        self.no_errors(browser)
+
     def test_a_reload_loses_nothing(self, browser, run, tmp_path):
         page = make_page(run, tmp_path / "ab", "ab", 3, ["rounding@1", "opus@c=1"])
         key = read_key(page.with_name("key.json"))
@@ -495,6 +631,35 @@ class TestBrowser:
         self.wait(browser, "return !document.getElementById('end').hidden")
         (one,) = read_answers([self.saved(browser, "json")], key)
         assert set(one.ratings["value"]) == {100.0 if right else 0.0}
+        self.no_errors(browser)
+
+    @pytest.mark.parametrize(
+        "twice",
+        [
+            "at('next').click(); at('next').click()",
+            "for (const repeat of [false, true, false]) document.body.dispatchEvent("
+            "new KeyboardEvent('keydown', {key: 'Enter', repeat, bubbles: true}))",
+        ],
+        ids=["clicks", "keys"],
+    )
+    def test_two_quick_answers_are_one(self, browser, run, tmp_path, twice):
+        page = make_page(run, tmp_path / "ab", "ab", 2, ["rounding@1", "opus@c=1"])
+        self.begin(browser, page, f"Di {len(twice)}")
+        self.ready(browser)
+        browser.find_element("tag name", "body").send_keys("12a")
+        # In one turn of the page: the next trial cannot be there yet.
+        seen = browser.execute_script(
+            f"{twice}; hear(trial.stimuli[0]); "
+            "return [place, Object.keys(answers).length, trial.heard.size]"
+        )
+        assert seen == [1, 1, 0]
+        self.ready(browser)
+        browser.find_element("tag name", "body").send_keys("12b\ue007")
+        self.wait(browser, "return !document.getElementById('end').hidden")
+        (one,) = read_answers(
+            [self.saved(browser, "json")], read_key(page.with_name("key.json"))
+        )
+        assert len(one.ratings) == 4
         self.no_errors(browser)
 
     @pytest.mark.parametrize("width", [1440, 500])

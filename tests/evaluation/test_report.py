@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from toy_systems import Broken, Rounding
 
-from evaluation import evaluate
+from evaluation import Metric, evaluate
 from evaluation.report.disagreement import disagreement
 from evaluation.report.verdict import verdict
 
@@ -84,6 +84,13 @@ class _Links(HTMLParser):
 
 
 class TestFile:
+    def test_is_a_standard_page(self, folder):
+        assert (
+            (folder / "report.html")
+            .read_text()
+            .startswith("<!doctype html>\n<html lang=")
+        )
+
     def test_needs_nothing_else(self, folder):
         page = _Links()
         text = (folder / "report.html").read_text()
@@ -131,13 +138,29 @@ def recordings(tmp_path_factory):
     return clips
 
 
+@pytest.mark.parametrize(("most", "left_out"), [(1, True), (2, False)])
+def test_failures_left_out_are_said(recordings, tmp_path, monkeypatch, most, left_out):
+    """Two failures: where there is room for both, nothing is elsewhere."""
+    monkeypatch.setattr("evaluation.report.page.MAX_FAILURE_ROWS", most)
+    evaluate(
+        recordings, [Broken("nan")], metrics=["si_sdr_raw"], output=tmp_path / "out",
+        max_utterances=2, domain="speech", workers=0,
+    )  # fmt: skip
+    text = (tmp_path / "out/report.html").read_text()
+    assert text.count("holds NaN or infinite samples</td>") == most
+    assert ("The first 1; the rest is in utterances.csv" in text) == left_out
+    assert "2 rows have a score missing" in text
+
+
 class TestVerdict:
     """One sentence: better, worse or no significant difference."""
 
-    def compare(self, clips, ours, baselines):
+    def compare(
+        self, clips, ours, baselines, codebooks=(1, 4), metrics=("si_sdr_raw", "waveform_l1")
+    ):  # fmt: skip
         return evaluate(
-            clips, [ours], [1, 4], ["si_sdr_raw", "waveform_l1"], baselines=baselines,
-            domain="speech", workers=0,
+            clips, [ours], codebooks, metrics, baselines=baselines, domain="speech",
+            workers=0,
         )  # fmt: skip
 
     def test_worse_than_what_is_perfect(self, recordings):
@@ -162,14 +185,31 @@ class TestVerdict:
         assert "there is no significant difference in any of 2 metrics" in said
         assert "better" not in said
 
+    def few(self, recordings, folder, count):
+        folder.mkdir()
+        for seed in range(count):
+            shutil.copy(recordings / f"voice{seed}.wav", folder)
+        return folder
+
     def test_few_recordings_are_said_to_be_few(self, recordings, tmp_path):
-        few = tmp_path / "few"
-        few.mkdir()
-        for seed in range(3):
-            shutil.copy(recordings / f"voice{seed}.wav", few)
+        few = self.few(recordings, tmp_path / "few", 3)
         said = verdict(self.compare(few, Rounding(), ["identity"]))
         assert "no significant difference" in said
         assert "So few speakers (3)" in said
+
+    def test_recordings_that_suffice_are_not_called_few(self, recordings, tmp_path):
+        """Six speakers show one difference; the reference is no system to compare."""
+        level = Metric(
+            "level", "toy_systems:level", "Level", "A test.", "this test",
+            higher_is_better=True, intrusive=False,
+        )  # fmt: skip
+        six = self.few(recordings, tmp_path / "six", 6)
+        said = verdict(
+            self.compare(six, Rounding(), ["identity"], [4], ["si_sdr_raw", level])
+        )
+        assert "significantly worse in SI-SDR not aligned; there is no" in said
+        assert "no significant difference in Level (paired" in said
+        assert "So few speakers" not in said
 
     def test_nothing_to_compare_with(self, recordings):
         assert verdict(self.compare(recordings, Rounding(), [])) == ""
@@ -180,8 +220,6 @@ class TestDisagreement:
         """A model of listeners that likes exactly what the signal metric does not."""
         import soundfile
         from toy_recordings import RATE, voice
-
-        from evaluation import Metric
 
         for seed in range(4):
             soundfile.write(tmp_path / f"voice{seed}.wav", voice(0.6, seed), RATE)

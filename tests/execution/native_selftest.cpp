@@ -257,17 +257,17 @@ Result search(Draw& draw, int threads) {
                       width - (s + 1) * dimension});
   }
   const Floats given = draw.normal(frames * width);
-  Floats latents = given, vectors(frames * width);
+  Floats latents = given, vectors(frames * width), gaps(kStages * frames);
   std::vector<int64_t> found(kStages * frames);
   const lobe::Search described{latents.data(), vectors.data(), found.data(),
-                               stages.data(),  frames,         width,
-                               kStages,        size};
+                               gaps.data(),    stages.data(),  frames,
+                               width,          kStages,        size};
   bool right = dac_lobe_search(&described, threads) == 0;
   for (long f = 0; right && f < frames; ++f) {
     Doubles rest(given.begin() + f * width, given.begin() + (f + 1) * width);
     for (long s = 0; right && s < kStages; ++s) {
       const double* here = &rest[s * dimension];
-      double length = 0.0, best = -INFINITY, chosen = -INFINITY;
+      double length = 0.0, best = -INFINITY, chosen = -INFINITY, next = -INFINITY;
       for (long i = 0; i < dimension; ++i) length += here[i] * here[i];
       const long code = found[s * frames + f];
       right = code >= 0 && code < codes;
@@ -277,9 +277,17 @@ Result search(Draw& draw, int threads) {
           cosine += here[i] * directions[s][i * size + other] / std::sqrt(length);
         }
         best = std::max(best, cosine);
-        if (other == code) chosen = cosine;
+        if (other == code) {
+          chosen = cosine;
+        } else {
+          next = std::max(next, cosine);
+        }
       }
       right = right && chosen >= best - 1e-5;
+      if (codes > 1) {
+        const double gap = (chosen - next) * std::sqrt(length);
+        right = right && std::abs(gap - gaps[s * frames + f]) < 1e-5 * std::sqrt(length);
+      }
       for (long i = 0; right && i < dimension; ++i) {
         right = vectors[f * width + s * dimension + i] == books[s][code * dimension + i];
       }

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import soundfile
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -27,6 +28,7 @@ from dac_lobe.execution.plan import UnusualNetworkError, make_plan
 from dac_lobe.execution.precision import cpu_dtype
 from dac_lobe.execution.tables import QuantizerTables
 from dac_lobe.network.layers import fold_weight_norm
+from dac_lobe.network.quantizer import ResidualVectorQuantize
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -329,6 +331,28 @@ def test_real_speech_gets_the_same_codes(shared_audio, backend):
         plain = codec.quantizer(z)
     ours = QuantizerTables(codec.quantizer).quantize(z, 12)
     assert torch.equal(ours.codes, plain.codes)
+
+
+def test_a_margin_is_how_much_nearer_a_code_is_than_the_next_one():
+    torch.manual_seed(0)
+    quantizer = ResidualVectorQuantize(16, 3, 50, 4).eval()
+    z = torch.randn(2, 16, 9)
+    z[1, :, 8] = 0.0
+    quantized, margins = QuantizerTables(quantizer).quantize_with_margins(z, 3)
+    for k, stage in enumerate(quantizer.quantizers):
+        directions = F.normalize(stage.codebook.weight.detach())
+        latents = quantized.latents[:, 4 * k : 4 * (k + 1)]
+        products = (directions @ latents).sort(dim=1, descending=True)
+        assert torch.equal(products.indices[:, 0], quantized.codes[:, k])
+        gap = products.values[:, 0] - products.values[:, 1]
+        unit = z.square().mean(dim=1).sqrt() * stage.in_proj.weight.norm()
+        torch.testing.assert_close(
+            margins[:, k].flatten()[:-1],
+            (gap / unit).flatten()[:-1],
+            rtol=1e-4,
+            atol=1e-6,
+        )
+    assert margins[1, :, 8].isinf().all()
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import runpy
 import shutil
 import subprocess
@@ -12,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import torch
 from rich.console import Console
 from rich.progress import Progress
 

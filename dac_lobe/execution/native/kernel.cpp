@@ -16,7 +16,7 @@
 #endif
 
 // Changes whenever a structure or the packing of weights does.
-constexpr int kInterface = 3;
+constexpr int kInterface = 4;
 
 DAC_LOBE_EXPORT int dac_lobe_interface() { return kInterface; }
 

@@ -29,7 +29,7 @@ __all__ = [
     "supports",
 ]
 
-INTERFACE = 3  # kInterface of native/kernel.cpp
+INTERFACE = 4  # kInterface of native/kernel.cpp
 
 # Winograd's F(3, 2) saves a third of the products and doubles the weights. Weights
 # of more than these floats come from memory each time, which costs more.

@@ -1,11 +1,12 @@
 // The residual quantizer's search: for each frame and stage the nearest code.
 //
-// dac_lobe/fast/tables.py explains the tables. A frame's stages follow each other;
+// dac_lobe/execution/tables.py explains the tables. A frame's stages follow each other;
 // frames are independent. Distances are computed as the modules compute them,
 // |e|^2 - 2 e.c + |c|^2 between unit vectors, codes side by side in the lanes of a
 // vector, and the lowest index wins a tie.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "parallel.h"
@@ -26,6 +27,8 @@ struct Search {
   float* latents;  // [frames, width]: projected; corrected in place
   float* vectors;  // [frames, width]: the chosen codebook rows
   int64_t* codes;  // [used, frames]
+  float* gaps;     // [used, frames]: how much more alike the code is than the next
+                   // one; null if nobody asks
   const Stage* stages;
   long frames;
   long width;
@@ -36,8 +39,12 @@ struct Search {
 constexpr int kMostDimensions = 64;
 constexpr long kSearchFrames = 16;
 
-// Index of the code nearest to `latents`.
-static inline long nearest_code(const Stage& stage, const float* latents, long size) {
+struct Nearest {
+  long code;
+  float gap;  // to the next one, of the latents' products with unit vectors
+};
+
+static inline Nearest nearest_code(const Stage& stage, const float* latents, long size) {
   constexpr int kW = kLanes<Wide>, kTogether = 4;
   float unit[kMostDimensions];
   float squared = 0.0f;
@@ -49,9 +56,11 @@ static inline long nearest_code(const Stage& stage, const float* latents, long s
     squared += unit[i] * unit[i];
     unit[i] *= 2.0f;
   }
-  Wide best[kTogether], place[kTogether], lane;
+  Wide best[kTogether], next[kTogether], place[kTogether], lane;
   for (int i = 0; i < kW; ++i) lane[i] = static_cast<float>(i);
-  for (int j = 0; j < kTogether; ++j) best[j] = Wide{} + INFINITY, place[j] = Wide{};
+  for (int j = 0; j < kTogether; ++j) {
+    best[j] = next[j] = Wide{} + INFINITY, place[j] = Wide{};
+  }
   for (long code = 0; code < size; code += kTogether * kW) {
     Wide products[kTogether] = {};
     for (long i = 0; i < stage.dimension; ++i) {
@@ -64,18 +73,21 @@ static inline long nearest_code(const Stage& stage, const float* latents, long s
       const Wide distance = (squared - products[j]) + load<Wide>(stage.squares + first);
       // Indices as floats: exact up to 2^24, and blended like the distances.
       const Wide index = lane + static_cast<float>(first);
+      const Wide farther = distance < best[j] ? best[j] : distance;
+      next[j] = farther < next[j] ? farther : next[j];
       place[j] = distance < best[j] ? index : place[j];
       best[j] = distance < best[j] ? distance : best[j];
     }
   }
-  float nearest = INFINITY, found = 0.0f;
+  float nearest = INFINITY, second = INFINITY, found = 0.0f;
   for (int j = 0; j < kTogether; ++j) {
     for (int i = 0; i < kW; ++i) {
       const bool tie = best[j][i] == nearest && place[j][i] < found;
+      second = std::min({second, next[j][i], std::max(nearest, best[j][i])});
       if (best[j][i] < nearest || tie) nearest = best[j][i], found = place[j][i];
     }
   }
-  return static_cast<long>(found);
+  return {static_cast<long>(found), 0.5f * (second - nearest) * length};
 }
 
 static inline bool run_search(const Search& s, int threads) {
@@ -88,8 +100,9 @@ static inline bool run_search(const Search& s, int threads) {
       float* stop = latents + s.width;
       for (long k = 0; k < s.used; ++k) {
         const Stage& stage = s.stages[k];
-        const long code = nearest_code(stage, latents, s.size);
+        const auto [code, gap] = nearest_code(stage, latents, s.size);
         s.codes[k * s.frames + frame] = code;
+        if (s.gaps != nullptr) s.gaps[k * s.frames + frame] = gap;
         for (long i = 0; i < stage.dimension; ++i) {
           vectors[i] = stage.codebook[code * stage.dimension + i];
         }

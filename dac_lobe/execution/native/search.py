@@ -44,6 +44,7 @@ class _Search(ctypes.Structure):
         ("latents", _FLOATS),
         ("vectors", _FLOATS),
         ("codes", _FLOATS),
+        ("gaps", _FLOATS),
         ("stages", _FLOATS),
         ("frames", _LONG),
         ("width", _LONG),
@@ -89,7 +90,7 @@ class NativeTables(QuantizerTables):
                 fields.later = self.corrections[number].shape[1]
 
     def _search(
-        self, latents: torch.Tensor, used: int
+        self, latents: torch.Tensor, used: int, gaps: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Find codes and vectors; see `QuantizerTables._search`."""
         vectors = torch.empty_like(latents)
@@ -98,6 +99,7 @@ class NativeTables(QuantizerTables):
             latents.data_ptr(),
             vectors.data_ptr(),
             codes.data_ptr(),
+            None if gaps is None else gaps.data_ptr(),
             ctypes.addressof(self._stages),
             len(latents),
             latents.shape[1],

@@ -1,0 +1,122 @@
+"""Codes of a recording: made once, kept on disk, and read by all who decode them.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from evaluation.recordings.clips import Clip, resample
+from evaluation.running.cache import cache_key
+from evaluation.systems import ScaledCodes, System
+
+__all__ = ["codes_file", "encode", "load_codes"]
+
+logger = logging.getLogger(__name__)
+
+
+def codes_file(
+    cache: str | Path, clip: Clip, sample_rate: int, fingerprint: str
+) -> Path:
+    """Say where the codes of a clip belong.
+
+    Arguments
+    ---------
+    cache : str or Path
+        Folder of the cache.
+    clip : Clip
+        The recording.
+    sample_rate : int
+        Scoring rate in Hz, which the codec's input comes from.
+    fingerprint : str
+        Of the codec.
+
+    Returns
+    -------
+    Path
+        Below ``cache``; there may be nothing yet.
+    """
+    key = cache_key("codes", clip.sha256, sample_rate, fingerprint)
+    return Path(cache) / "codes" / key[:2] / f"{key}.npy"
+
+
+def encode(
+    system: System, clip: Clip, wav: np.ndarray, sample_rate: int, kept: Path | None
+) -> Any:
+    """Encode a clip, or read the codes of an earlier run.
+
+    Arguments
+    ---------
+    system : System
+        Loaded.
+    clip : Clip
+        The recording.
+    wav : np.ndarray
+        Its samples, shape [T].
+    sample_rate : int
+        Of ``wav`` in Hz; the system is given its own rate.
+    kept : Path, optional
+        From `codes_file`; codes that are not there yet are written there.
+
+    Returns
+    -------
+    Any
+        What ``system.reconstruct`` takes.
+    """
+    coded = load_codes(kept) if kept is not None else None
+    if coded is None:
+        own = system.sample_rate or sample_rate
+        coded = system.encode_clip(clip, resample(wav, sample_rate, own), own)
+        if kept is not None and _are_codes(coded):
+            _save(kept, coded)
+    return coded
+
+
+def load_codes(path: Path) -> np.ndarray | ScaledCodes | None:
+    """Read codes; None if there are none, or none that can be read."""
+    try:
+        kept = np.load(path, allow_pickle=False)
+        if isinstance(kept, np.ndarray):
+            return kept
+        with kept:  # an archive: codes that have scales
+            return ScaledCodes(**{name: kept[name] for name in ScaledCodes._fields})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+        logger.warning("%s cannot be read (%s); encoding again", path.name, error)
+        return None
+
+
+def _are_codes(coded: Any) -> bool:
+    """Whether what a system made is a matrix of codes [K, F], to be kept."""
+    codes = coded.codes if isinstance(coded, ScaledCodes) else coded
+    return (
+        isinstance(codes, np.ndarray)
+        and codes.ndim == 2
+        and np.issubdtype(codes.dtype, np.integer)
+    )
+
+
+def _save(path: Path, coded: np.ndarray | ScaledCodes) -> None:
+    """Keep codes for the next run, whole or not at all."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            if isinstance(coded, ScaledCodes):
+                np.savez(file, **coded._asdict())
+            else:
+                np.save(file, coded)
+        os.replace(temporary, path)
+    except OSError as error:  # the run has its codes all the same
+        logger.info("codes cannot be kept: %s", error)
+    finally:
+        temporary.unlink(missing_ok=True)
