@@ -166,7 +166,7 @@ def demo(audio: Path, output: Path, model: str, console: Console) -> None:
     """
     if not audio.is_dir():
         raise ValueError(f"{audio} is not a folder. Name one that holds recordings.")
-    tasks = plan([audio], output / "coded", AUDIO_SUFFIXES, ".dac")
+    tasks = plan([audio], output / "coded", AUDIO_SUFFIXES, ".dac").tasks
     if not tasks:
         raise ValueError(
             f"no recordings in {audio}. Looked for {' '.join(sorted(AUDIO_SUFFIXES))}."

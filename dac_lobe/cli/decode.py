@@ -130,7 +130,7 @@ def decode(
     if duration == 0:
         raise UsageError("--duration 0: more than 0 seconds are needed.")
     suffix = f".{kind.lower().lstrip('.')}"
-    tasks = tasks_for(
+    tasks, _ = tasks_for(
         inputs, output, PACKED_SUFFIXES, suffix, stdin=stdin, stdout=stdout
     )
     device = check_device(device)

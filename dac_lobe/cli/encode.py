@@ -101,13 +101,13 @@ def encode(
     from dac_lobe.cli.progress import Report
     from dac_lobe.cli.tasks import run
 
-    tasks = _tasks(inputs, output, stdin, stdout)
+    tasks, left = _tasks(inputs, output, stdin, stdout)
     device = check_device(device)
     codec = load_codec(model, device, cache_dir)
     check_codebooks(codec, codebooks)
     with (
         shared_cores(workers, device) as ahead,
-        Report(len(tasks), "encoded", quiet, _left_out(inputs)) as report,
+        Report(len(tasks), "encoded", quiet, left) as report,
     ):
         work = _Encode(codec, report, codebooks, normalize, official, overwrite, strict)
         code = report.collect(
@@ -118,13 +118,13 @@ def encode(
 
 def _tasks(
     inputs: list[Path] | None, output: Path | None, stdin: bool, stdout: bool
-) -> list[Task]:
-    """Say which files become which, all of them in '.dac'."""
+) -> tuple[list[Task], str]:
+    """Say which files become which, all in '.dac', and count what is left out."""
     from dac_lobe.audio.media import readable_suffixes
     from dac_lobe.cli.pipes import PIPE
-    from dac_lobe.disk.suffixes import PACKED_SUFFIXES
+    from dac_lobe.disk.suffixes import PACKED_SUFFIXES, left_out
 
-    tasks = tasks_for(
+    tasks, others = tasks_for(
         inputs, output, readable_suffixes(), ".dac", stdin=stdin, stdout=stdout
     )
     for task in tasks:
@@ -135,17 +135,8 @@ def _tasks(
                 f"-o {task.output} does not end in .dac. Name a file that does, or a "
                 "folder."
             )
-    return tasks
-
-
-def _left_out(inputs: list[Path] | None) -> str:
-    """Count what the folders hold beside recordings and their packed files."""
-    from dac_lobe.audio.media import readable_suffixes
-    from dac_lobe.cli.tasks import others
-    from dac_lobe.disk.suffixes import PACKED_SUFFIXES, left_out
-
-    files = others(inputs or [], readable_suffixes() | PACKED_SUFFIXES)
-    return left_out(files) if files else ""
+    files = [file for file in others if file.suffix.lower() not in PACKED_SUFFIXES]
+    return tasks, left_out(files) if files else ""
 
 
 @dataclass(frozen=True)

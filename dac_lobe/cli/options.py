@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dac_lobe.cli.pipes import PIPE
-from dac_lobe.cli.tasks import Task, plan
+from dac_lobe.cli.tasks import Plan, Task, plan
 
 if TYPE_CHECKING:
     from dac_lobe.dac import DAC
@@ -151,7 +151,7 @@ def tasks_for(
     *,
     stdin: bool,
     stdout: bool,
-) -> list[Task]:
+) -> Plan:
     """Say what to make of the inputs; what makes no sense becomes a usage error."""
     inputs = [PIPE] if stdin else list(inputs or [])
     output = PIPE if stdout else output
@@ -160,14 +160,14 @@ def tasks_for(
     if PIPE in inputs or output == PIPE:
         if len(inputs) > 1 or inputs[0].is_dir():
             raise UsageError("a pipe takes one file, not several.")
-        return [Task(inputs[0], output or PIPE)]
+        return Plan([Task(inputs[0], output or PIPE)], [])
     try:
-        tasks = plan(inputs, output, suffixes, new_suffix)
+        planned = plan(inputs, output, suffixes, new_suffix)
     except (ValueError, FileNotFoundError) as error:
         raise UsageError(str(error)) from error
-    if not tasks:
+    if not planned.tasks:
         places = ", ".join(map(str, inputs))
         raise UsageError(
             f"no such files in {places}. Looked for: {' '.join(sorted(suffixes))}."
         )
-    return tasks
+    return planned

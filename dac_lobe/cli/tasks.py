@@ -16,8 +16,8 @@ from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, PACKED_SUFFIXES, visible_file
 
 __all__ = [
     "Outcome",
+    "Plan",
     "Task",
-    "others",
     "plan",
     "run",
 ]
@@ -39,6 +39,21 @@ class Task(NamedTuple):
     source: Path
     output: Path
     problem: str = ""
+
+
+class Plan(NamedTuple):
+    """What to make of files and folders.
+
+    Attributes
+    ----------
+    tasks : list of Task
+        One per file found, in the order of their names.
+    others : list of Path
+        The visible files of the folders that are left out.
+    """
+
+    tasks: list[Task]
+    others: list[Path]
 
 
 class Outcome(NamedTuple):
@@ -64,7 +79,7 @@ def plan(
     output: Path | None,
     suffixes: Collection[str],
     new_suffix: str,
-) -> list[Task]:
+) -> Plan:
     """Say what to make of files and folders, keeping the trees of the folders.
 
     Arguments
@@ -81,8 +96,7 @@ def plan(
 
     Returns
     -------
-    list of Task
-        One per file found, in the order of their names.
+    Plan
 
     Raises
     ------
@@ -97,7 +111,7 @@ def plan(
     >>> with TemporaryDirectory() as folder:
     ...     (Path(folder) / "day" / "one").mkdir(parents=True)
     ...     (Path(folder) / "day" / "one" / "a.wav").touch()
-    ...     task = plan([Path(folder)], Path("out"), AUDIO_SUFFIXES, ".dac")[0]
+    ...     task = plan([Path(folder)], Path("out"), AUDIO_SUFFIXES, ".dac").tasks[0]
     >>> task.output.as_posix()
     'out/day/one/a.dac'
     """
@@ -112,12 +126,16 @@ def plan(
                 f"{output} is the name of a file, where a folder is needed. Several "
                 "files, and those of a folder, go into a folder."
             )
-    tasks = []
+    tasks, others = [], []
     for given in inputs:
         if not given.exists():
             raise FileNotFoundError(f"{given} does not exist.")
-        for source in _found(given, suffixes):
-            base = given if given.is_dir() else given.parent
+        folder = given.is_dir()
+        base = given if folder else given.parent
+        for source in visible_files(given) if folder else [given]:
+            if folder and source.suffix.lower() not in suffixes:
+                others.append(source)
+                continue
             if output is None:
                 target = source.with_suffix(new_suffix)
             elif to_folder:
@@ -125,23 +143,7 @@ def plan(
             else:
                 target = output
             tasks.append(Task(source, target))
-    return list(_without_clashes(tasks))
-
-
-def others(inputs: Iterable[Path], suffixes: Collection[str]) -> list[Path]:
-    """List the visible files of the folders among the inputs that `plan` leaves out."""
-    folders = [given for given in inputs if given.is_dir()]
-    files = (file for folder in folders for file in visible_files(folder))
-    return [file for file in files if file.suffix.lower() not in suffixes]
-
-
-def _found(given: Path, suffixes: Collection[str]) -> Iterator[Path]:
-    if not given.is_dir():
-        yield given
-        return
-    for path in visible_files(given):
-        if path.suffix.lower() in suffixes:
-            yield path
+    return Plan(list(_without_clashes(tasks)), others)
 
 
 def _without_clashes(tasks: Iterable[Task]) -> Iterator[Task]:

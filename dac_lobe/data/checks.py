@@ -10,8 +10,13 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from dac_lobe.audio import AudioError, AudioReader
-from dac_lobe.data.headers import OddDuration, far_off, warn_of_durations
+from dac_lobe.audio import AudioError
+from dac_lobe.data.headers import (
+    OddDuration,
+    far_off,
+    read_header,
+    warn_of_durations,
+)
 from dac_lobe.data.manifest import Item
 
 __all__ = ["compare_headers"]
@@ -47,7 +52,7 @@ def compare_headers(
     """
     with ThreadPoolExecutor() as pool:  # headers on a network disk take their time
         found = list(pool.map(_header, items))
-    cut = [said for said, _ in found if said]
+    cut = [said for _, said in found if said]
     if cut:
         message = f"{len(cut)} of {len(items)} recordings are cut off: {cut[0]}"
         if strict:
@@ -56,16 +61,14 @@ def compare_headers(
     if durations:
         odd = [
             OddDuration(item.id, item.duration, seconds)
-            for item, (_, seconds) in zip(items, found, strict=True)
+            for item, (seconds, _) in zip(items, found, strict=True)
             if item.duration and seconds and far_off(item.duration, seconds)
         ]
         warn_of_durations(odd, len(items))
 
 
-def _header(item: Item) -> tuple[str, float]:
-    """Read what is missing of a file, and the seconds of its part; 0 if unreadable."""
-    try:
-        with AudioReader(item.wav, item.segment, strict=None) as reader:
-            return reader.cut_off, reader.num_samples / reader.sample_rate
-    except (OSError, AudioError):
-        return "", 0.0
+def _header(item: Item) -> tuple[float, str]:
+    """Read an item's header, unless the manifest's reader has."""
+    if item.cut_off is not None:
+        return item.duration, item.cut_off
+    return read_header(item.wav, item.segment)

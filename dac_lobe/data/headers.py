@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dac_lobe.audio import AudioReader, Segment
+from dac_lobe.audio import AudioError, AudioReader, Segment
 
 __all__ = [
     "OddDuration",
     "far_off",
     "read_duration",
+    "read_header",
     "warn_of_durations",
 ]
 
@@ -84,3 +85,34 @@ def read_duration(path: str | Path, segment: Segment | None = None) -> float:
     """
     with AudioReader(path, segment, strict=None) as reader:
         return round(reader.num_samples / reader.sample_rate, 4)
+
+
+def read_header(path: str | Path, segment: Segment | None = None) -> tuple[float, str]:
+    """Read a file's duration, or that of a part, and what is missing of it.
+
+    A file that cannot be read is left to whoever reads its samples.
+
+    Arguments
+    ---------
+    path : str or Path
+        An audio file.
+    segment : Segment, optional
+        The part; all by default.
+
+    Returns
+    -------
+    duration : float
+        Seconds, rounded to a tenth of a millisecond; 0.0 if unreadable.
+    cut_off : str
+        What is missing of the file; empty if it is whole.
+
+    Example
+    -------
+    >>> read_header("nowhere.wav")
+    (0.0, '')
+    """
+    try:
+        with AudioReader(path, segment, strict=None) as reader:
+            return round(reader.num_samples / reader.sample_rate, 4), reader.cut_off
+    except (OSError, AudioError):
+        return 0.0, ""

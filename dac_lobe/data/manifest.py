@@ -28,10 +28,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from dac_lobe.audio import AudioError, Segment
+from dac_lobe.audio import Segment
 from dac_lobe.audio.media import readable_suffixes
 from dac_lobe.data import cuts, kaldi
-from dac_lobe.data.headers import read_duration
+from dac_lobe.data.headers import read_header
 from dac_lobe.data.parts import check_segment, read_segment
 from dac_lobe.data.places import locate
 from dac_lobe.data.tables import (
@@ -68,6 +68,9 @@ class Item:
         The part of the file that it is; all of it by default.
     where : str
         File and line of the manifest, for messages.
+    cut_off : str, optional
+        What is missing of the file; empty if it is whole, None if its header has not
+        been read.
     """
 
     id: str
@@ -76,6 +79,7 @@ class Item:
     fields: Mapping[str, str] = field(default_factory=dict)
     segment: Segment | None = None
     where: str = ""
+    cut_off: str | None = None
 
 
 def read_manifest(
@@ -223,10 +227,10 @@ def _item(row: Row, folder: Path, root: str) -> Item:
         )
     segment, used = read_segment(where, values)
     located = locate(wav, folder, root)
-    stated = values.get("duration")
+    stated, cut_off = values.get("duration"), None
     try:
         if stated is None:
-            duration = _duration_or_zero(Path(located), segment)
+            duration, cut_off = read_header(located, segment)
         else:
             duration = float(stated)
     except ValueError:
@@ -239,22 +243,25 @@ def _item(row: Row, folder: Path, root: str) -> Item:
     others = {
         key: value for key, value in values.items() if key not in {*REQUIRED, *used}
     }
-    return Item(name, located, duration, others, segment, where)
+    return Item(name, located, duration, others, segment, where, cut_off)
 
 
 def _from_kaldi(folder: Path, root: str) -> list[Item]:
     """Utterances of a folder of Kaldi."""
     items = []
     for row in kaldi.utterances(folder):
-        wav, segment = locate(row.wav, folder, root), None
+        wav, segment, cut_off = locate(row.wav, folder, root), None, None
         if row.start is not None:
             segment = Segment(row.start, row.stop, seconds=True)
             check_segment(segment, row.where)
         if segment is None or segment.stop is None:
-            duration = max(0.0, _duration_or_zero(Path(wav)) - (row.start or 0.0))
+            seconds, cut_off = read_header(wav)
+            duration = max(0.0, seconds - (row.start or 0.0))
         else:
             duration = segment.stop - segment.start
-        items.append(Item(row.id, wav, duration, row.fields, segment, row.where))
+        items.append(
+            Item(row.id, wav, duration, row.fields, segment, row.where, cut_off)
+        )
     return items
 
 
@@ -277,16 +284,9 @@ def _from_folder(folder: Path) -> list[Item]:
     if len(files) < len(visible):
         logger.warning("%s: %s", folder, left_out(set(visible) - set(files)))
     with ThreadPoolExecutor() as pool:  # headers on a network disk take their time
-        durations = list(pool.map(_duration_or_zero, files))
+        headers = list(pool.map(read_header, files))
+    names = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
     return [
-        Item(file.relative_to(folder).with_suffix("").as_posix(), str(file), duration)
-        for file, duration in zip(files, durations, strict=True)
+        Item(name, str(file), duration, cut_off=cut_off)
+        for name, file, (duration, cut_off) in zip(names, files, headers, strict=True)
     ]
-
-
-def _duration_or_zero(path: Path, segment: Segment | None = None) -> float:
-    """Duration in seconds, 0.0 for a file that extraction will list as unreadable."""
-    try:
-        return read_duration(path, segment)
-    except (OSError, AudioError):
-        return 0.0

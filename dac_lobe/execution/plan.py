@@ -218,6 +218,9 @@ def make_plan(network: nn.Module) -> list[Step]:
 def output_positions(plan: Sequence[Step], positions: int) -> int:
     """Count the positions that steps make of ``positions`` positions.
 
+    It is `output_length` of the network, without a walk through its modules: this is
+    asked for each block of a stream.
+
     Example
     -------
     >>> up = Upsample(torch.ones(4), torch.ones(4, 2, 10), torch.ones(2), 5, 3)

@@ -1,9 +1,10 @@
 """Notice that weights have changed since they were folded or packed.
 
-Three ways to change a parameter leave three traces, and all are looked for:
+Each way to change weights leaves its own trace, and all are looked for:
 
     optimizer.step(), load_state_dict      the version counter of autograd
     .to(), .half(), remove weight norm     another tensor, or its place in memory
+    codec.decoder.model[0] = layer         another module
     parameter.data.copy_(...)              none but the values: a sample of them
 
 Authors
@@ -12,7 +13,8 @@ Authors
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
+from weakref import ref
 
 import numpy as np
 import torch
@@ -25,7 +27,7 @@ SAMPLES = 4
 
 
 class WeightWatch:
-    """Remembers the state of all parameters of a module.
+    """Remembers the state of all parameters of a module, without keeping it alive.
 
     Arguments
     ---------
@@ -45,42 +47,43 @@ class WeightWatch:
     """
 
     def __init__(self, module: nn.Module):
-        self._modules = list(module.modules())
-        parameters = list(self._parameters())
-        self._traces = list(map(_trace, parameters))
-        self._structure = self._count()
+        parameters = list(module.parameters())
+        # Ids tell objects apart while all of them live.
+        self._modules = [ref(each) for each in module.modules()]
+        self._parameters = [ref(each) for each in parameters]
+        self._traces = self._trace()
         self._views = [_sample(p) for p in parameters if _has_sample(p)]
         self._values = self._look()
 
     def fresh(self) -> bool:
         """Tell whether every parameter is as it was."""
         return (
-            self._count() == self._structure
-            and list(map(_trace, self._parameters())) == self._traces
+            all(parameter() is not None for parameter in self._parameters)
+            and self._trace() == self._traces
             and self._look() == self._values
         )
 
-    def _parameters(self) -> Iterator[torch.Tensor]:
-        """Parameters of the watched modules, in order."""
-        for module in self._modules:
-            for parameter in module._parameters.values():
-                if parameter is not None:
-                    yield parameter
-
-    def _count(self) -> list[tuple[int, int]]:
-        """How many parameters and children each module has."""
-        return [(len(m._parameters), len(m._modules)) for m in self._modules]
+    def _trace(self) -> list[tuple[Any, ...]]:
+        """Note what each module consists of, and what autograd saw of its parameters."""
+        traces: list[tuple[Any, ...]] = []
+        for module in (reference() for reference in self._modules):
+            if module is not None:
+                traces.append(tuple(map(id, module._modules.values())))
+                traces.extend(map(_trace, module._parameters.values()))
+        return traces
 
     def _look(self) -> bytes:
         """Read the sampled values. The views stay valid while the traces agree."""
         return b"".join([view.tobytes() for view in self._views])
 
 
-def _trace(parameter: torch.Tensor) -> tuple[int, int, torch.dtype, bool]:
-    """Where a parameter lies, and how often autograd saw it change."""
+def _trace(parameter: torch.Tensor | None) -> tuple[Any, ...]:
+    """Which tensor a parameter is, where, and how often autograd saw it change."""
+    if parameter is None:
+        return ()
     inference = parameter.is_inference()
     version = -1 if inference else parameter._version
-    return parameter.data_ptr(), version, parameter.dtype, inference
+    return id(parameter), parameter.data_ptr(), version, parameter.dtype, inference
 
 
 def _has_sample(parameter: torch.Tensor) -> bool:

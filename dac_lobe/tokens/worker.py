@@ -25,6 +25,7 @@ from dac_lobe.audio import AudioError, read_audio
 from dac_lobe.dac import DAC
 from dac_lobe.data.headers import OddDuration, far_off
 from dac_lobe.execution.cuda import float32_products
+from dac_lobe.files.encoding import BLOCK_SECONDS
 from dac_lobe.tokens.meta import StoreMeta
 from dac_lobe.tokens.shards import EncodedItem, Failure, ShardSpec, write_shard
 from dac_lobe.weights.fingerprint import fingerprint
@@ -40,8 +41,6 @@ __all__ = [
     "load_codec",
     "load_shard",
 ]
-
-CHUNK_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -241,7 +240,7 @@ def _reproducible() -> Iterator[None]:
 
 def _encode(codec: Any, wavs: list[np.ndarray], meta: StoreMeta) -> list[np.ndarray]:
     """Codes [F, K] of each waveform."""
-    chunk_frames = max(1, round(CHUNK_SECONDS * meta.frame_rate))
+    chunk_frames = max(1, round(BLOCK_SECONDS * meta.frame_rate))
     codes: dict[int, np.ndarray] = {}
     for batch in _batches([len(wav) for wav in wavs], meta):
         if len(batch) == 1:

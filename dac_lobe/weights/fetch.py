@@ -18,14 +18,12 @@ from __future__ import annotations
 
 import logging
 import os
-import zipfile
 from pathlib import Path
 
-from dac_lobe.weights.record import intact
-from dac_lobe.weights.transfer import FetchError, fetch_url
+from dac_lobe.weights.transfer import FetchError, fetch_weights, offline
 from dac_lobe.weights.variants import RELEASES, VARIANTS, WEIGHT_FILES, Variant
 
-__all__ = ["FetchError", "cache_folder", "download", "download_hub", "offline"]
+__all__ = ["FetchError", "cache_folder", "download", "download_hub"]
 
 logger = logging.getLogger(__name__)
 
@@ -89,25 +87,10 @@ def download(
         path = Path(local_path).expanduser()
     else:
         path = cache_folder(cache_dir) / row.cache_name
-    if intact(path, zipfile.is_zipfile):
-        return path
     mirror = os.environ.get("DAC_LOBE_MIRROR", RELEASES).rstrip("/")
     url = f"{mirror}/{row.tag}/{row.asset}"
     try:
-        if offline():
-            raise FetchError(
-                f"{path} is not there, and the network is switched off "
-                "(DAC_LOBE_OFFLINE or HF_HUB_OFFLINE). Fetch it where there is "
-                f"network, from {url}."
-            )
-        return fetch_url(
-            url,
-            path,
-            check=zipfile.is_zipfile,
-            timeout=timeout,
-            retries=retries,
-            progress=progress,
-        )
+        return fetch_weights(url, path, timeout, retries, progress)
     except FetchError as first:
         if row.hub_id is None or local_path is not None:
             raise
@@ -181,13 +164,6 @@ def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
     if chosen:
         return Path(chosen).expanduser()
     return Path.home() / ".cache" / "descript" / "dac"
-
-
-def offline() -> bool:
-    """Tell whether the network is switched off."""
-    switches = ("DAC_LOBE_OFFLINE", "HF_HUB_OFFLINE")
-    values = (os.environ.get(switch, "").strip().lower() for switch in switches)
-    return any(value in ("1", "true", "yes", "on") for value in values)
 
 
 def _row(model_type: str, model_bitrate: str, tag: str) -> Variant:

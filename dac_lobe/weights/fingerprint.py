@@ -26,14 +26,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import NamedTuple
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from dac_lobe.execution.weight_watch import WeightWatch
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.weights import layouts
 
@@ -45,34 +45,13 @@ _PERIOD = 8191
 _GRID = 16
 
 
-class _Seen(NamedTuple):
-    """A parameter as it was when it was hashed."""
-
-    parameter: ref
-    version: int
-    place: int
-    dtype: torch.dtype
-
-    def is_still(self, parameter: nn.Parameter) -> bool:
-        """Tell whether it is this very parameter, and unchanged."""
-        return self.parameter() is parameter and self == _see(parameter)
-
-
-def _see(parameter: nn.Parameter) -> _Seen:
-    """Note identity, version, place and type of a parameter."""
-    return _Seen(
-        ref(parameter), parameter._version, parameter.data_ptr(), parameter.dtype
-    )
-
-
-_known: WeakKeyDictionary[nn.Module, tuple[list[_Seen], str]] = WeakKeyDictionary()
+_known: WeakKeyDictionary[nn.Module, tuple[WeightWatch, str]] = WeakKeyDictionary()
 
 
 def fingerprint(model: Autoencoder) -> str:
     """Name the weights and configuration of a codec.
 
-    The result is kept until a parameter changes. What autograd cannot see
-    (writing to ``parameter.data``) is not noticed.
+    The result is kept until a parameter changes.
 
     Arguments
     ---------
@@ -101,13 +80,13 @@ def fingerprint(model: Autoencoder) -> str:
     >>> name == fingerprint(codec)
     False
     """
-    parameters = list(model.parameters())
-    seen, digest = _known.get(model, ([], ""))
-    if len(seen) == len(parameters) and all(map(_Seen.is_still, seen, parameters)):
-        return digest
-    digest = _digest(model)
-    if not any(parameter.is_inference() for parameter in parameters):  # no versions
-        _known[model] = [_see(parameter) for parameter in parameters], digest
+    known = _known.get(model)
+    if known is not None and known[0].fresh():
+        return known[1]
+    # The watch first: a change while the digest is computed shows next time.
+    watch, digest = WeightWatch(model), _digest(model)
+    if not any(p.is_inference() for p in model.parameters()):  # no versions
+        _known[model] = watch, digest
     return digest
 
 

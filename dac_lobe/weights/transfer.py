@@ -1,6 +1,6 @@
 """One file from one address: whole and verified, or not there at all.
 
-    url --> .NAME.part --size, check, sha256--> NAME + NAME.json
+    url --> .NAME.part --size, zip, sha256--> NAME + NAME.json
 
 Several processes may ask at once: a lock lets one fetch, the others then find
 the file. What a killed process has received stays in the part file, and is
@@ -12,27 +12,27 @@ Authors
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import json
 import logging
 import os
-import re
 import time
+import zipfile
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import requests
 from filelock import FileLock
 from tqdm import tqdm
 
 from dac_lobe.disk.atomic import publish, replacing
-from dac_lobe.weights.record import Check, intact, read_json, write_record
 
-__all__ = ["FetchError", "fetch_url"]
+__all__ = ["FetchError", "fetch_weights", "offline"]
 
 logger = logging.getLogger(__name__)
 
-BACKOFF = 0.5  # seconds after the first failure; doubled after each further one
+BACKOFF = 0.25  # seconds; doubled after each attempt that brings nothing new
 LONGEST_WAIT = 60.0
 BLOCK = 1 << 16  # bytes; what is lost of a connection that breaks off
 
@@ -41,24 +41,17 @@ class FetchError(OSError):
     """A file could not be fetched; the message says which, why, and what to do."""
 
 
-class _Interrupted(Exception):
-    """An attempt failed in a way that may pass."""
+def offline() -> bool:
+    """Tell whether the network is switched off."""
+    switches = ("DAC_LOBE_OFFLINE", "HF_HUB_OFFLINE")
+    values = (os.environ.get(switch, "").strip().lower() for switch in switches)
+    return any(value in ("1", "true", "yes", "on") for value in values)
 
-    def __init__(self, reason: str, wait: float = 0.0):
-        super().__init__(reason)
-        self.wait = wait
 
-
-def fetch_url(
-    url: str,
-    path: Path,
-    *,
-    check: Check | None = None,
-    timeout: float = 30.0,
-    retries: int = 4,
-    progress: bool = True,
+def fetch_weights(
+    url: str, path: Path, timeout: float, retries: int, progress: bool
 ) -> Path:
-    """Fetch ``url`` into ``path``, unless it is there and intact.
+    """Fetch a zip file into ``path``, unless it is there and intact.
 
     Arguments
     ---------
@@ -66,9 +59,6 @@ def fetch_url(
         Address, http or https.
     path : Path
         Final name; missing folders above it are made.
-    check : callable, optional
-        Tells by the content whether a file can be what was asked for (and not,
-        say, an error page). Files without a record must pass it too.
     timeout : float
         Seconds to wait for a connection, and for each block of data.
     retries : int
@@ -86,13 +76,18 @@ def fetch_url(
     FetchError
         If the file cannot be fetched or written.
     """
-    if intact(path, check):
+    if _intact(path):
         return path
+    if offline():
+        raise FetchError(
+            f"{path} is not there, and the network is switched off (DAC_LOBE_OFFLINE "
+            f"or HF_HUB_OFFLINE). Fetch it where there is network, from {url}."
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock")):
-            if not intact(path, check):
-                _receive(url, path, check, timeout, retries, progress)
+            if not _intact(path):
+                _receive(url, path, timeout, retries, progress)
     except FetchError:
         raise
     except OSError as error:
@@ -103,134 +98,121 @@ def fetch_url(
     return path
 
 
+def _intact(path: Path) -> bool:
+    """Tell whether ``path`` is there and as it was when it was fetched.
+
+    The hash is computed again only if the file has been touched since. A file
+    that something else put there is adopted, with a record, if it is whole.
+    """
+    if not path.is_file():
+        return False
+    found, record = path.stat(), _read_note(path)
+    if not record:
+        whole = zipfile.is_zipfile(path)
+    elif found.st_size != record.get("size"):
+        return False
+    elif found.st_mtime_ns == record.get("mtime_ns"):
+        return True
+    else:
+        whole = _sha256(path) == record.get("sha256")
+    if whole:
+        _record(path, record.get("url"))
+    return whole
+
+
 def _receive(
-    url: str,
-    path: Path,
-    check: Check | None,
-    timeout: float,
-    retries: int,
-    progress: bool,
+    url: str, path: Path, timeout: float, retries: int, progress: bool
 ) -> None:
     """Fetch in as many attempts as it takes, each continuing the one before."""
+    if path.exists():
+        logger.warning("%s is not what was fetched and will be fetched again", path)
     part = path.with_name(f".{path.name}.part")
     best, failures = 0, 0
     while True:
         try:
-            with open(part, "ab") as file:
-                _attempt(url, file, part, timeout, progress, path.name)
-                if check is None or check(part):
-                    publish(file, part, path)
-                    break
-            _discard(part)
-            raise FetchError(
-                f"{url} sent something else than {path.name}. Is a proxy or a login "
-                "page in between?"
-            )
-        except _Interrupted as error:
-            size = part.stat().st_size if part.exists() else 0
+            _attempt(url, part, timeout, progress)
+            break
+        except requests.RequestException as error:
+            reason, wait = _reason(error), _wait(error)
+            if wait is None:
+                raise FetchError(f"cannot fetch {url}: {reason}.") from error
+            size = _size(part)
             failures = 0 if size > best else failures + 1
             best = max(best, size)
             if failures > retries:
-                if not size:
-                    _discard(part)
                 raise FetchError(
-                    f"cannot fetch {url}: {error} ({retries + 1} attempts). What has "
+                    f"cannot fetch {url}: {reason} ({retries + 1} attempts). What has "
                     f"come so far is kept; run again, or put the file at {path}."
                 ) from error
-            pause = max(BACKOFF * 2 ** max(failures - 1, 0), error.wait)
+            pause = min(max(BACKOFF * 2**failures, wait), LONGEST_WAIT)
             # Once aloud, so that nobody wonders at the silence; then for the curious.
             level = logging.WARNING if failures == 1 else logging.INFO
-            logger.log(level, "%s: %s; trying again in %.1f s", url, error, pause)
-            time.sleep(min(pause, LONGEST_WAIT))
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                _discard(part)
+            logger.log(level, "%s: %s; trying again in %.1f s", url, reason, pause)
+            time.sleep(pause)
+        except OSError:  # a full disk, most often: give back what was taken of it
+            _discard(part)
             raise
-    _stamp_path(part).unlink(missing_ok=True)
-    write_record(path, url)
+    if not zipfile.is_zipfile(part):
+        _discard(part)
+        raise FetchError(
+            f"{url} sent something else than {path.name}. Is a proxy or a login page "
+            "in between?"
+        )
+    with open(part, "r+b") as file:
+        publish(file, part, path)
+    _discard(part)
+    _record(path, url)
 
 
-def _attempt(
-    url: str, file: BinaryIO, part: Path, timeout: float, progress: bool, name: str
-) -> None:
-    """Ask once for what is missing in ``file`` and append it."""
-    have, stamp = file.seek(0, os.SEEK_END), read_json(_stamp_path(part))
-    if have and stamp.get("url") != url:
-        have = _restart(file)
-    if have and have == stamp.get("total"):
+def _attempt(url: str, part: Path, timeout: float, progress: bool) -> None:
+    """Ask once for what is missing of a part file and append it."""
+    note = _read_note(part)
+    total = note.get("total") or 0
+    have = _size(part) if total and note.get("url") == url else 0
+    if have and have == total:
         return  # Killed between the last byte and the renaming.
-    headers = {"Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-        if stamp.get("validator"):
-            headers["If-Range"] = stamp["validator"]
-    try:
-        with requests.get(url, headers=headers, stream=True, timeout=timeout) as reply:
-            _refuse(reply, url)
-            if reply.status_code == 416:
-                _restart(file)
-                raise _Interrupted("the server has another file than before")
-            begin, total = _extent(reply)
-            if begin != have or (have and total != stamp.get("total")):
-                if begin != 0:
-                    _restart(file)
-                    raise _Interrupted("the server answered with another part")
-                have = _restart(file)
-            _write_stamp(part, url, reply, total)
-            bar = tqdm(
-                desc=name,
-                total=total,
-                initial=have,
-                unit="B",
-                unit_scale=True,
-                disable=None if progress else True,
-            )
-            with bar:
-                for block in reply.iter_content(BLOCK):
-                    file.write(block)
-                    bar.update(len(block))
-    except requests.RequestException as error:
-        if isinstance(error, ValueError):
-            raise FetchError(f"cannot fetch {url}: {error}") from error
-        raise _Interrupted(_reason(error)) from error
-    finally:
-        file.flush()
-    size = file.tell()
-    if total is not None and size != total:
-        if size > total:
-            _restart(file)
-        raise _Interrupted(f"{size} of {total} bytes came")
-
-
-def _refuse(reply: requests.Response, url: str) -> None:
-    """Raise for every status that brings no data."""
-    status = reply.status_code
-    if status in (200, 206, 416):
-        return
-    if status in (408, 425, 429) or status >= 500:
-        after = reply.headers.get("Retry-After", "")
-        raise _Interrupted(
-            f"status {status} {reply.reason}", float(after) if after.isdigit() else 0.0
+    headers = {
+        "Accept-Encoding": "identity",
+        "Range": f"bytes={have}-" if have else None,
+        "If-Range": note.get("validator") if have else None,
+    }
+    with requests.get(url, headers=headers, stream=True, timeout=timeout) as reply:
+        continued = reply.status_code == 206
+        rest = f"bytes {have}-{total - 1}/{total}"
+        other = continued and reply.headers.get("Content-Range") != rest
+        if other or reply.status_code == 416:
+            _discard(part)
+            raise requests.RequestException("the server has another file than before")
+        reply.raise_for_status()
+        if not continued:
+            have, length = 0, reply.headers.get("Content-Length", "")
+            total = int(length) if length.isdigit() else 0
+        etag = reply.headers.get("ETag", "W/")
+        # A weak tag promises a like meaning, not like bytes.
+        weak = etag.startswith("W/")
+        validator = reply.headers.get("Last-Modified") if weak else etag
+        bar = tqdm(
+            desc=part.stem[1:],
+            total=total or None,
+            initial=have,
+            unit="B",
+            unit_scale=True,
+            disable=None if progress else True,
         )
-    raise FetchError(f"cannot fetch {url}: status {status} {reply.reason}.")
-
-
-def _extent(reply: requests.Response) -> tuple[int, int | None]:
-    """First byte and total size of what a reply brings."""
-    if reply.status_code == 206:
-        match = re.fullmatch(
-            r"bytes (\d+)-\d+/(\d+|\*)", reply.headers.get("Content-Range", "")
-        )
-        if match is None:
-            return -1, None
-        total = match[2]
-        return int(match[1]), None if total == "*" else int(total)
-    length = reply.headers.get("Content-Length", "")
-    return 0, int(length) if length.isdigit() else None
+        with open(part, "ab" if continued else "wb") as file, bar:
+            # After the old content has gone, for which it would be wrong.
+            _write_note(part, url=url, validator=validator, total=total)
+            for block in reply.iter_content(BLOCK):
+                file.write(block)
+                bar.update(len(block))
+    if total and _size(part) != total:
+        raise requests.exceptions.ChunkedEncodingError("fewer bytes than announced")
 
 
 def _reason(error: requests.RequestException) -> str:
     """Say in a few words what went wrong on the network."""
+    if error.response is not None:
+        return f"status {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection broke off"
     root: BaseException = error
@@ -238,34 +220,63 @@ def _reason(error: requests.RequestException) -> str:
         root = root.__context__
     if isinstance(error, requests.Timeout) or isinstance(root, TimeoutError):
         return "the server does not answer in time"
-    return f"no connection ({root})"
+    if isinstance(error, requests.ConnectionError):
+        return f"no connection ({root})"
+    return str(error)
 
 
-def _restart(file: BinaryIO) -> int:
-    """Forget what has come so far."""
-    file.truncate(0)
-    return file.seek(0)
+def _wait(error: requests.RequestException) -> float | None:
+    """How many seconds a server wants to be left alone; None: it is of no use."""
+    if error.response is None:
+        return None if isinstance(error, ValueError) else 0.0  # no address
+    status = error.response.status_code
+    if status < 500 and status not in (408, 425, 429):
+        return None
+    after = error.response.headers.get("Retry-After", "")
+    return float(after) if after.isdigit() else 0.0
+
+
+def _record(path: Path, url: str | None) -> None:
+    """Keep size and hash beside a file; a folder that is read-only does without."""
+    if os.access(path.parent, os.W_OK):
+        found, sha256 = path.stat(), _sha256(path)
+        facts = {"size": found.st_size, "mtime_ns": found.st_mtime_ns}
+        with suppress(OSError):
+            _write_note(path, url=url, sha256=sha256, **facts)
+
+
+def _sha256(path: Path) -> str:
+    """Hash a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _size(path: Path) -> int:
+    """Count the bytes of a file that may not be there."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def _note(path: Path) -> Path:
+    """Where it is noted what a file, or a part of one, is."""
+    return path.with_name(f"{path.name}.json")
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    """Read what is noted of a file; an unreadable note is an empty one."""
+    try:
+        value = json.loads(_note(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _write_note(path: Path, **facts: Any) -> None:
+    """Note what a file is."""
+    with replacing(_note(path)) as file:
+        file.write((json.dumps(facts, indent=2) + "\n").encode())
 
 
 def _discard(part: Path) -> None:
-    """Remove a part file and its stamp."""
+    """Remove a part file and its note."""
     part.unlink(missing_ok=True)
-    _stamp_path(part).unlink(missing_ok=True)
-
-
-def _stamp_path(part: Path) -> Path:
-    """Where it is noted what a part file is part of."""
-    return part.with_name(f"{part.name}.json")
-
-
-def _write_stamp(
-    part: Path, url: str, reply: requests.Response, total: int | None
-) -> None:
-    """Note which version of which file is being received."""
-    etag = reply.headers.get("ETag", "")
-    # A weak tag promises a like meaning, not like bytes.
-    strong = etag if etag and not etag.startswith("W/") else None
-    validator = strong or reply.headers.get("Last-Modified")
-    stamp = {"url": url, "validator": validator, "total": total}
-    with replacing(_stamp_path(part)) as file:
-        file.write(json.dumps(stamp).encode())
+    _note(part).unlink(missing_ok=True)

@@ -461,7 +461,7 @@ def test_help_is_quick_and_loads_nothing_heavy():
 
 
 def test_a_plan_keeps_the_tree_and_leaves_hidden_files(audio, tmp_path):
-    tasks = plan([audio], tmp_path / "out", AUDIO_SUFFIXES, ".dac")
+    tasks = plan([audio], tmp_path / "out", AUDIO_SUFFIXES, ".dac").tasks
     assert [task.source for task in tasks] == sorted(task.source for task in tasks)
     assert len(tasks) == 6
     for task in tasks:
@@ -472,7 +472,7 @@ def test_a_plan_keeps_the_tree_and_leaves_hidden_files(audio, tmp_path):
 def test_two_that_would_become_one_are_told(tmp_path):
     for name in ("a.flac", "a.wav"):
         (tmp_path / name).touch()
-    first, second = plan([tmp_path], tmp_path / "out", AUDIO_SUFFIXES, ".dac")
+    first, second = plan([tmp_path], tmp_path / "out", AUDIO_SUFFIXES, ".dac").tasks
     assert first.problem == ""
     assert "a.flac becomes" in second.problem
 
@@ -481,17 +481,18 @@ def test_files_may_go_into_a_folder(tmp_path):
     for name in ("a.wav", "b.wav"):
         (tmp_path / name).touch()
     inputs = [tmp_path / "a.wav", tmp_path / "b.wav"]
-    tasks = plan(inputs, tmp_path / "out", AUDIO_SUFFIXES, ".dac")
+    tasks = plan(inputs, tmp_path / "out", AUDIO_SUFFIXES, ".dac").tasks
     assert [task.output.name for task in tasks] == ["a.dac", "b.dac"]
     (folder := tmp_path / "there").mkdir()
     assert (
-        plan(inputs[:1], folder, AUDIO_SUFFIXES, ".dac")[0].output == folder / "a.dac"
+        plan(inputs[:1], folder, AUDIO_SUFFIXES, ".dac").tasks[0].output
+        == folder / "a.dac"
     )
-    assert plan(inputs[:1], tmp_path / "c.x", AUDIO_SUFFIXES, ".dac")[
+    assert plan(inputs[:1], tmp_path / "c.x", AUDIO_SUFFIXES, ".dac").tasks[
         0
     ].output.name == ("c.x")
     coded = tmp_path / "coded"
-    (task,) = plan(inputs[:1], coded, AUDIO_SUFFIXES, ".dac")
+    (task,) = plan(inputs[:1], coded, AUDIO_SUFFIXES, ".dac").tasks
     assert task.output == coded / "a.dac"
     coded.touch()
     for name in ("a.wav", "new.dac", "new.flac", "coded"):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dac_lobe.audio import write_audio
-from dac_lobe.data import read_manifest, write_manifest
+from dac_lobe.audio import AudioError, write_audio
+from dac_lobe.data import compare_headers, read_manifest, write_manifest
 
 TEXT = st.text(
     st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1
@@ -141,7 +141,7 @@ def test_every_search_of_a_folder_finds_the_same(tmp_path):
     searches = [
         {item.wav for item in read_manifest(tmp_path)},
         {clip.path for clip in find_clips(tmp_path, domain="speech")},
-        {str(t.source) for t in plan([tmp_path], None, AUDIO_SUFFIXES, ".dac")},
+        {str(t.source) for t in plan([tmp_path], None, AUDIO_SUFFIXES, ".dac").tasks},
     ]
     assert searches[0] == searches[1] == searches[2]
     assert len(searches[0]) == len(AUDIO_SUFFIXES)
@@ -149,3 +149,17 @@ def test_every_search_of_a_folder_finds_the_same(tmp_path):
     before = system.fingerprint()
     (tmp_path / ".hidden.wav").write_bytes(b"more")
     assert system.fingerprint() == before
+
+
+@pytest.mark.parametrize("source", ["", "x.csv", "wav.scp"])
+def test_no_header_is_read_twice(tmp_path, source):
+    path = tmp_path / "a.wav"
+    write_audio(path, np.zeros(800), 8000)
+    path.write_bytes(path.read_bytes()[:-200])
+    if source:
+        text = {"x.csv": "path\na.wav\n", "wav.scp": f"a {path}\n"}[source]
+        (tmp_path / source).write_text(text)
+    items = read_manifest(tmp_path if source == "wav.scp" else tmp_path / source)
+    path.unlink()
+    with pytest.raises(AudioError, match="1 of 1 recordings are cut off"):
+        compare_headers(items, strict=True)

@@ -151,6 +151,7 @@ def test_other_types_run_the_modules(make_dac, backend):
         lambda codec: setattr(
             codec.encoder.block[0], "bias", torch.nn.Parameter(torch.randn(4))
         ),
+        lambda codec: codec.encoder.block.__setitem__(0, nn.Conv1d(1, 4, 7, padding=3)),
         lambda codec: fold_weight_norm(codec),
         lambda codec: codec.double().float(),
         lambda codec: codec.double(),

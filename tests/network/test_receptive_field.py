@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from dac_lobe.execution.chunked import Context, decoder_context, encoder_context
+from dac_lobe.execution.plan import make_plan, output_positions
 from dac_lobe.network.layers import fold_weight_norm
 from dac_lobe.network.receptive_field import (
     convolutions,
@@ -107,6 +108,9 @@ def test_output_lengths(make_dac, rates, frames):
     )
     samples = frames * codec.hop_length
     assert output_length(codec.encoder, samples) == frames
+    for network, length in ((codec.encoder, samples), (codec.decoder, frames)):
+        steps = make_plan(network)
+        assert output_positions(steps, length) == output_length(network, length)
     raw = codec.decode(torch.zeros(1, 2, frames)).shape[-1]
     assert output_length(codec.decoder, frames) == raw
     lengths = torch.tensor([0, frames])

@@ -37,7 +37,7 @@ def recordings(tmp_path):
 def test_code(recordings, tiny_dac, tmp_path):
     """Every readable file is coded once and decoded at every bitrate."""
     output = tmp_path / "out"
-    tasks = plan([recordings], output / "coded", AUDIO_SUFFIXES, ".dac")
+    tasks = plan([recordings], output / "coded", AUDIO_SUFFIXES, ".dac").tasks
     with Progress(disable=True) as bars:
         done, problems = DEMO["code"](tiny_dac, tasks, output, [1, 3], bars)
         assert [bar.percentage for bar in bars.tasks] == pytest.approx([100, 100])
@@ -61,7 +61,7 @@ def test_another_model_leaves_nothing_of_the_first(
     recordings, tiny_dac, other_dac, tmp_path
 ):
     def made(codec, output):
-        tasks = plan([recordings], output / "coded", AUDIO_SUFFIXES, ".dac")
+        tasks = plan([recordings], output / "coded", AUDIO_SUFFIXES, ".dac").tasks
         with Progress(disable=True) as bars:
             DEMO["code"](codec, tasks, output, [1, 3], bars)
         return {

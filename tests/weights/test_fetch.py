@@ -48,6 +48,8 @@ class Server(ThreadingHTTPServer):
         For each coming request, an error to answer with.
     pause : float
         Seconds between blocks of 64 KiB.
+    early : int
+        How many bytes too early a continued answer begins.
     silence : float
         Seconds before the answer.
     etag : str
@@ -64,6 +66,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), handler or Handler)
         self.files: dict[str, bytes] = {}
         self.ranges, self.etag, self.pause, self.silence = True, '"one"', 0.0, 0.0
+        self.early = 0
         self.cut: list[int] = []
         self.statuses: list[int] = []
         self.gets: Counter[str] = Counter()
@@ -96,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         begin, status = 0, 200
         same = self.headers.get("If-Range") in (None, server.etag)
         if span and server.ranges and same:
-            begin = int(re.fullmatch(r"bytes=(\d+)-", span)[1])
+            begin = int(re.fullmatch(r"bytes=(\d+)-", span)[1]) - server.early
             status = 206 if begin < len(body) else 416
         self.send_response(status)
         if status == 206:
@@ -285,6 +288,11 @@ class TestBadDays:
         mirror.ranges = False
         mirror.cut = [300_000, 200_000]
         assert download("16khz").read_bytes() == weights
+
+    def test_an_answer_from_elsewhere_is_not_appended(self, mirror, weights):
+        mirror.cut, mirror.early = [300_000], 1000
+        assert download("16khz").read_bytes() == weights
+        assert mirror.spans == ["", "bytes=262144-", ""]
 
     def test_a_server_that_never_finishes_is_given_up(self, mirror, tmp_path):
         mirror.ranges = False

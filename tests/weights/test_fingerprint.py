@@ -114,6 +114,12 @@ def test_kept_until_a_parameter_changes(codec, monkeypatch):
     assert fingerprint(codec) != trained
 
 
+def test_what_autograd_does_not_see_is_noticed(codec):
+    name = fingerprint(codec)
+    codec.decoder.model[0].bias.data.add_(1)
+    assert fingerprint(codec) != name
+
+
 def test_nothing_is_kept_of_a_model_that_is_gone(make_dac):
     gc.collect()
     before = len(module._known)
