@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 import soundfile
@@ -13,6 +15,7 @@ from dac_lobe.audio import (
     AudioError,
     AudioReader,
     AudioWriter,
+    Segment,
     read_audio,
     write_audio,
 )
@@ -124,6 +127,33 @@ def test_a_file_without_such_a_promise_ends_where_it_ends(tmp_path):
     path = halved(write_audio(tmp_path / "a.aiff", noise(1, 20_000), 8000))
     with AudioReader(path) as reader:
         assert reader.num_samples == read_audio(path).shape[1] < 20_000
+
+
+@pytest.mark.parametrize("samples", [100, 3000, 20000, 70000])
+@pytest.mark.parametrize("kind", ["wav", "flac"])
+def test_a_digest_may_be_asked_for_while_reading(tmp_path, kind, samples):
+    path = write_audio(tmp_path / f"a.{kind}", noise(samples=samples), 8000)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+    blocks = []
+    with AudioReader(path) as reader:
+        for block in reader.blocks(1000):
+            assert reader.digest() == digest
+            blocks.append(block)
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), read_audio(path))
+
+
+def test_a_segment_of_a_damaged_file_is_one_line(tmp_path):
+    path = write_audio(tmp_path / "a.flac", noise(samples=100_000), 8000)
+    path.write_bytes(path.read_bytes()[:50_000])
+    with pytest.raises(AudioError, match=r"a\.flac is damaged after sample 90000"):
+        read_audio(path, segment=Segment(90_000, 95_000))
+
+
+def test_a_segment_that_an_estimate_promised_in_vain(tmp_path):
+    path = write_audio(tmp_path / "a.mp3", noise(samples=100_000), 16000)
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(AudioError, match="ends after 0 of 5000 samples"):
+        read_audio(path, segment=Segment(90_000, 95_000))
 
 
 def test_a_full_disk_leaves_nothing(tmp_path, disk_of):
