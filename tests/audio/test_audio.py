@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -192,6 +193,30 @@ def test_formats_that_cannot_be_written(tmp_path):
     with pytest.raises(AudioError, match=r"FLAC cannot hold 9 channels.*\.wav"):
         write_audio(tmp_path / "a.flac", noise(9), 8000)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wav_does_not_outgrow_its_header(tmp_path, monkeypatch):
+    monkeypatch.setattr("dac_lobe.audio.writer._MAX_SMALL", 10_000)
+    with pytest.raises(AudioError, match=r"a\.wav would have more than 4 GiB.*w64"):
+        write_audio(tmp_path / "a.wav", noise(samples=5000), 8000)
+    write_audio(tmp_path / "a.w64", noise(samples=5000), 8000)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.w64"]
+
+
+def test_opus_is_opus(tmp_path):
+    path = write_audio(tmp_path / "a.opus", noise(samples=4800), 48000)
+    assert soundfile.info(path).subtype == "OPUS"
+    with pytest.raises(AudioError, match="cannot hold 1 channels at 44100 Hz"):
+        write_audio(tmp_path / "b.opus", noise(), 44100)
+
+
+def test_a_pipe_and_a_folder_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "folder.wav").mkdir()
+    for name in ("pipe.wav", "folder.wav"):
+        with pytest.raises(FileExistsError, match="not to be replaced. Name a file"):
+            write_audio(tmp_path / name, noise(), 8000)
+    assert (tmp_path / "pipe.wav").is_fifo()
 
 
 def test_replacing_makes_folders_and_honours_the_umask(tmp_path):
