@@ -166,15 +166,10 @@ def _read(path: Path, data_root: str | Path | None) -> list[Item]:
             rows = rows_of_json(path) if json else rows_of_csv(path)
             items = [_item(row, folder, root) for row in rows]
     if not items:
-        kind = "holds no audio file" if path.is_dir() else "is empty"
-        raise ValueError(
-            f"manifest {path} {kind}. Needed is at least one recording"
-            + (
-                f" ({', '.join(sorted(readable_suffixes()))})."
-                if path.is_dir()
-                else "."
-            )
-        )
+        kind = "is empty"
+        if path.is_dir():
+            kind = f"holds no audio file ({', '.join(sorted(readable_suffixes()))})"
+        raise ValueError(f"manifest {path} {kind}. Needed is at least one recording.")
     return items
 
 
