@@ -229,9 +229,9 @@ class TokenStore:
         """Codes of a shard: a view of the file, nothing is read yet."""
         if self._owner != os.getpid():
             self._open, self._owner = OrderedDict(), os.getpid()
-        if number not in self._open:
-            if len(self._open) >= OPEN_SHARDS:
-                self._open.popitem(last=False)
+        # Taken out and put back in single steps: threads may read at the same time.
+        codes = self._open.pop(number, None)
+        if codes is None:
             file = safe_open(shard_path(self.path, number), framework="numpy")
             codes = file.get_slice("codes")  # type: ignore[no-untyped-call]
             if codes.get_shape()[0] != self._frames[number]:
@@ -240,9 +240,10 @@ class TokenStore:
                     "extraction has changed it since, or was interrupted. Finish the "
                     "extraction, then open the store again."
                 )
-            self._open[number] = codes
-        self._open.move_to_end(number)
-        return self._open[number]
+        self._open[number] = codes
+        if len(self._open) > OPEN_SHARDS:
+            self._open.popitem(last=False)
+        return codes
 
     def __getstate__(self) -> dict[str, Any]:
         # Open files do not travel; the copy opens its own.

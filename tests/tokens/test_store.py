@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import pickle
 import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import Mock
 
 import numpy as np
@@ -54,6 +56,25 @@ def test_a_shard_that_is_not_the_one_of_its_index(tmp_path, monkeypatch):
         write_shard(tmp_path, 0, [a, b, c], [], 2)
     with pytest.raises(ValueError, match="Finish the extraction"):
         TokenStore(tmp_path)["b"]
+
+
+def test_threads_share_a_store_of_many_shards(tmp_path, monkeypatch):
+    for number in range(24):
+        item = EncodedItem(f"{number}", np.full((1, 1), number), 8)
+        write_shard(tmp_path, number, [item], [], 1)
+    StoreMeta("ab12", 16000, 8, 1, 24, 0.0, 24, 24, "cd34").save(tmp_path)
+    monkeypatch.setattr("dac_lobe.tokens.store.OPEN_SHARDS", 12)
+    store = TokenStore(tmp_path)
+    names = [str(n) for n in np.random.default_rng(0).integers(0, 24, 10_000)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            read = list(pool.map(lambda name: str(int(store[name])), names))
+    finally:
+        sys.setswitchinterval(interval)
+    assert read == names
+    assert len(store._open) <= 12
 
 
 def test_fewer_codebooks_are_a_prefix(store, store_folder):
