@@ -62,7 +62,8 @@ def k_weighting(rate: int) -> np.ndarray:
     numpy.ndarray
         Second-order sections, shape [2, 6].
     """
-    tan = math.tan(math.pi * 1681.974450955533 / rate)
+    # A shelf above the Nyquist frequency is kept just below it: there it does nothing.
+    tan = math.tan(math.pi * min(1681.974450955533 / rate, 0.49))
     q, high = 0.7071752369554196, 10 ** (3.999843853973347 / 20)
     middle = high**0.4996667741545416
     norm = 1 + tan / q + tan * tan
@@ -105,8 +106,9 @@ def cookbook_weighting(rate: int) -> np.ndarray:
         Second-order sections, shape [2, 6].
     """
     gain = 10 ** (4.0 / 40)
-    cos = math.cos(2 * math.pi * 1500.0 / rate)
-    width = math.sin(2 * math.pi * 1500.0 / rate) * math.sqrt(0.5)  # sin / 2 Q
+    angle = 2 * math.pi * min(1500.0 / rate, 0.49)  # as in `k_weighting`
+    cos = math.cos(angle)
+    width = math.sin(angle) * math.sqrt(0.5)  # sin / 2 Q
     width *= 2 * math.sqrt(gain)
     up, down = gain + 1, gain - 1
     shelf = [

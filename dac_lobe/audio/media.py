@@ -56,6 +56,11 @@ class MediaSound:
         self.samplerate = int(stream.rate)
         self.channels = int(stream.channels)
         length = stream.duration and float(stream.duration * stream.time_base)
+        if self._container.format.name == "aac":
+            # Without a header: FFmpeg guesses from the bitrate of the first frames.
+            packets = self._container.demux(stream)
+            ticks = sum(packet.duration or 0 for packet in packets)
+            length = float(ticks * stream.time_base)
         if not length and self._container.duration:
             length = self._container.duration / 1e6  # in AV_TIME_BASE
         # Recorders that stream do not know the length: it is counted.

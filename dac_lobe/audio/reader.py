@@ -130,6 +130,7 @@ class AudioReader:
     ):
         self._closing = ExitStack()
         self.name = name_of(source)
+        self._given = source  # a file that nobody holds closes its descriptor
         with ExitStack() as undo:
             undo.push(self._closing)
             self._sound, self._file = open_sound(source, self._closing)
@@ -154,7 +155,7 @@ class AudioReader:
                 except ValueError as error:
                     raise AudioError(f"{self.name}: {error}.") from error
                 self.num_samples = stop - self._start
-            self._whole = segment is None
+            self._to_end = segment is None or segment.stop is None
             undo.pop_all()
 
     def _compare_promise(self) -> str:
@@ -180,16 +181,18 @@ class AudioReader:
             If the file is damaged, ends early, or holds samples that are NaN,
             infinite, or beyond all scale.
         """
-        self._sound.seek(self._start)
         done = 0
-        while self._whole or done < self.num_samples:
-            most = size if self._whole else min(size, self.num_samples - done)
+        while self._to_end or done < self.num_samples:
+            most = size if self._to_end else min(size, self.num_samples - done)
             try:
+                if done == 0:
+                    self._sound.seek(self._start)
                 block = self._sound.read(most, dtype="float32", always_2d=True).T
             except (soundfile.LibsndfileError, ValueError) as error:
                 reason = getattr(error, "error_string", str(error)).rstrip(".")
                 raise AudioError(
-                    f"{self.name} is damaged after sample {done} ({reason})."
+                    f"{self.name} is damaged after sample {self._start + done} "
+                    f"({reason})."
                 ) from error
             if block.shape[1] == 0:
                 break
@@ -209,7 +212,7 @@ class AudioReader:
             yield block
         if done < self.num_samples:
             message = f"{self.name} ends after {done} of {self.num_samples} samples"
-            if self._sound.format not in _ESTIMATED_LENGTH:
+            if not done or self._sound.format not in _ESTIMATED_LENGTH:
                 raise AudioError(f"{message}: it is cut short or damaged.")
             logger.warning("%s", message)
 

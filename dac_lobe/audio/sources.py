@@ -112,11 +112,11 @@ def open_sound(given: Source, closing: ExitStack) -> tuple[Sound, BinaryIO | Non
     try:
         # By descriptor where there is one: libsndfile then looks at the content,
         # whatever the name ends in (one in '.raw' would be taken for headerless).
-        sound: Sound = (
-            soundfile.SoundFile(source.fileno(), closefd=False)
-            if _on_disk(source)
-            else soundfile.SoundFile(_Nameless(source))
-        )
+        if (on_disk := _on_disk(source)) is not None:
+            source = on_disk
+            sound: Sound = soundfile.SoundFile(source.fileno(), closefd=False)
+        else:
+            sound = soundfile.SoundFile(_Nameless(source))
     except soundfile.LibsndfileError as error:
         sound = _by_media(source, name, error)
     closing.callback(sound.close)
@@ -130,10 +130,14 @@ class _Nameless:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
-def _on_disk(file: Any) -> bool:
-    """Tell whether a file's descriptor gives the file's own bytes (gzip's does not)."""
+def _on_disk(file: Any) -> io.FileIO | None:
+    """Return a file without its buffer, if its descriptor gives its own bytes.
+
+    gzip's does not. A buffer would not notice that libsndfile moves the descriptor.
+    """
     file = getattr(file, "file", file)  # tempfile's wrapper
-    return isinstance(getattr(file, "raw", file), io.FileIO)
+    raw = getattr(file, "raw", file)
+    return raw if isinstance(raw, io.FileIO) else None
 
 
 def _by_media(file: BinaryIO, name: str, error: soundfile.LibsndfileError) -> Sound:

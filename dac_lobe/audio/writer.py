@@ -29,6 +29,9 @@ _SEAL = re.compile(rb"(?<=dac-lobe decode )[0-9a-f]{64}")
 # Formats with comments; and those that may be changed in place, without checksums.
 _WITH_COMMENT = {"WAV", "WAVEX", "RF64", "AIFF", "FLAC", "OGG", "CAF"}
 _SEALED = {"WAV", "WAVEX", "RF64", "AIFF", "FLAC"}
+# Formats whose sizes are of 32 bits: what lies beyond, no reader would find.
+_SMALL = {"WAV", "WAVEX", "AIFF"}
+_MAX_SMALL = 2**32 - 2**16
 
 
 class _Sink:
@@ -86,7 +89,7 @@ class AudioWriter:
     Raises
     ------
     AudioError
-        If the format cannot be written, or not with this rate or subtype.
+        If the format cannot be written, or not with this rate, subtype or length.
     OSError
         If the folder cannot be written to, or the disk is full. Nothing is left
         under ``path`` then that was not there before.
@@ -119,6 +122,9 @@ class AudioWriter:
             )
         if kind in ("WAV", "FLAC", "AIFF") and subtype is None:
             subtype = "PCM_16"
+        if self.path.suffix.lower() == ".opus" and subtype is None:
+            subtype = "OPUS"  # in Ogg libsndfile would choose Vorbis
+        self._limit = _MAX_SMALL if kind in _SMALL else None
         if not soundfile.check_format(kind, subtype):
             raise AudioError(
                 f"{kind} has no sample format {subtype!r}. Choose one of "
@@ -150,6 +156,11 @@ class AudioWriter:
         """Append samples of shape [C, n]."""
         self._sound.write(np.asarray(block, dtype=np.float32).T)
         self._check()
+        if self._limit is not None and self._sink.tell() > self._limit:
+            raise AudioError(
+                f"{self.path} would have more than 4 GiB, which its format cannot hold. "
+                "Choose .flac or .w64."
+            )
 
     def _seal(self, kind: type[BaseException] | None, *_: object) -> None:
         """Put the digest of the complete file where its comment has room for it."""

@@ -16,7 +16,7 @@ from dac_lobe.container.bits import bits_per_code, pack_bits
 from dac_lobe.container.framing import CRC, block_crc, checked_codes, trailer
 from dac_lobe.container.header import ContainerError, Header
 from dac_lobe.container.reader import PackedReader
-from dac_lobe.disk.atomic import publish
+from dac_lobe.disk.atomic import check_place, publish
 
 __all__ = ["PackedWriter"]
 
@@ -84,6 +84,7 @@ class PackedWriter:
             self._file.write(self._header_bytes)
             return
         self._path = Path(target)
+        check_place(self._path)
         self._part = self._path.with_name(f".{self._path.name}.part")
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._blocks = self._left_blocks() if resume else 0

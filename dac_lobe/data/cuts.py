@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 __all__ = ["Cut", "cuts", "is_cuts"]
 
@@ -28,7 +28,7 @@ class Cut(NamedTuple):
     start, duration : float
         Seconds.
     fields : dict
-        ``wrd`` and ``spk_id`` of its supervision, if it has one.
+        ``wrd`` of its supervisions, and their ``spk_id`` if it is the same.
     """
 
     where: str
@@ -52,7 +52,7 @@ def cuts(path: Path) -> Iterator[Cut]:
     ModuleNotFoundError
         If Lhotse is not installed.
     ValueError
-        If the file holds no cuts, or one has no recording in a file.
+        If the file holds no cuts, or one is not a stretch of a file as it is.
     """
     if importlib.util.find_spec("lhotse") is None:
         raise ModuleNotFoundError(
@@ -83,8 +83,13 @@ def cuts(path: Path) -> Iterator[Cut]:
                 f"{where}: the cut {cut.id!r} has no recording in one file. Save the "
                 "cuts with their recordings, as files."
             )
-        said = cut.supervisions[0] if cut.supervisions else None
-        fields = {"wrd": said.text, "spk_id": said.speaker} if said else {}
+        _check_plain(cut, where)
+        said = sorted(cut.supervisions, key=lambda part: part.start)
+        speakers = {part.speaker for part in said if part.speaker}
+        fields = {
+            "wrd": " ".join(part.text for part in said if part.text),
+            "spk_id": speakers.pop() if len(speakers) == 1 else "",
+        }
         yield Cut(
             where,
             cut.id,
@@ -92,4 +97,22 @@ def cuts(path: Path) -> Iterator[Cut]:
             float(cut.start),
             float(cut.duration),
             {key: value for key, value in fields.items() if value},
+        )
+
+
+def _check_plain(cut: Any, where: str) -> None:
+    """Refuse a cut that Lhotse would change on reading: here, files are read."""
+    taken = cut.channel if isinstance(cut.channel, list) else [cut.channel]
+    there = cut.recording.sources[0].channels
+    changes = [
+        change["name"] if isinstance(change, dict) else type(change).__name__
+        for change in cut.recording.transforms or []
+    ]
+    odd = [name for name in changes if name != "Resample"]
+    if sorted(taken) != sorted(there):
+        odd.append(f"channels {taken} of {there}")
+    if odd:
+        raise ValueError(
+            f"{where}: the cut {cut.id!r} is not its file as it is ({', '.join(odd)}). "
+            "Write the cuts into files first: cuts.save_audios(FOLDER)."
         )

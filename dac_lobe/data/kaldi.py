@@ -99,7 +99,8 @@ def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not text in UTF-8: {error}.") from error
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Only line feeds end a line: transcripts may hold Unicode's other separators.
+    for number, line in enumerate(text.split("\n"), start=1):
         name, _, rest = line.strip().partition(" ")
         if "\t" in name:
             name, _, rest = line.strip().partition("\t")

@@ -22,6 +22,7 @@ import csv
 import io
 import logging
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -48,6 +49,9 @@ from dac_lobe.disk.suffixes import left_out, visible_files
 __all__ = ["Item", "read_manifest", "write_manifest"]
 
 logger = logging.getLogger(__name__)
+
+# Ids are words of tables in UTF-8; names of files may be any bytes, here surrogates.
+_UNFIT = re.compile("[\t\r\n\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,12 @@ def read_manifest(
     paths = [source] if isinstance(source, (str, os.PathLike)) else source
     items = [item for path in paths for item in _read(Path(path), data_root)]
     items.sort(key=lambda item: item.id)
+    for item in items:
+        if _UNFIT.search(item.id):
+            raise ValueError(
+                f"{item.where or ascii(item.wav)}: the ID {item.id!r} may hold neither "
+                "tabs nor line breaks, and must be text in UTF-8. Rename it."
+            )
     for first, second in pairwise(items):
         if first.id == second.id:
             raise ValueError(
@@ -156,15 +166,10 @@ def _read(path: Path, data_root: str | Path | None) -> list[Item]:
             rows = rows_of_json(path) if json else rows_of_csv(path)
             items = [_item(row, folder, root) for row in rows]
     if not items:
-        kind = "holds no audio file" if path.is_dir() else "is empty"
-        raise ValueError(
-            f"manifest {path} {kind}. Needed is at least one recording"
-            + (
-                f" ({', '.join(sorted(readable_suffixes()))})."
-                if path.is_dir()
-                else "."
-            )
-        )
+        kind = "is empty"
+        if path.is_dir():
+            kind = f"holds no audio file ({', '.join(sorted(readable_suffixes()))})"
+        raise ValueError(f"manifest {path} {kind}. Needed is at least one recording.")
     return items
 
 
@@ -220,10 +225,9 @@ def _item(row: Row, folder: Path, root: str) -> Item:
     """Make an Item of a row, or say what is wrong with it."""
     where, values = row
     name, wav = values["ID"], values["wav"]
-    if not name or not wav or any(mark in name for mark in "\t\r\n"):
+    if not name or not wav:
         raise ValueError(
-            f"manifest {where}: ID {name!r}, wav {wav!r}. Both are "
-            "needed, and an ID may hold neither tabs nor line breaks."
+            f"manifest {where}: ID {name!r}, wav {wav!r}. Both are needed."
         )
     segment, used = read_segment(where, values)
     located = locate(wav, folder, root)

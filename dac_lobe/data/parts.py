@@ -53,6 +53,7 @@ def read_segment(
         start, stop = (values.get(name, "").strip() for name in names)
         if not start and not stop:
             continue
+        _check_ends(where, values, start, stop)
         number = float if unit else int
         try:
             segment = Segment(
@@ -72,8 +73,22 @@ def read_segment(
 def check_segment(segment: Segment, where: str) -> None:
     """Raise a ValueError if a segment is none in any recording."""
     start, stop, _ = segment
-    if not 0 <= start < (float("inf") if stop is None else stop):
+    end = float("inf") if stop is None else stop
+    if not 0 <= start < end or stop == float("inf"):
         raise ValueError(
             f"manifest {where}: the segment starts at {start:g} and stops at {stop:g}; "
             "needed is 0 <= start < stop."
         )
+
+
+def _check_ends(where: str, values: Mapping[str, str], start: str, stop: str) -> None:
+    """Refuse an end of a segment that only a column of another name tells."""
+    wanted = [kind for kind, text in (("start", start), ("stop", stop)) if not text]
+    for name, text in values.items():
+        kind = name.partition("_")[0].replace("end", "stop")
+        known = name.replace("end", "stop") in SEGMENT_COLUMNS
+        if known and kind in wanted and text.strip():
+            raise ValueError(
+                f"manifest {where}: {name} is {text!r}, without a start and a stop of "
+                "one unit. Name the columns start and stop, or start_s and stop_s."
+            )

@@ -38,7 +38,7 @@ def locate(wav: str, folder: Path, root: str) -> str:
     'lists/a.wav'
     """
     filled = wav.replace("$data_root", root).replace("{data_root}", root)
-    path = Path(filled).expanduser()
+    path = Path(os.path.expanduser(filled))  # leaves '~backup.wav' as it is
     if filled == wav and not path.is_absolute():
         path = folder / path
     found = str(path)

@@ -183,11 +183,12 @@ def rows_of_json(path: Path) -> Iterator[Row]:
     """
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-        if len(set(names)) < len(names):
-            raise ValueError(f"manifest {path} has {twice[0]!r} twice. Remove one.")
-        return dict(pairs)
+        entries: dict[str, Any] = {}
+        for name, entry in pairs:
+            if name in entries:
+                raise ValueError(f"manifest {path} has {name!r} twice. Remove one.")
+            entries[name] = entry
+        return entries
 
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -220,4 +221,4 @@ def rows_of_json(path: Path) -> Iterator[Row]:
                 f"manifest {where} has {sorted(entry)}; "
                 "'wav' and 'duration' are needed."
             )
-        yield Row(where, {"ID": name, **row})
+        yield Row(where, {**row, "ID": name})

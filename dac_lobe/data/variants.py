@@ -79,7 +79,8 @@ def write_variants(
     Raises
     ------
     ValueError
-        If ``variants`` is not positive, or an id looks like a variant's.
+        If ``variants`` is not positive, or an id looks like a variant's or leads out of
+        the folder.
 
     Example
     -------
@@ -103,12 +104,17 @@ def write_variants(
                 f"id {item.id!r} in {manifest} looks like a variant. Rename it: '@' "
                 "stands before a variant's number."
             )
+        if item.id.startswith("/") or ".." in Path(item.id).parts:
+            raise ValueError(
+                f"id {item.id!r} in {manifest} is a path out of {folder}. Give the "
+                "manifest a column ID with other names."
+            )
         for number in range(1, variants + 1):
             name = variant_id(item.id, number)
             path = Path(folder) / f"{name}.flac"
             if not path.is_file():
-                wav = torch.from_numpy(read_audio(item.wav, sample_rate).mean(0))
-                changed = _changed(wav, change, f"{seed} {name}")
+                wav = read_audio(item.wav, sample_rate, item.segment).mean(0)
+                changed = _changed(torch.from_numpy(wav), change, f"{seed} {name}")
                 write_audio(path, changed.numpy(), sample_rate)
             rows.append(
                 {

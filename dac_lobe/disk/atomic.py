@@ -17,7 +17,34 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-__all__ = ["publish", "replacing"]
+__all__ = ["check_place", "publish", "replacing"]
+
+
+def check_place(path: Path) -> None:
+    """Raise if a file may not take a path: a folder, a pipe or a device is there.
+
+    Renaming a file to ``/dev/null`` would put an end to the device.
+
+    Arguments
+    ---------
+    path : Path
+        Where to write.
+
+    Raises
+    ------
+    FileExistsError
+        If something else than a file is there.
+
+    Example
+    -------
+    >>> check_place(Path("/dev/null"))
+    Traceback (most recent call last):
+    ...
+    FileExistsError: /dev/null is a pipe or device, not to be replaced. Name a file.
+    """
+    if path.exists() and not path.is_file():
+        kind = "folder" if path.is_dir() else "pipe or device"
+        raise FileExistsError(f"{path} is a {kind}, not to be replaced. Name a file.")
 
 
 def publish(file: BinaryIO, part: Path, path: Path) -> None:
@@ -52,6 +79,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     binary file
         Seekable. It is removed if the block raises.
 
+    Raises
+    ------
+    FileExistsError
+        If something else than a file is there.
+
     Example
     -------
     >>> from tempfile import TemporaryDirectory
@@ -62,6 +94,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     ['greeting']
     """
     path = Path(path)
+    check_place(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     file = open(part, "x+b")

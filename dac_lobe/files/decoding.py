@@ -66,7 +66,7 @@ def excerpt(
         If there is no such stretch.
     """
     total = resampled_length(content.num_samples, content.header.source_rate, rate)
-    if not start >= 0 or not (duration is None or duration >= 0):
+    if not 0 <= start < math.inf or not 0 <= (duration or 0) < math.inf:
         raise ValueError(
             f"start={start}, duration={duration}: seconds from 0 on are needed."
         )

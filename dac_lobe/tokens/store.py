@@ -103,11 +103,13 @@ class TokenStore:
             )
         self.failures: dict[str, str] = {}
         self._places: dict[str, _Place] = {}
+        self._frames: dict[int, int] = {}
         for number in present:
             start = 0
             for row in read_index(path, number):
                 self._places[row.id] = _Place(number, start, row.frames, row.samples)
                 start += row.frames
+            self._frames[number] = start
             self.failures.update(read_failures(path, number))
         self._open: OrderedDict[int, Any] = OrderedDict()
         self._owner = os.getpid()
@@ -227,13 +229,21 @@ class TokenStore:
         """Codes of a shard: a view of the file, nothing is read yet."""
         if self._owner != os.getpid():
             self._open, self._owner = OrderedDict(), os.getpid()
-        if number not in self._open:
-            if len(self._open) >= OPEN_SHARDS:
-                self._open.popitem(last=False)
+        # Taken out and put back in single steps: threads may read at the same time.
+        codes = self._open.pop(number, None)
+        if codes is None:
             file = safe_open(shard_path(self.path, number), framework="numpy")
-            self._open[number] = file.get_slice("codes")  # type: ignore[no-untyped-call]
-        self._open.move_to_end(number)
-        return self._open[number]
+            codes = file.get_slice("codes")  # type: ignore[no-untyped-call]
+            if codes.get_shape()[0] != self._frames[number]:
+                raise ValueError(
+                    f"{self.path}: shard {number} is not the one of its index: an "
+                    "extraction has changed it since, or was interrupted. Finish the "
+                    "extraction, then open the store again."
+                )
+        self._open[number] = codes
+        if len(self._open) > OPEN_SHARDS:
+            self._open.popitem(last=False)
+        return codes
 
     def __getstate__(self) -> dict[str, Any]:
         # Open files do not travel; the copy opens its own.

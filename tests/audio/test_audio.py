@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -13,6 +16,7 @@ from dac_lobe.audio import (
     AudioError,
     AudioReader,
     AudioWriter,
+    Segment,
     read_audio,
     write_audio,
 )
@@ -126,6 +130,33 @@ def test_a_file_without_such_a_promise_ends_where_it_ends(tmp_path):
         assert reader.num_samples == read_audio(path).shape[1] < 20_000
 
 
+@pytest.mark.parametrize("samples", [100, 3000, 20000, 70000])
+@pytest.mark.parametrize("kind", ["wav", "flac"])
+def test_a_digest_may_be_asked_for_while_reading(tmp_path, kind, samples):
+    path = write_audio(tmp_path / f"a.{kind}", noise(samples=samples), 8000)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+    blocks = []
+    with AudioReader(path) as reader:
+        for block in reader.blocks(1000):
+            assert reader.digest() == digest
+            blocks.append(block)
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), read_audio(path))
+
+
+def test_a_segment_of_a_damaged_file_is_one_line(tmp_path):
+    path = write_audio(tmp_path / "a.flac", noise(samples=100_000), 8000)
+    path.write_bytes(path.read_bytes()[:50_000])
+    with pytest.raises(AudioError, match=r"a\.flac is damaged after sample 90000"):
+        read_audio(path, segment=Segment(90_000, 95_000))
+
+
+def test_a_segment_that_an_estimate_promised_in_vain(tmp_path):
+    path = write_audio(tmp_path / "a.mp3", noise(samples=100_000), 16000)
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(AudioError, match="ends after 0 of 5000 samples"):
+        read_audio(path, segment=Segment(90_000, 95_000))
+
+
 def test_a_full_disk_leaves_nothing(tmp_path, disk_of):
     for kind in ("wav", "flac"):
         path = tmp_path / f"a.{kind}"
@@ -162,6 +193,30 @@ def test_formats_that_cannot_be_written(tmp_path):
     with pytest.raises(AudioError, match=r"FLAC cannot hold 9 channels.*\.wav"):
         write_audio(tmp_path / "a.flac", noise(9), 8000)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wav_does_not_outgrow_its_header(tmp_path, monkeypatch):
+    monkeypatch.setattr("dac_lobe.audio.writer._MAX_SMALL", 10_000)
+    with pytest.raises(AudioError, match=r"a\.wav would have more than 4 GiB.*w64"):
+        write_audio(tmp_path / "a.wav", noise(samples=5000), 8000)
+    write_audio(tmp_path / "a.w64", noise(samples=5000), 8000)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.w64"]
+
+
+def test_opus_is_opus(tmp_path):
+    path = write_audio(tmp_path / "a.opus", noise(samples=4800), 48000)
+    assert soundfile.info(path).subtype == "OPUS"
+    with pytest.raises(AudioError, match="cannot hold 1 channels at 44100 Hz"):
+        write_audio(tmp_path / "b.opus", noise(), 44100)
+
+
+def test_a_pipe_and_a_folder_are_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "folder.wav").mkdir()
+    for name in ("pipe.wav", "folder.wav"):
+        with pytest.raises(FileExistsError, match="not to be replaced. Name a file"):
+            write_audio(tmp_path / name, noise(), 8000)
+    assert (tmp_path / "pipe.wav").is_fifo()
 
 
 def test_replacing_makes_folders_and_honours_the_umask(tmp_path):

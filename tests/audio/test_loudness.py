@@ -11,6 +11,7 @@ from dac_lobe.audio.loudness import (
     Loudness,
     cookbook_weighting,
     gain_to,
+    k_weighting,
     measure_loudness,
 )
 
@@ -21,6 +22,16 @@ def speechlike(rate, seconds, channels=1):
     envelope = 0.2 + np.abs(np.sin(np.arange(wav.shape[1]) / rate * 3))
     wav[:, : wav.shape[1] // 3] *= 0.01  # a part for the gates to drop
     return wav * envelope
+
+
+@pytest.mark.parametrize("weighting", [k_weighting, cookbook_weighting])
+@pytest.mark.parametrize("rate", [1000, 2000, 2999, 3300, 3364])
+def test_a_low_rate_weighs_what_it_can_hold(weighting, rate):
+    """The corner of the shelf may lie above half the rate."""
+    tone = 0.1 * np.sin(2 * np.pi * rate / 5 * np.arange(3 * rate) / rate)[None]
+    lufs = measure_loudness([tone], rate, weighting).lufs
+    plain = -0.691 + 10 * np.log10(np.square(tone).mean())
+    assert plain - 20 < lufs < plain + 4
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 24000, 44100, 48000, 96000])

@@ -258,6 +258,33 @@ def test_other_containers_are_read_where_there_is_a_decoder(tmp_path, suffix):
         assert abs(abs(np.vdot(phase, middle)) / len(middle) - 0.25) < 0.01
 
 
+def test_the_length_of_a_stream_without_a_header_is_counted(tmp_path):
+    """Its bitrate changes: loud noise first, then silence."""
+    av = pytest.importorskip("av")
+    rate, size = 44100, 1024
+    loud = np.random.default_rng(0).uniform(-0.8, 0.8, (1, 50 * size))
+    wav = np.concatenate([loud, np.zeros((1, 200 * size))], axis=1).astype(np.float32)
+    with av.open(str(tmp_path / "a.aac"), "w", format="adts") as container:
+        stream = container.add_stream("aac", rate=rate, layout="mono")
+        for start in range(0, wav.shape[1], size):
+            part = wav[:, start : start + size]
+            frame = av.AudioFrame.from_ndarray(part, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = rate, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    path = tmp_path / "a.aac"
+    whole = read_audio(path)
+    with AudioReader(path) as reader:
+        assert abs(reader.num_samples - whole.shape[1]) <= 2 * size
+    np.testing.assert_array_equal(
+        read_audio(path, segment=Segment(1000, None)), whole[:, 1000:]
+    )
+    late = Segment(240 * size, 241 * size)
+    np.testing.assert_array_equal(
+        read_audio(path, segment=late), whole[:, 240 * size : 241 * size]
+    )
+
+
 def test_without_a_decoder_the_extra_and_ffmpeg_are_named(tmp_path, monkeypatch):
     (tmp_path / "a.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(64))
     monkeypatch.setattr("dac_lobe.audio.sources.has_decoder", lambda: False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import random
 import struct
 import tracemalloc
@@ -263,6 +264,14 @@ def write_and_stop(path, packed, resume=False):
     with PackedWriter(path, packed.header, resume=resume) as writer:
         writer.write(packed.codes)
         raise KeyboardInterrupt
+
+
+def test_a_pipe_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "a.dac")
+    with pytest.raises(FileExistsError, match="not to be replaced"):
+        some_packed().save(tmp_path / "a.dac")
+    assert (tmp_path / "a.dac").is_fifo()
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_nothing_appears_before_it_is_finished(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from dac_lobe.audio import AudioError, write_audio
 from dac_lobe.data import compare_headers, read_manifest, write_manifest
+from dac_lobe.data.tables import rows_of_json
 
 TEXT = st.text(
     st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1
@@ -48,6 +51,38 @@ def test_json_as_speechbrain_writes_it(tmp_path):
     assert (first.id, first.duration) == ("a", 1.0)
     assert (second.wav, second.duration) == (f"{tmp_path}/b.wav", 2.5)
     assert second.fields["words"] == "HI"
+
+
+@pytest.mark.parametrize("name", ["NA", "nan", "1e5", "007", "null", "True"])
+def test_ids_stay_as_they_are_written(tmp_path, name):
+    """No table guesses types; and in JSON the key is the id, as in SpeechBrain."""
+    (tmp_path / "x.csv").write_text(f"ID,duration,wav\n{name},1,a.wav\n")
+    entry = {"wav": "a.wav", "duration": 1, "ID": "other"}
+    (tmp_path / "x.json").write_text(json.dumps({name: entry}))
+    for file in ("x.csv", "x.json"):
+        assert [item.id for item in read_manifest(tmp_path / file)] == [name]
+
+
+def test_a_large_json_is_read_quickly(tmp_path):
+    """In half a second; comparing every id with every other takes over half a minute."""
+    entries = {f"{n:09d}": {"wav": "a.wav", "duration": 1} for n in range(2**16)}
+    (tmp_path / "x.json").write_text(json.dumps(entries))
+    started = time.process_time()
+    assert len(list(rows_of_json(tmp_path / "x.json"))) == 2**16
+    assert time.process_time() - started < 8
+
+
+@pytest.mark.parametrize("name", [b"a\tb.wav", b"a\nb.wav", b"caf\xe9.wav"])
+def test_names_that_no_table_holds(tmp_path, name):
+    written = write_audio(tmp_path / "x.wav", np.zeros(8), 8000)
+    try:
+        os.rename(written, os.fsencode(tmp_path) + b"/" + name)
+    except OSError:
+        pytest.skip("the file system takes no such name")
+    with pytest.raises(ValueError, match="must be text in UTF-8. Rename it") as error:
+        read_manifest(tmp_path)
+    assert str(error.value).isascii()
+    assert "\n" not in str(error.value)
 
 
 def test_folder(tmp_path):

@@ -60,7 +60,9 @@ def test_paths(tmp_path, monkeypatch):
     write_audio(tmp_path / on_disk, np.zeros(8), 8000)
     rows = "".join(
         f"{number},1,{wav}\n"
-        for number, wav in enumerate(["~/a.wav", "sub/b.wav", "/c.wav", composed])
+        for number, wav in enumerate(
+            ["~/a.wav", "sub/b.wav", "/c.wav", composed, "~nobody.wav"]
+        )
     )
     (tmp_path / "x.csv").write_text("ID,duration,wav\n" + rows, encoding="utf-8")
     assert [item.wav for item in read_manifest(tmp_path / "x.csv")] == [
@@ -68,6 +70,7 @@ def test_paths(tmp_path, monkeypatch):
         str(tmp_path / "sub/b.wav"),
         "/c.wav",
         str(tmp_path / on_disk),
+        str(tmp_path / "~nobody.wav"),
     ]
 
 
@@ -97,6 +100,14 @@ def test_columns_of_segments(tmp_path, header, cells, segment):
         ("start,stop", "0.5,1.5", "whole numbers. Seconds go into columns start_s"),
         ("start,stop", "one,two", "line 2: start 'one'"),
         ("start_s,stop_s", "nan,1", "0 <= start < stop"),
+        ("start_s,stop_s", "0,inf", "0 <= start < stop"),
+        (
+            "start_s,end_s",
+            "0,0.5",
+            "line 2: end_s is '0.5', without a start and a stop",
+        ),
+        ("start,end", "0,8", "line 2: end is '8', without a start and a stop"),
+        ("start_s,stop", "0.5,9", "line 2: start_s is '0.5', without"),
     ],
 )
 def test_segments_that_cannot_be(tmp_path, header, cells, message):
@@ -216,6 +227,49 @@ def test_bad_folders_of_kaldi(tmp_path, files, message):
         (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=message) as error:
         read_manifest(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_separators_of_unicode_do_not_end_a_line_of_kaldi(tmp_path):
+    said = "ONE\x85TWO\u2028THREE\x1cFOUR"
+    (tmp_path / "wav.scp").write_text("a a.wav\r\n", newline="")
+    (tmp_path / "text").write_text(f"a {said}\r\n", newline="", encoding="utf-8")
+    assert [item.fields for item in read_manifest(tmp_path)] == [{"wrd": said}]
+
+
+def cuts_of_two_channels(folder):
+    lhotse = pytest.importorskip("lhotse")
+    wav = np.zeros((2, 8000), np.float32)
+    recording = lhotse.Recording.from_file(write_audio(folder / "r.wav", wav, 8000))
+    said = [
+        lhotse.SupervisionSegment("2", "r", 0.5, 0.4, text="TWO", speaker="a"),
+        lhotse.SupervisionSegment("1", "r", 0.0, 0.4, text="ONE", speaker="a"),
+    ]
+    one = lhotse.MonoCut("a", 0, 1, 1, recording=recording, supervisions=said)
+    both = lhotse.MultiCut("a", 0, 1, [0, 1], recording=recording, supervisions=said)
+    return lhotse, one, both
+
+
+def test_a_cut_has_all_channels_and_all_that_is_said(tmp_path):
+    lhotse, _, both = cuts_of_two_channels(tmp_path)
+    lhotse.CutSet.from_cuts([both.resample(16000)]).to_file(tmp_path / "x.jsonl")
+    (item,) = read_manifest(tmp_path / "x.jsonl")
+    assert item.fields == {"wrd": "ONE TWO", "spk_id": "a"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda one, both: one, r"channels \[1\] of \[0, 1\]"),
+        (lambda one, both: both.perturb_volume(2.0), "Volume"),
+        (lambda one, both: both.perturb_speed(1.1), "Speed"),
+    ],
+)
+def test_cuts_that_are_not_their_files(tmp_path, change, message):
+    lhotse, *cuts = cuts_of_two_channels(tmp_path)
+    lhotse.CutSet.from_cuts([change(*cuts)]).to_file(tmp_path / "x.jsonl")
+    with pytest.raises(ValueError, match=message) as error:
+        read_manifest(tmp_path / "x.jsonl")
     assert "\n" not in str(error.value)
 
 

@@ -179,7 +179,11 @@ def test_an_excerpt_reads_only_the_blocks_it_needs(tiny_dac, wav_file, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("start", "duration"), [(-1, None), (99, None), (0, -1), (float("nan"), None)]
+    ("start", "duration"),
+    [
+        *[(-1, None), (99, None), (0, -1), (float("nan"), None)],
+        *[(float("inf"), None), (0, float("inf"))],
+    ],
 )
 def test_excerpts_that_are_not_there(tiny_dac, wav_file, tmp_path, start, duration):
     packed = tiny_dac.encode_file(wav_file())

@@ -6,12 +6,13 @@ import hashlib
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from speechbrain.augment.augmenter import Augmenter
 from speechbrain.augment.time_domain import AddNoise, SpeedPerturb
 
-from dac_lobe.audio import read_audio
+from dac_lobe.audio import Segment, read_audio, write_audio
 from dac_lobe.data import read_manifest
 from dac_lobe.data.variants import variant_id, write_variants
 from dac_lobe.nnet.training import add_tokens, read_datasets
@@ -121,6 +122,24 @@ def test_wrong_arguments(make, tmp_path, change):
     path = make("copies", variants=1)
     with pytest.raises(ValueError, match="looks like a variant"):
         write_variants(path, tmp_path / "again", change, 1, 16000)
+
+
+def test_a_copy_is_of_its_part_and_stays_in_its_folder(tmp_path):
+    wav = np.linspace(-0.9, 0.9, 8000)
+    path = write_audio(tmp_path / "corpus/a.wav", wav, 8000, "PCM_16")
+    listing = tmp_path / "parts.csv"
+    listing.write_text("path,start,stop\ncorpus/a.wav,2000,5000\n")
+    copies = write_variants(listing, tmp_path / "copies", lambda w, r: (w, r), 1, 8000)
+    (copy,) = read_manifest(copies)
+    part = read_audio(path, segment=Segment(2000, 5000))
+    np.testing.assert_allclose(read_audio(copy.wav), part, rtol=0, atol=1e-4)
+    for name in (path, "../corpus/a.wav"):
+        listing.write_text(f"path\n{name}\n")
+        with pytest.raises(
+            ValueError, match="out of .*copies. Give the manifest a column"
+        ):
+            write_variants(listing, tmp_path / "copies", lambda w, r: (w, r), 1, 8000)
+    assert len(list((tmp_path / "corpus").iterdir())) == 1
 
 
 @pytest.mark.slow

@@ -6,6 +6,9 @@ import json
 import multiprocessing
 import pickle
 import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from dac_lobe.audio import read_audio
 from dac_lobe.data import read_manifest
 from dac_lobe.tokens import StoreMeta, TokenStore, load_codebooks, read_meta
-from dac_lobe.tokens.shards import shard_path
+from dac_lobe.tokens.shards import EncodedItem, Failure, shard_path, write_shard
 from dac_lobe.weights.fingerprint import fingerprint
 
 
@@ -32,6 +35,46 @@ def test_tokens_are_what_the_codec_says(store, corpus, tiny_dac):
         assert torch.equal(store[item.id], tokens)
         assert store.frames(item.id) == len(tokens)
         assert store.samples(item.id) == wav.shape[-1]
+
+
+def test_a_shard_that_is_not_the_one_of_its_index(tmp_path, monkeypatch):
+    """As after `retry_failed`, in a store that is open, or killed on its way."""
+    a, b, c = (EncodedItem(name, np.full((4, 2), ord(name)), 32) for name in "abc")
+    failures = [Failure("b", "no such file")]
+    write_shard(tmp_path, 0, [a, c], failures, 2)
+    StoreMeta("ab12", 16000, 8, 2, 128, 0.0, 3, 1, "cd34").save(tmp_path)
+    opened = TokenStore(tmp_path)
+    write_shard(tmp_path, 0, [a, b, c], [], 2)
+    with pytest.raises(ValueError, match="shard 0 is not the one of its index"):
+        opened["c"]
+    assert TokenStore(tmp_path)["c"].unique().tolist() == [ord("c")]
+    write_shard(tmp_path, 0, [a, c], failures, 2)
+    monkeypatch.setattr(
+        "dac_lobe.tokens.shards.save", Mock(side_effect=KeyboardInterrupt)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        write_shard(tmp_path, 0, [a, b, c], [], 2)
+    with pytest.raises(ValueError, match="Finish the extraction"):
+        TokenStore(tmp_path)["b"]
+
+
+def test_threads_share_a_store_of_many_shards(tmp_path, monkeypatch):
+    for number in range(24):
+        item = EncodedItem(f"{number}", np.full((1, 1), number), 8)
+        write_shard(tmp_path, number, [item], [], 1)
+    StoreMeta("ab12", 16000, 8, 1, 24, 0.0, 24, 24, "cd34").save(tmp_path)
+    monkeypatch.setattr("dac_lobe.tokens.store.OPEN_SHARDS", 12)
+    store = TokenStore(tmp_path)
+    names = [str(n) for n in np.random.default_rng(0).integers(0, 24, 10_000)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            read = list(pool.map(lambda name: str(int(store[name])), names))
+    finally:
+        sys.setswitchinterval(interval)
+    assert read == names
+    assert len(store._open) <= 12
 
 
 def test_fewer_codebooks_are_a_prefix(store, store_folder):
