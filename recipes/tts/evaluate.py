@@ -165,6 +165,14 @@ def utterances(lines):
         yield Utterance(line["ID"], line["speaker"], *(line[name] for name in counts))
 
 
+def write_wavs(output, row, lines, spoken, rate):
+    """Write the waveforms of a row, and note their places; None for what is empty."""
+    for line, (wav, _) in zip(lines, spoken, strict=True):
+        line["wav"] = f"wavs/{file_stem(row)}/{line['ID']}.wav" if len(wav) else None
+        if line["wav"]:
+            write_audio(output / line["wav"], wav.cpu().numpy(), rate)
+
+
 def as_table(results):
     """Write the summary as a Markdown table."""
     lines = [
@@ -209,12 +217,7 @@ if __name__ == "__main__":
         results[row], details[row] = judge_row(
             judge, items, recordings, rows[row], options.seed, row
         )
-        for line, (wav, _) in zip(details[row], rows[row], strict=True):
-            line["wav"] = None
-            if len(wav):
-                name = f"{file_stem(row)}/{Path(line['ID']).name}.wav"
-                write_audio(output / "wavs" / name, wav.cpu().numpy(), rate)
-                line["wav"] = f"wavs/{name}"
+        write_wavs(output, row, details[row], rows[row], rate)
     table = as_table(results)
     output.mkdir(parents=True, exist_ok=True)
     for row in ROWS:

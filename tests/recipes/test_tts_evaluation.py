@@ -20,6 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from speechbrain.lobes.features import Fbank
 
+from dac_lobe.audio import read_audio
+
 ROOT = Path(__file__).resolve().parents[2]
 TTS = ROOT / "recipes" / "tts"
 RATE = 16000
@@ -162,6 +164,17 @@ def test_page_plays_what_there_is(tmp_path):
     assert "b" not in found.tags
     assert "12.3 [10.0, 15.0]" in "".join(found.text)
     assert "Nothing was spoken." in "".join(found.text)
+
+
+def test_sentences_of_one_name_are_kept_apart(tmp_path):
+    """Ids of a folder with speakers in it are paths; an empty sentence has no file."""
+    evaluate = importlib.import_module("evaluate")
+    lines = [{"ID": name} for name in ("anna/1", "ben/1", "ben/2")]
+    spoken = [evaluate.Spoken(torch.full((size,), 0.5), True) for size in (100, 200, 0)]
+    evaluate.write_wavs(tmp_path, "the model", lines, spoken, RATE)
+    assert lines[2]["wav"] is None
+    sizes = [read_audio(tmp_path / line["wav"]).shape[-1] for line in lines[:2]]
+    assert sizes == [100, 200]
 
 
 @pytest.mark.slow
