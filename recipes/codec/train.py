@@ -216,15 +216,17 @@ class CodecBrain(sb.Brain):
                 else:
                     predictions = self.compute_forward(batch, sb.Stage.TRAIN)
             if self.adversarial:
-                self.step_discriminator(predictions.audio.float(), batch, should_step)
+                loss = self.loss_of_discriminator(predictions.audio.float(), batch)
+                if not self.finite(loss):
+                    return loss.detach().cpu()
+                self.step_discriminator(loss, should_step)
             loss, losses = self.weigh(predictions, batch)
             if not self.finite(loss):
                 return loss.detach().cpu()
             (loss / self.grad_accumulation_factor).backward()
         if should_step:
             self.step_codec(predictions)
-        for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
+        self.note(losses)
         self.counted += 1
         self.on_fit_batch_end(batch, predictions, loss, should_step)
         return loss.detach().cpu()
@@ -248,8 +250,14 @@ class CodecBrain(sb.Brain):
             losses["adversarial"], losses["feature_matching"] = adversarial, matching
         return sum(weights[name] * value for name, value in losses.items()), losses
 
-    def step_discriminator(self, audio, batch, should_step):
-        """Train the discriminators on the detached reconstruction."""
+    def note(self, losses):
+        """Add to the means of the log, each over the batches that have this loss."""
+        for name, value in losses.items():
+            total, count = self.sums.get(name, (0.0, 0))
+            self.sums[name] = total + float(value.detach()), count + 1
+
+    def loss_of_discriminator(self, audio, batch):
+        """Loss of the discriminators on the detached reconstruction."""
         heard = judged_items(len(audio), self.hparams.adversarial_items)
         wav = batch.sig.data.to(self.device)[heard, None]
         # One forward for both halves: two would break DDP's buffers.
@@ -257,10 +265,11 @@ class CodecBrain(sb.Brain):
         maps = self.judge(self.modules.discriminator, both)
         fake = [[m.chunk(2)[0] for m in stack] for stack in maps]
         real = [[m.chunk(2)[1] for m in stack] for stack in maps]
-        loss = GANLoss().discriminator(fake, real)
-        self.sums["discriminator"] = self.sums.get("discriminator", 0.0) + float(
-            loss.detach()
-        )
+        return GANLoss().discriminator(fake, real)
+
+    def step_discriminator(self, loss, should_step):
+        """Train the discriminators."""
+        self.note({"discriminator": loss})
         (loss / self.grad_accumulation_factor).backward()
         if should_step:
             torch.nn.utils.clip_grad_norm_(
@@ -352,8 +361,14 @@ class CodecBrain(sb.Brain):
         )
 
     def finite(self, loss):
-        """Whether the loss is a number; counts the batches where it is not."""
-        if torch.isfinite(loss):
+        """Whether the loss is a number in all processes; counts where it is not.
+
+        They skip a batch together: one that went on alone would wait for the others.
+        """
+        number = torch.isfinite(loss.detach()).float()
+        if dist.is_initialized():
+            dist.all_reduce(number, dist.ReduceOp.MIN)
+        if number:
             return True
         self.nonfinite_count += 1
         logger.warning("loss is %s; batch %d is skipped", float(loss), self.step)
@@ -422,7 +437,7 @@ class CodecBrain(sb.Brain):
         if stage == sb.Stage.TRAIN:
             seconds = time.monotonic() - self.started_at
             self.train_stats = {
-                name: value / max(1, self.counted) for name, value in self.sums.items()
+                name: total / count for name, (total, count) in self.sums.items()
             }
             self.train_stats["restarted"] = self.restarted
             self.train_stats["seconds"] = seconds
