@@ -62,6 +62,21 @@ def parse_arguments():
     return parser.parse_args()
 
 
+def load(tts, judge):
+    """Load both models; raise a ValueError if one cannot hear the other.
+
+    From where they are: in a folder for copies SpeechBrain would keep to the first.
+    """
+    tts, judge = TokenTTS.from_hparams(source=tts), TokenASR.from_hparams(source=judge)
+    rate = tts.hparams.sample_rate
+    if judge.hparams.input == "tokens" or judge.hparams.sample_rate != rate:
+        raise ValueError(
+            f"the judge hears {judge.hparams.input} at {judge.hparams.sample_rate} Hz; "
+            f"waveforms at {rate} Hz are needed: train recipes/asr on filterbanks."
+        )
+    return tts, judge
+
+
 def say(tts, texts, speakers, options):
     """Synthesise sentences, in batches."""
     spoken = []
@@ -196,16 +211,8 @@ def as_table(results):
 if __name__ == "__main__":
     options = parse_arguments()
     output = Path(options.output_folder)
-    tts = TokenTTS.from_hparams(source=options.tts, savedir=output / "loaded" / "tts")
-    judge = TokenASR.from_hparams(
-        source=options.judge, savedir=output / "loaded" / "judge"
-    )
+    tts, judge = load(options.tts, options.judge)
     rate = tts.hparams.sample_rate
-    if judge.hparams.input == "tokens" or judge.hparams.sample_rate != rate:
-        raise ValueError(
-            f"the judge hears {judge.hparams.input} at {judge.hparams.sample_rate} Hz; "
-            f"waveforms at {rate} Hz are needed: train recipes/asr on filterbanks."
-        )
     items = read_manifest(options.manifest, options.data_folder)[: options.limit]
     recordings = [
         torch.from_numpy(read_audio(item.wav, rate, item.segment).mean(0))
