@@ -38,13 +38,19 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import run_on_main
-from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dac_lobe.network.layers import fold_weight_norm
 from dac_lobe.nnet.code_usage import CodeUsage
 from dac_lobe.nnet.loggers import log_audio
 from dac_lobe.nnet.losses import GANLoss
+from dac_lobe.nnet.processes import (
+    average_gradients,
+    broadcast,
+    check_equal,
+    finite_everywhere,
+    unwrap,
+)
 from dac_lobe.nnet.warm_start import (
     scale_layers,
     skeleton,
@@ -344,9 +350,7 @@ class CodecBrain(sb.Brain):
         first.weight.mul_(level)
         left = start_codebooks(codec.quantizer, latents / level).residual_energy
         logger.info("codebooks start; energy left after the last: %.3f", left[-1])
-        if dist.is_initialized():
-            for parameter in codec.parameters():
-                dist.broadcast(parameter, 0)
+        broadcast(codec.parameters())
         self.optimizer_g.state.clear()
         self.average.n_averaged.zero_()
 
@@ -361,14 +365,8 @@ class CodecBrain(sb.Brain):
         )
 
     def finite(self, loss):
-        """Whether the loss is a number in all processes; counts where it is not.
-
-        They skip a batch together: one that went on alone would wait for the others.
-        """
-        number = torch.isfinite(loss.detach()).float()
-        if dist.is_initialized():
-            dist.all_reduce(number, dist.ReduceOp.MIN)
-        if number:
+        """Whether the loss is a number; counts the batches where it is not."""
+        if finite_everywhere(loss):
             return True
         self.nonfinite_count += 1
         logger.warning("loss is %s; batch %d is skipped", float(loss), self.step)
@@ -477,29 +475,11 @@ class CodecBrain(sb.Brain):
                 stats_meta={"step": self.optimizer_step}, test_stats=stats
             )
 
-    def check_ranks(self):
-        """Raise an error if the processes hold different parameters."""
-        if not dist.is_initialized():
-            return
-        modules = [unwrap(module) for module in self.modules.values()]
-        for module in modules:
-            for name, parameter in module.named_parameters():
-                theirs = parameter.detach().clone()
-                dist.broadcast(theirs, 0)
-                if not torch.equal(theirs, parameter):
-                    raise RuntimeError(f"{name} differs between processes")
-        logger.warning("parameters are equal on %d processes", dist.get_world_size())
-
     def export(self, path):
         """Write the averaged codec as one file, with plain weights."""
         codec = fold_weight_norm(self.average.module)
         codec.delay = 0
         return codec.eval().save(path)
-
-
-def unwrap(module):
-    """Return the module inside a DDP wrapper."""
-    return module.module if isinstance(module, DistributedDataParallel) else module
 
 
 def check_rate(codec, sample_rate):
@@ -509,15 +489,6 @@ def check_rate(codec, sample_rate):
             f"sample_rate: {sample_rate}, but the codec works at {codec.sample_rate} "
             f"Hz. Set sample_rate to {codec.sample_rate}, or choose another source."
         )
-
-
-def average_gradients(module):
-    """Average gradients over processes, for what is trained outside DDP's forward."""
-    if dist.is_initialized():
-        for parameter in module.parameters():
-            if parameter.grad is not None:
-                dist.all_reduce(parameter.grad)
-                parameter.grad /= dist.get_world_size()
 
 
 if __name__ == "__main__":
@@ -552,7 +523,7 @@ if __name__ == "__main__":
         valid_loader_kwargs=hparams["valid_dataloader_opts"],
     )
     if hparams["check_ranks"]:
-        brain.check_ranks()
+        check_equal(torch.nn.ModuleList(map(unwrap, brain.modules.values())))
     brain.evaluate(valid_data, test_loader_kwargs=hparams["valid_dataloader_opts"])
     run_on_main(
         brain.export,
