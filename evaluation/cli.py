@@ -33,7 +33,7 @@ INTERRUPTED = 130
 # releases, so there is no one place to import the class from.
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
-app = typer.Typer(**settings())
+app = typer.Typer(**settings() | {"add_completion": True})
 # Other commands, by their first word; a folder of that name is ./compare.
 COMMANDS = {
     "board": "evaluation.commands.board",

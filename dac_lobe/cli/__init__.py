@@ -32,7 +32,6 @@ app = typer.Typer(
     epilog="dac-lobe encode recordings/ -o coded/ -k 8 && dac-lobe decode coded/ -o out/\n\n"
     "dac-lobe extract train.csv store/    for a recipe's training\n\n"
     "dac-lobe-evaluate recordings/        how good it is: its own command",
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,

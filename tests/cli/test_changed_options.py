@@ -195,7 +195,8 @@ def test_every_option_is_here_or_does_not_change_the_result(monkeypatch, capsys)
     without_effect = """
     --output --overwrite --stdin --stdout --device --cache-dir --workers --quiet --help
     --partial --data-root --engine --batch-seconds --retry-failed --parquet
-    --timeout --max-failures --version --selftest --strict
+    --timeout --max-failures --version --selftest --strict --install-completion
+    --show-completion
     """.split()
     tested = {changed[0] for changed in (*ENCODE, *DECODE, *EXTRACT, *EVALUATE)}
     for run in (

@@ -551,6 +551,31 @@ def test_a_run_that_ends_early_ends_what_has_begun(workers):
     assert time.monotonic() - started < 30
 
 
+@pytest.mark.parametrize(
+    ("program", "words", "wanted"),
+    [
+        ("dac_lobe", "dac-lobe e", ["encode", "extract", "export"]),
+        ("dac_lobe", "dac-lobe encode --mod", ["--model"]),
+        ("evaluation", "dac-lobe-evaluate --met", ["--metrics"]),
+    ],
+)
+def test_the_shell_completes(program, words, wanted):
+    name = words.split()[0]
+    asked = {
+        f"_{name.replace('-', '_').upper()}_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", program],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == wanted
+
+
 def test_a_full_disk_is_told_with_the_file_that_found_it_full():
     def work(task):
         raise OSError(28, "No space left on device")
