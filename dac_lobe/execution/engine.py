@@ -35,7 +35,7 @@ from dac_lobe.execution.plan import (
 )
 from dac_lobe.execution.precision import cpu_dtype
 from dac_lobe.execution.tables import QuantizerTables
-from dac_lobe.execution.weight_watch import WeightWatch
+from dac_lobe.execution.weight_watch import Made
 from dac_lobe.network.context import Context, decoder_context, encoder_context
 from dac_lobe.network.executor import Network
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
@@ -71,27 +71,6 @@ class _Shape(NamedTuple):
         return width, self.context, (self.before, self.after)
 
 
-class _Made:
-    """What was made from a module's weights, for as long as they stay."""
-
-    def __init__(self, module: nn.Module):
-        # The watch first: a change while we make things shows next time.
-        self._watch = WeightWatch(module)
-        self._lock = threading.Lock()
-        self._parts: dict[str, Any] = {}
-
-    def fresh(self) -> bool:
-        """Tell whether the weights are what they were."""
-        return self._watch.fresh()
-
-    def get(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return a part, made on first use."""
-        with self._lock:
-            if name not in self._parts:
-                self._parts[name] = make()
-            return self._parts[name]
-
-
 class Engine:
     """Executes the networks of one codec; see `dac_lobe.execution.attach`.
 
@@ -125,7 +104,7 @@ class Engine:
         self._start_empty()
 
     def _start_empty(self) -> None:
-        self._made: dict[str, _Made] = {}
+        self._made: dict[str, Made] = {}
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -266,7 +245,7 @@ class Engine:
     def _run_plan(
         self,
         network: nn.Module,
-        made: _Made,
+        made: Made,
         x: torch.Tensor,
         lengths: torch.Tensor,
         shape: _Shape,
@@ -331,13 +310,13 @@ class Engine:
         )
         return tables
 
-    def _made_from(self, module: nn.Module) -> _Made:
+    def _made_from(self, module: nn.Module) -> Made:
         """Return what was made of a module; nothing yet if its weights changed."""
         name = type(module).__name__
         with self._lock:
             made = self._made.get(name)
             if made is None or not made.fresh():
-                made = self._made[name] = _Made(module)
+                made = self._made[name] = Made(module)
             return made
 
 

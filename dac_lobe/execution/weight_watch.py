@@ -13,6 +13,8 @@ Authors
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
@@ -20,7 +22,7 @@ import numpy as np
 import torch
 from torch import nn
 
-__all__ = ["WeightWatch"]
+__all__ = ["Made", "WeightWatch"]
 
 # Values looked at per parameter; whoever writes to .data writes all of it.
 SAMPLES = 4
@@ -75,6 +77,42 @@ class WeightWatch:
     def _look(self) -> bytes:
         """Read the sampled values. The views stay valid while the traces agree."""
         return b"".join([view.tobytes() for view in self._views])
+
+
+class Made:
+    """What was made from a module's weights, for as long as they stay.
+
+    Arguments
+    ---------
+    module : nn.Module
+        The module.
+
+    Example
+    -------
+    >>> layer = nn.Linear(2, 2)
+    >>> made = Made(layer)
+    >>> made.get("sum", lambda: float(layer.weight.sum())) == float(layer.weight.sum())
+    True
+    >>> layer.weight.data.add_(1.0).shape, made.fresh()
+    (torch.Size([2, 2]), False)
+    """
+
+    def __init__(self, module: nn.Module):
+        # The watch first: a change while we make things shows next time.
+        self._watch = WeightWatch(module)
+        self._lock = threading.Lock()
+        self._parts: dict[str, Any] = {}
+
+    def fresh(self) -> bool:
+        """Tell whether the weights are what they were."""
+        return self._watch.fresh()
+
+    def get(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return a part, made on first use."""
+        with self._lock:
+            if name not in self._parts:
+                self._parts[name] = make()
+            return self._parts[name]
 
 
 def _trace(parameter: torch.Tensor | None) -> tuple[Any, ...]:
