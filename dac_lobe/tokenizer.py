@@ -266,12 +266,13 @@ class DACTokenizer(nn.Module):
                 f"{self.vocab_size} entries. Add rows for special tokens afterwards."
             )
         quantizers = self.codec.quantizer.quantizers[: self._used(num_codebooks)]
-        table = torch.cat(
-            [
-                quantizer.out_proj(quantizer.codebook.weight.t().unsqueeze(0))[0].t()
-                for quantizer in quantizers
-            ]
-        )
+        with torch.autocast(self.codec.device.type, enabled=False):
+            table = torch.cat(
+                [
+                    stage.out_proj(stage.codebook.weight.t().unsqueeze(0))[0].t()
+                    for stage in quantizers
+                ]
+            )
         return table if device is None else table.to(device)
 
     def extra_repr(self) -> str:

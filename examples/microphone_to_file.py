@@ -4,7 +4,9 @@ pip install sounddevice
 python examples/microphone_to_file.py talk.dac
 """
 
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -18,12 +20,11 @@ def microphone(rate: int) -> Iterator[torch.Tensor]:
     """Yield a tenth of a second at a time."""
     import sounddevice  # needs PortAudio
 
+    stop = threading.Event()  # Ctrl-C may come while a block is encoded
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
     with sounddevice.InputStream(rate, channels=1, dtype="float32") as stream:
-        try:
-            while True:
-                yield torch.from_numpy(stream.read(rate // 10)[0][:, 0].copy())
-        except KeyboardInterrupt:
-            return
+        while not stop.is_set():
+            yield torch.from_numpy(stream.read(rate // 10)[0][:, 0].copy())
 
 
 def record(blocks: Iterable[torch.Tensor], path: str, codec: DAC) -> None:

@@ -91,22 +91,24 @@ def train(command, folder, seed):
     folder.parent.mkdir(parents=True, exist_ok=True)
     search = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     before = children_seconds()
-    with log.open("a", encoding="utf-8") as file:  # what earlier starts said stays
-        for part in split_command(command, folder, seed):
-            file.write(f"# {shlex.join(part[1:])}\n")
-            file.flush()
-            done = subprocess.run(
-                part,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": search},
-            )
-            if done.returncode:
-                break
-    spent = json.loads(cost.read_text()) if cost.exists() else []
-    spent.append((children_seconds() - before) / 60)
-    with replacing(cost) as file:
-        file.write(json.dumps(spent).encode() + b"\n")
+    try:
+        with log.open("a", encoding="utf-8") as file:  # what was said before stays
+            for part in split_command(command, folder, seed):
+                file.write(f"# {shlex.join(part[1:])}\n")
+                file.flush()
+                done = subprocess.run(
+                    part,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, "PYTHONPATH": search},
+                )
+                if done.returncode:
+                    break
+    finally:  # Ctrl-C, too
+        spent = json.loads(cost.read_text()) if cost.exists() else []
+        spent.append((children_seconds() - before) / 60)
+        with replacing(cost) as file:
+            file.write(json.dumps(spent).encode() + b"\n")
     if done.returncode:
         last = log.read_text(encoding="utf-8").strip().splitlines()[-1]
         print(f"{folder}: ended with {done.returncode}: {last} (see {log})")

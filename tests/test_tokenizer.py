@@ -109,13 +109,15 @@ def test_a_codec_in_training_gives_the_same_tokens(make_dac):
     assert codec.training
 
 
-def test_autocast_does_not_change_tokens(tokenizer):
+def test_autocast_changes_nothing(tokenizer):
     sig = torch.randn(4, 2000)
     tokens = tokenizer.sig_to_tokens(sig)
     signal = tokenizer.tokens_to_sig(tokens)
+    embeddings = tokenizer.get_pretrained_embeddings()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(tokenizer.sig_to_tokens(sig), tokens)
         assert torch.equal(tokenizer.tokens_to_sig(tokens), signal)
+        assert torch.equal(tokenizer.get_pretrained_embeddings(), embeddings)
 
 
 def test_moves_with_to(tokenizer):

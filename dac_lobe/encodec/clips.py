@@ -88,8 +88,8 @@ def decode_clips(
         Shape [B, C, T], all that the frames cover.
     """
     grid = Grid.of(model.config)
-    frames = codes.shape[-1]
-    chunks = grid.chunks_of(frames)
+    frames = grid.audible(codes.shape[-1])
+    codes, chunks = codes[..., :frames], grid.chunks_of(frames)
     missing = 0 if grid.stride is None else chunks * grid.chunk_frames - frames
     parts = F.pad(codes, (0, missing)).unflatten(-1, (chunks, -1)).permute(2, 0, 1, 3)
     each = [None] * chunks if scales is None else scales[:, :chunks].unbind(1)

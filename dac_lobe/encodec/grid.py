@@ -73,8 +73,17 @@ class Grid:
             return -(-samples // self.hop_length)
         return self.chunks(samples) * self.chunk_frames
 
+    def audible(self, frames: int) -> int:
+        """Count the frames without a last chunk that ends before the one before it."""
+        if self.stride is None or frames < self.chunk_frames:
+            return frames
+        rest = frames % self.chunk_frames
+        length, stride = self._chunk
+        return frames - rest if rest * self.hop_length < length - stride else frames
+
     def covered(self, frames: int) -> int:
         """Count the samples that frames decode to."""
+        frames = self.audible(frames)
         if self.stride is None or frames == 0:
             return frames * self.hop_length
         before = self.chunks_of(frames) - 1

@@ -11,6 +11,7 @@ Authors
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def _read_labels(path: Path) -> list[str]:
         if line.startswith("====="):
             break
         label, _, number = line.rpartition(" => ")
-        numbers[int(number)] = label.strip("'\"")
+        numbers[int(number)] = str(ast.literal_eval(label))
     return [numbers[number] for number in range(len(numbers))]
 
 

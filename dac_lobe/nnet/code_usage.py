@@ -7,10 +7,10 @@ Authors
 from __future__ import annotations
 
 import torch
-import torch.distributed as dist
 from torch import nn
 
 from dac_lobe.network.autoencoder import Autoencoder
+from dac_lobe.nnet.processes import broadcast
 from dac_lobe.nnet.warm_start import restart_dead_codes
 
 __all__ = ["CodeUsage"]
@@ -85,7 +85,5 @@ class CodeUsage(nn.Module):
             part = latents[:, start:end].detach()
             count += restart_dead_codes(stage, share, part, threshold)
             start = end
-        if dist.is_initialized():
-            for stage in codec.quantizer.quantizers:
-                dist.broadcast(stage.codebook.weight.data, 0)
+        broadcast(stage.codebook.weight.data for stage in codec.quantizer.quantizers)
         return count

@@ -118,8 +118,8 @@ def generate(
         How much to strengthen what the text changes; more than 1 computes
         everything twice.
     max_frames : int, optional
-        Where to end what does not stop; twice the predicted length, and 50
-        frames, by default.
+        Where to end what does not stop; twice the predicted length of each item,
+        and 50 frames, by default.
     generator : torch.Generator, optional
         Draws the tokens.
 
@@ -156,18 +156,19 @@ def generate(
     memory, durations = model.read_text(text, text_lengths, speakers)
     if guided:
         memory, speakers = _beside_no_text(model, memory, speakers)
-    if max_frames is None:
-        max_frames = int(2 * durations.sum(1).max()) + 50
     batch, lag = len(text), model.num_codebooks - 1
     caches = [(layer.read(memory), None) for layer in model.layers]
     # Frame at which each item stops; the codes of the delayed codebooks
     # follow for `lag` more steps.
-    ends = torch.full((batch,), max_frames, device=text.device)
+    if max_frames is None:
+        ends = (2 * durations.sum(1)).long() + 50
+    else:
+        ends = torch.full((batch,), max_frames, device=text.device)
     stopped = torch.zeros(batch, dtype=torch.bool, device=text.device)
     history = torch.full(
         (batch, 1, model.num_codebooks), model.absent, device=text.device
     )
-    for step in range(max_frames + lag):
+    for step in range(int(ends.max()) + lag):
         positions = torch.tensor([step], device=text.device)
         last = history[:, -1:].repeat(1 + guided, 1, 1)
         x = model.embed_steps(last, positions, speakers)
@@ -180,7 +181,7 @@ def generate(
             given, free = scores.chunk(2)
             scores = guide(given, free, guidance_scale)
         tokens = draw(scores, temperature, top_k, generator)
-        now = (tokens[:, 0] == model.stop) & ~stopped & (step < max_frames)
+        now = (tokens[:, 0] == model.stop) & (step < ends)
         ends = torch.where(now, step, ends)
         stopped |= now
         stages = torch.arange(model.num_codebooks, device=text.device)

@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+import math
 import os
 import random
 from abc import ABC, abstractmethod
@@ -64,9 +65,16 @@ class RecipeBrain(sb.Brain, ABC):
     ) -> None:
         """Fit, with the batches of `make_loader_options`."""
         self.batch_sampler = options["batch_sampler"]
-        batches = len(self.batch_sampler) * self.hparams.number_of_epochs
         ranks = int(os.environ.get("WORLD_SIZE", 1))
-        self.total_steps = batches // (ranks * self.grad_accumulation_factor)
+        batches = math.ceil(len(self.batch_sampler) / ranks)
+        # What an epoch leaves over is no step.
+        steps = batches // self.grad_accumulation_factor
+        if not steps:
+            raise ValueError(
+                f"grad_accumulation_factor: {self.grad_accumulation_factor}, but an "
+                f"epoch has {batches} batches. Choose {batches} at most."
+            )
+        self.total_steps = steps * self.hparams.number_of_epochs
         self.fit(
             self.hparams.epoch_counter,
             train,

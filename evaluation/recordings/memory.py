@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Real
 from pathlib import Path
@@ -77,9 +78,8 @@ def in_memory(source: Any) -> Iterator[Item | Clip]:
             f"{type(source).__name__} holds no recordings. Give a folder, a manifest, "
             "or sources of audio by name."
         )
-    names = [name for name, _ in named]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(name for name, _ in named).items():
+        if count > 1:
             raise ValueError(
                 f"two recordings are called {name!r}. Name them, in a dict."
             )

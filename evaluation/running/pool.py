@@ -169,8 +169,9 @@ class Pool:
             now = time.monotonic()
             for connection, worker in busy.items():
                 if connection not in ready and worker.busy and worker.deadline <= now:
-                    reason = f"no answer for {self.timeout:g} s"
-                    yield from self._remove(worker, reason)
+                    starting = worker.task is None
+                    waited = self.START_TIMEOUT if starting else self.timeout
+                    yield from self._remove(worker, f"no answer for {waited:g} s")
 
     def _hand_out(self) -> None:
         """Give tasks to idle workers, and start workers while there is more to do."""
@@ -198,7 +199,9 @@ class Pool:
         else:
             worker.last = message
             worker.deadline = time.monotonic() + self.timeout
-        if not isinstance(message, Ready):
+        if isinstance(message, Ready):
+            self._failed_starts = 0  # workers can be started
+        else:
             yield task, message
 
     def _remove(self, worker: _Worker, reason: str) -> Iterator[tuple[Any, Died]]:

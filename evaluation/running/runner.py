@@ -149,8 +149,18 @@ def _delay(run: Run, system: System) -> tuple[Counter, int]:
 
 def codes_path(run: Run, cache: Cache, clip: Clip, system: System) -> Path:
     """Say where the codes of a clip are, or will be."""
+    identity = _identity(run, clip, system)
+    return codes_file(cache.folder, clip, run.sample_rate, identity)
+
+
+def _identity(run: Run, clip: Clip, system: System) -> str:
+    """Identify a system; where it is told a clip's name, with that.
+
+    Two recordings of the same bytes may have been decoded to different files.
+    """
     fingerprint = run.fingerprints[system.name]
-    return codes_file(cache.folder, clip, run.sample_rate, fingerprint)
+    named = type(system).encode_clip is not System.encode_clip
+    return f"{fingerprint} {clip.name}" if named else fingerprint
 
 
 def kept_codes(
@@ -265,7 +275,7 @@ class _Computation:
         return cache_key(
             job.clip.sha256 or job.clip.path,
             job.sample_rate,
-            self.run.fingerprints[job.system.name],
+            _identity(self.run, job.clip, job.system),
             str(point),
             name,
             self.versions.get(name, ""),

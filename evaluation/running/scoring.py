@@ -69,16 +69,14 @@ def score(job: Job) -> Iterator[Started | Scored]:
     try:
         reference = read_clip(job.clip, job.sample_rate)
     except FAILURES as error:
-        outcome = failure(error)
-        yield from (Scored(p, name, outcome) for p, ns in job.work for name in ns)
+        yield from _nothing(job, failure(error))
         return
     yield Started(None, "encode")
     try:
         job.system.load()
         coded = encode(job.system, job.clip, reference, job.sample_rate, job.codes_path)
     except FAILURES as error:
-        outcome = failure(error, "encode: ")
-        yield from (Scored(p, name, outcome) for p, ns in job.work for name in ns)
+        yield from _nothing(job, failure(error, "encode: "))
         return
     for point, names in job.work:
         yield Started(point, "decode")
@@ -106,6 +104,15 @@ def score(job: Job) -> Iterator[Started | Scored]:
                     job.clip.transcript,
                 )
             yield Scored(point, name, outcome)
+
+
+def _nothing(job: Job, outcome: Outcome) -> Iterator[Scored]:
+    """Give all that was to be computed one outcome, which the next run may not have.
+
+    What could not be read may be back then: a disk, a permission, a decoder.
+    """
+    outcome = outcome._replace(lasting=False)
+    yield from (Scored(p, name, outcome) for p, names in job.work for name in names)
 
 
 def measure(

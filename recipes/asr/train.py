@@ -139,7 +139,14 @@ def dataio_prepare(hparams):
     """Prepare the datasets, their pipelines, and the alphabet."""
     # 1. Datasets
     paths = {"train": hparams["train_csv"], "valid": hparams["valid_csv"]}
-    paths.update({Path(path).stem: path for path in hparams["test_csv"]})
+    for path in hparams["test_csv"]:
+        name = Path(path).stem
+        if name in paths:
+            raise ValueError(
+                f"test_csv: {path}, but {paths[name]} is called {name!r} too. Results "
+                "go by these names: rename one."
+            )
+        paths[name] = path
     datasets = read_datasets(paths, hparams["data_folder"])
     everything = list(datasets.values())
 

@@ -38,13 +38,19 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from hyperpyyaml import load_hyperpyyaml
 from speechbrain.utils.distributed import run_on_main
-from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dac_lobe.network.layers import fold_weight_norm
 from dac_lobe.nnet.code_usage import CodeUsage
 from dac_lobe.nnet.loggers import log_audio
 from dac_lobe.nnet.losses import GANLoss
+from dac_lobe.nnet.processes import (
+    average_gradients,
+    broadcast,
+    check_equal,
+    finite_everywhere,
+    unwrap,
+)
 from dac_lobe.nnet.warm_start import (
     scale_layers,
     skeleton,
@@ -216,15 +222,17 @@ class CodecBrain(sb.Brain):
                 else:
                     predictions = self.compute_forward(batch, sb.Stage.TRAIN)
             if self.adversarial:
-                self.step_discriminator(predictions.audio.float(), batch, should_step)
+                loss = self.loss_of_discriminator(predictions.audio.float(), batch)
+                if not self.finite(loss):
+                    return loss.detach().cpu()
+                self.step_discriminator(loss, should_step)
             loss, losses = self.weigh(predictions, batch)
             if not self.finite(loss):
                 return loss.detach().cpu()
             (loss / self.grad_accumulation_factor).backward()
         if should_step:
             self.step_codec(predictions)
-        for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
+        self.note(losses)
         self.counted += 1
         self.on_fit_batch_end(batch, predictions, loss, should_step)
         return loss.detach().cpu()
@@ -248,8 +256,14 @@ class CodecBrain(sb.Brain):
             losses["adversarial"], losses["feature_matching"] = adversarial, matching
         return sum(weights[name] * value for name, value in losses.items()), losses
 
-    def step_discriminator(self, audio, batch, should_step):
-        """Train the discriminators on the detached reconstruction."""
+    def note(self, losses):
+        """Add to the means of the log, each over the batches that have this loss."""
+        for name, value in losses.items():
+            total, count = self.sums.get(name, (0.0, 0))
+            self.sums[name] = total + float(value.detach()), count + 1
+
+    def loss_of_discriminator(self, audio, batch):
+        """Loss of the discriminators on the detached reconstruction."""
         heard = judged_items(len(audio), self.hparams.adversarial_items)
         wav = batch.sig.data.to(self.device)[heard, None]
         # One forward for both halves: two would break DDP's buffers.
@@ -257,10 +271,11 @@ class CodecBrain(sb.Brain):
         maps = self.judge(self.modules.discriminator, both)
         fake = [[m.chunk(2)[0] for m in stack] for stack in maps]
         real = [[m.chunk(2)[1] for m in stack] for stack in maps]
-        loss = GANLoss().discriminator(fake, real)
-        self.sums["discriminator"] = self.sums.get("discriminator", 0.0) + float(
-            loss.detach()
-        )
+        return GANLoss().discriminator(fake, real)
+
+    def step_discriminator(self, loss, should_step):
+        """Train the discriminators."""
+        self.note({"discriminator": loss})
         (loss / self.grad_accumulation_factor).backward()
         if should_step:
             torch.nn.utils.clip_grad_norm_(
@@ -335,9 +350,7 @@ class CodecBrain(sb.Brain):
         first.weight.mul_(level)
         left = start_codebooks(codec.quantizer, latents / level).residual_energy
         logger.info("codebooks start; energy left after the last: %.3f", left[-1])
-        if dist.is_initialized():
-            for parameter in codec.parameters():
-                dist.broadcast(parameter, 0)
+        broadcast(codec.parameters())
         self.optimizer_g.state.clear()
         self.average.n_averaged.zero_()
 
@@ -353,7 +366,7 @@ class CodecBrain(sb.Brain):
 
     def finite(self, loss):
         """Whether the loss is a number; counts the batches where it is not."""
-        if torch.isfinite(loss):
+        if finite_everywhere(loss):
             return True
         self.nonfinite_count += 1
         logger.warning("loss is %s; batch %d is skipped", float(loss), self.step)
@@ -422,7 +435,7 @@ class CodecBrain(sb.Brain):
         if stage == sb.Stage.TRAIN:
             seconds = time.monotonic() - self.started_at
             self.train_stats = {
-                name: value / max(1, self.counted) for name, value in self.sums.items()
+                name: total / count for name, (total, count) in self.sums.items()
             }
             self.train_stats["restarted"] = self.restarted
             self.train_stats["seconds"] = seconds
@@ -462,29 +475,11 @@ class CodecBrain(sb.Brain):
                 stats_meta={"step": self.optimizer_step}, test_stats=stats
             )
 
-    def check_ranks(self):
-        """Raise an error if the processes hold different parameters."""
-        if not dist.is_initialized():
-            return
-        modules = [unwrap(module) for module in self.modules.values()]
-        for module in modules:
-            for name, parameter in module.named_parameters():
-                theirs = parameter.detach().clone()
-                dist.broadcast(theirs, 0)
-                if not torch.equal(theirs, parameter):
-                    raise RuntimeError(f"{name} differs between processes")
-        logger.warning("parameters are equal on %d processes", dist.get_world_size())
-
     def export(self, path):
         """Write the averaged codec as one file, with plain weights."""
         codec = fold_weight_norm(self.average.module)
         codec.delay = 0
         return codec.eval().save(path)
-
-
-def unwrap(module):
-    """Return the module inside a DDP wrapper."""
-    return module.module if isinstance(module, DistributedDataParallel) else module
 
 
 def check_rate(codec, sample_rate):
@@ -494,15 +489,6 @@ def check_rate(codec, sample_rate):
             f"sample_rate: {sample_rate}, but the codec works at {codec.sample_rate} "
             f"Hz. Set sample_rate to {codec.sample_rate}, or choose another source."
         )
-
-
-def average_gradients(module):
-    """Average gradients over processes, for what is trained outside DDP's forward."""
-    if dist.is_initialized():
-        for parameter in module.parameters():
-            if parameter.grad is not None:
-                dist.all_reduce(parameter.grad)
-                parameter.grad /= dist.get_world_size()
 
 
 if __name__ == "__main__":
@@ -537,7 +523,7 @@ if __name__ == "__main__":
         valid_loader_kwargs=hparams["valid_dataloader_opts"],
     )
     if hparams["check_ranks"]:
-        brain.check_ranks()
+        check_equal(torch.nn.ModuleList(map(unwrap, brain.modules.values())))
     brain.evaluate(valid_data, test_loader_kwargs=hparams["valid_dataloader_opts"])
     run_on_main(
         brain.export,

@@ -62,6 +62,21 @@ def parse_arguments():
     return parser.parse_args()
 
 
+def load(tts, judge):
+    """Load both models; raise a ValueError if one cannot hear the other.
+
+    From where they are: in a folder for copies SpeechBrain would keep to the first.
+    """
+    tts, judge = TokenTTS.from_hparams(source=tts), TokenASR.from_hparams(source=judge)
+    rate = tts.hparams.sample_rate
+    if judge.hparams.input == "tokens" or judge.hparams.sample_rate != rate:
+        raise ValueError(
+            f"the judge hears {judge.hparams.input} at {judge.hparams.sample_rate} Hz; "
+            f"waveforms at {rate} Hz are needed: train recipes/asr on filterbanks."
+        )
+    return tts, judge
+
+
 def say(tts, texts, speakers, options):
     """Synthesise sentences, in batches."""
     spoken = []
@@ -165,6 +180,14 @@ def utterances(lines):
         yield Utterance(line["ID"], line["speaker"], *(line[name] for name in counts))
 
 
+def write_wavs(output, row, lines, spoken, rate):
+    """Write the waveforms of a row, and note their places; None for what is empty."""
+    for line, (wav, _) in zip(lines, spoken, strict=True):
+        line["wav"] = f"wavs/{file_stem(row)}/{line['ID']}.wav" if len(wav) else None
+        if line["wav"]:
+            write_audio(output / line["wav"], wav.cpu().numpy(), rate)
+
+
 def as_table(results):
     """Write the summary as a Markdown table."""
     lines = [
@@ -188,16 +211,8 @@ def as_table(results):
 if __name__ == "__main__":
     options = parse_arguments()
     output = Path(options.output_folder)
-    tts = TokenTTS.from_hparams(source=options.tts, savedir=output / "loaded" / "tts")
-    judge = TokenASR.from_hparams(
-        source=options.judge, savedir=output / "loaded" / "judge"
-    )
+    tts, judge = load(options.tts, options.judge)
     rate = tts.hparams.sample_rate
-    if judge.hparams.input == "tokens" or judge.hparams.sample_rate != rate:
-        raise ValueError(
-            f"the judge hears {judge.hparams.input} at {judge.hparams.sample_rate} Hz; "
-            f"waveforms at {rate} Hz are needed: train recipes/asr on filterbanks."
-        )
     items = read_manifest(options.manifest, options.data_folder)[: options.limit]
     recordings = [
         torch.from_numpy(read_audio(item.wav, rate, item.segment).mean(0))
@@ -209,12 +224,7 @@ if __name__ == "__main__":
         results[row], details[row] = judge_row(
             judge, items, recordings, rows[row], options.seed, row
         )
-        for line, (wav, _) in zip(details[row], rows[row], strict=True):
-            line["wav"] = None
-            if len(wav):
-                name = f"{file_stem(row)}/{Path(line['ID']).name}.wav"
-                write_audio(output / "wavs" / name, wav.cpu().numpy(), rate)
-                line["wav"] = f"wavs/{name}"
+        write_wavs(output, row, details[row], rows[row], rate)
     table = as_table(results)
     output.mkdir(parents=True, exist_ok=True)
     for row in ROWS:

@@ -158,6 +158,19 @@ class TestLengths:
             assert out.shape == (1, codec.channels, samples)
             assert bool(out.abs().sum(-1).all())
 
+    def test_any_number_of_frames_decodes(self, stereo):
+        """A last chunk within the overlap (2.5 frames of 50) adds nothing."""
+        coded = stereo.encode(clip(stereo, 3000))
+        lengths = []
+        for frames in range(1, coded.codes.shape[-1] + 1):
+            codes = coded.codes[..., :frames]
+            wav = stereo.decode_codes(codes, scales=coded.scales)
+            assert wav.shape[-1] == stereo.grid.covered(frames)
+            assert bool(torch.isfinite(wav).all())
+            lengths.append(wav.shape[-1])
+        assert lengths == sorted(lengths)
+        assert lengths[49] == lengths[51] == 2000 < lengths[52]
+
     def test_all_by_default(self, codec):
         encoded = codec.encode(clip(codec, 4000))
         out = codec.decode_codes(encoded.codes, scales=encoded.scales)

@@ -10,12 +10,12 @@ import pytest
 import soundfile
 from toy_systems import Broken, OneBitLess, Rounding
 
-from evaluation import Metric
+from evaluation import Metric, suite
 from evaluation import evaluate as evaluate_with_report
 from evaluation.recordings.finding import find_clips
 from evaluation.results import writers
 from evaluation.running.cache import Cache
-from evaluation.running.runner import Cell
+from evaluation.running.runner import Cell, execute
 from evaluation.systems import Point
 
 RATE = 16000
@@ -281,6 +281,47 @@ class TestCache:
         }
         second = evaluate(clips, [Rounding()], [2], FAST, output=out, workers=0)
         assert set(second.utterances["status"]) == {"ok"}
+
+    def test_recording_that_was_away_is_scored_when_it_is_back(
+        self, clips, tmp_path, monkeypatch
+    ):
+        """A disk may be away for a while; that is no fact about the recording."""
+        out, away = tmp_path / "out", tmp_path / "clip1.wav"
+
+        def without_one(run, *rest):
+            (clips / "clip1.wav").rename(away)
+            execute(run, *rest)
+            away.rename(clips / "clip1.wav")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(suite, "execute", without_one)
+            first = evaluate(clips, [Rounding()], [2], FAST, output=out, workers=0)
+        assert list(first.utterances["status"]) == ["ok", "failed", "ok"]
+        second = evaluate(clips, [Rounding()], [2], FAST, output=out, workers=0)
+        assert list(second.utterances["status"]) == ["ok"] * 3
+
+    def test_recordings_of_the_same_bytes_have_files_of_their_own(
+        self, clips, tmp_path
+    ):
+        """A folder's second file is not the first one's, though the references are."""
+        decoded = tmp_path / "decoded"
+        decoded.mkdir()
+        (clips / "clip1.wav").write_bytes((clips / "clip0.wav").read_bytes())
+        wav, _ = soundfile.read(clips / "clip0.wav")
+        for number, gain in enumerate((0.3, 1.0, 0.3)):
+            soundfile.write(decoded / f"clip{number}.wav", gain * wav, RATE)
+        tables = [
+            evaluate(
+                clips,
+                [f"folder:{decoded}"],
+                metrics=["mel_dac7"],
+                output=out,
+                workers=0,
+            ).utterances
+            for out in (tmp_path / "out", tmp_path / "out")
+        ]
+        assert tables[0]["mel_dac7"][0] > 0.1 > tables[0]["mel_dac7"][1]
+        pd.testing.assert_frame_equal(*tables)
 
     def test_torn_line_is_ignored(self, clips, tmp_path):
         out = tmp_path / "out"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import shutil
+import signal
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -101,6 +106,31 @@ def test_microphone_to_file(tmp_path, codec):
         torch.from_numpy(packed.codes.astype("int64")),
         codec.encode(wav[None, None]).codes,
     )
+
+
+def test_ctrl_c_while_encoding_keeps_the_recording(tmp_path, codec, monkeypatch):
+    """Wherever it comes, the file is finished with what was heard."""
+    from dac_lobe import Packed
+
+    class Stream(contextlib.nullcontext):
+        def read(self, samples):
+            return 0.1 * np.ones((samples, 1), np.float32), False
+
+    package = SimpleNamespace(InputStream=lambda *_, **__: Stream(Stream()))
+    monkeypatch.setitem(sys.modules, "sounddevice", package)
+    example, before = load("microphone_to_file"), signal.getsignal(signal.SIGINT)
+
+    def blocks():
+        for number, block in enumerate(example.microphone(16000)):
+            yield block
+            if number == 2:
+                signal.raise_signal(signal.SIGINT)
+
+    try:
+        example.record(blocks(), str(tmp_path / "talk.dac"), codec)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert Packed.load(tmp_path / "talk.dac").num_samples == 3 * 1600
 
 
 def test_lightning_on_tokens(tmp_path):

@@ -148,6 +148,18 @@ def test_only_codes_come_out(model):
     assert all(len(tokens) == 0 for tokens in made.tokens)
 
 
+def test_what_does_not_stop_ends_as_it_would_alone(model):
+    """A long neighbour gives no item more time."""
+    with torch.no_grad():
+        model.heads.bias[model.stop] = -100.0
+    text, lengths = torch.randint(1, 30, (2, 12)), torch.tensor([1.0, 0.25])
+    text[1, 3:] = 0
+    long, short = model.generate(text, lengths, temperature=0).tokens
+    alone = model.generate(text[1:, :3], torch.ones(1), temperature=0).tokens[0]
+    assert len(long) > len(short)
+    assert torch.equal(short, alone)
+
+
 def test_guidance_moves_away_from_no_text(model):
     text, ones = torch.randint(1, 30, (2, 6)), torch.ones(2)
     options = {"temperature": 0, "max_frames": 12}

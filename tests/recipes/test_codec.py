@@ -45,6 +45,22 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+# Makes one segment of an epoch no number: in a batch of two, for one of two ranks.
+BREAKER = """
+import os, runpy, sys
+from dac_lobe.data.segments import SegmentDataset
+read = SegmentDataset.__getitem__
+def broken(self, index):
+    item = read(self, index)
+    if (self.epoch, index) == (int(os.environ["BREAK_AT"]), 3):
+        item["sig"][100] = float("nan")
+    return item
+SegmentDataset.__getitem__ = broken
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory) -> Path:
     """Five recordings: tones in noise, one shorter than a segment, one silent."""
@@ -79,7 +95,12 @@ def train(recordings, output, *options, launcher=(), name="tiny_debug", **enviro
         **environment,
     }
     return subprocess.run(
-        command, env=variables, capture_output=True, text=True, cwd=output.parent
+        command,
+        env=variables,
+        capture_output=True,
+        text=True,
+        cwd=output.parent,
+        timeout=300,
     )
 
 
@@ -134,22 +155,50 @@ def test_killed_run_ends_as_an_undisturbed_one(recordings, tmp_path, kill_at):
         torch.testing.assert_close(weights[1][key], value, rtol=0, atol=0, msg=key)
 
 
+def test_a_batch_that_is_no_number_costs_a_batch(recordings, tmp_path):
+    """It comes when the discriminators train already, and leaves them whole."""
+    breaker = [sys.executable, "-c", BREAKER]
+    done = train(recordings, tmp_path / "run", launcher=breaker, BREAK_AT="2")
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = (tmp_path / "run" / "log.txt").read_text()
+    assert len(re.findall(r"loss is nan; batch 2 is skipped", said)) == 1
+    log = (tmp_path / "run" / "train_log.txt").read_text()
+    assert "train discriminator" in log
+    assert "nan" not in log
+    codec = DAC.from_pretrained(tmp_path / "run" / "codec.safetensors")
+    assert all(torch.isfinite(p).all() for p in codec.parameters())
+
+
+LAUNCHER = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+LAUNCHER += ["--nproc_per_node=2"]
+
+
 @pytest.mark.slow
-def test_two_processes_end_with_equal_parameters(recordings, tmp_path):
-    """Gloo, uneven data: both ranks hold the same codec and discriminator."""
-    launcher = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node=2",
-    ]
+def test_processes_skip_a_batch_together(recordings, tmp_path):
+    """One rank's batch is no number: the other does not wait for its gradients."""
+    (tmp_path / "breaker.py").write_text(BREAKER)
     done = train(
         recordings,
         tmp_path / "run",
         "--distributed_backend=gloo",
         "--check_ranks=True",
-        launcher=launcher,
+        launcher=[*LAUNCHER, str(tmp_path / "breaker.py")],
+        BREAK_AT="3",
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "is skipped" in (tmp_path / "run" / "log.txt").read_text()
+    assert "parameters are equal on 2 processes" in done.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_end_with_equal_parameters(recordings, tmp_path):
+    """Gloo, uneven data: both ranks hold the same codec and discriminator."""
+    done = train(
+        recordings,
+        tmp_path / "run",
+        "--distributed_backend=gloo",
+        "--check_ranks=True",
+        launcher=LAUNCHER,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "parameters are equal on 2 processes" in done.stderr

@@ -123,6 +123,14 @@ def test_character_that_is_only_in_the_test(prepare_data, tmp_path):
         prepare_data("asr", change)
 
 
+@pytest.mark.parametrize("name", ["test", "valid"])
+def test_two_manifests_of_one_name(prepare_data, tmp_path, name):
+    """Else one would be tested, or validated on, in the other's place."""
+    files = [str(tmp_path / "test.csv"), str(tmp_path / "other" / f"{name}.csv")]
+    with pytest.raises(ValueError, match=f"is called '{name}' too"):
+        prepare_data("asr", test_csv=files)
+
+
 def test_alphabet_of_another_size(prepare_data):
     with pytest.raises(ValueError, match="Set output_neurons to 14"):
         prepare_data("asr", output_neurons=28)

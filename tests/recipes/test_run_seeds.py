@@ -44,12 +44,13 @@ def run_seeds(tmp_path):
     """Run the script on rows of the small recipe."""
     (tmp_path / "train.py").write_text(RECIPE)
 
-    def run(*arguments):
+    def run(*arguments, **options):
         return subprocess.run(
             [sys.executable, str(ROOT / "recipes/run_seeds.py"), *arguments],
             capture_output=True,
             text=True,
             cwd=tmp_path,
+            **options,
         )
 
     return run
@@ -102,6 +103,16 @@ def test_goes_on_and_keeps_logs(run_seeds, tmp_path):
     assert "out of memory" in log
     assert len(json.loads((folder / "2.json").read_text())) == 2
     assert len(json.loads((folder / "1.json").read_text())) == 1
+
+
+def test_an_interrupted_start_costs_what_it_took(run_seeds, tmp_path):
+    """Ctrl-C reaches the recipe and the script, as from a terminal."""
+    with (tmp_path / "train.py").open("a") as file:
+        file.write("import os, signal\nos.killpg(0, signal.SIGINT)\n")
+    done = run_seeds(*ROWS[:1], "--seeds", "1", start_new_session=True)
+    assert "KeyboardInterrupt" in done.stderr
+    (spent,) = json.loads((tmp_path / "results/seeds/good/1.json").read_text())
+    assert spent > 0
 
 
 # Judges what the recipe has left, as recipes/tts/evaluate.py does.

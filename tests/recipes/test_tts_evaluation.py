@@ -18,7 +18,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from speechbrain.inference.interfaces import Pretrained
 from speechbrain.lobes.features import Fbank
+
+from dac_lobe.audio import read_audio
 
 ROOT = Path(__file__).resolve().parents[2]
 TTS = ROOT / "recipes" / "tts"
@@ -162,6 +165,37 @@ def test_page_plays_what_there_is(tmp_path):
     assert "b" not in found.tags
     assert "12.3 [10.0, 15.0]" in "".join(found.text)
     assert "Nothing was spoken." in "".join(found.text)
+
+
+def test_sentences_of_one_name_are_kept_apart(tmp_path):
+    """Ids of a folder with speakers in it are paths; an empty sentence has no file."""
+    evaluate = importlib.import_module("evaluate")
+    lines = [{"ID": name} for name in ("anna/1", "ben/1", "ben/2")]
+    spoken = [evaluate.Spoken(torch.full((size,), 0.5), True) for size in (100, 200, 0)]
+    evaluate.write_wavs(tmp_path, "the model", lines, spoken, RATE)
+    assert lines[2]["wav"] is None
+    sizes = [read_audio(tmp_path / line["wav"]).shape[-1] for line in lines[:2]]
+    assert sizes == [100, 200]
+
+
+def test_another_model_is_judged_the_second_time(tmp_path, monkeypatch):
+    """Through SpeechBrain's loading; nothing of the first model is left anywhere."""
+    evaluate = importlib.import_module("evaluate")
+    monkeypatch.chdir(tmp_path)
+    for kind in ("TokenTTS", "TokenASR"):
+        monkeypatch.setattr(evaluate, kind, Pretrained)
+    pretrainer = "!new:speechbrain.utils.parameter_transfer.Pretrainer"
+    for rate in (8000, 16000):
+        text = f"input: sig\nmodules: {{}}\nsample_rate: {rate}\n"
+        (tmp_path / str(rate)).mkdir()
+        text += f"pretrainer: {pretrainer}\n"
+        (tmp_path / str(rate) / "hyperparams.yaml").write_text(text)
+    for rate in (8000, 16000):
+        folder = str(tmp_path / str(rate))
+        assert evaluate.load(folder, folder)[0].hparams.sample_rate == rate
+    assert {path.name for path in tmp_path.iterdir()} == {"8000", "16000"}
+    with pytest.raises(ValueError, match="hears sig at 16000 Hz; waveforms at 8000"):
+        evaluate.load(str(tmp_path / "8000"), str(tmp_path / "16000"))
 
 
 @pytest.mark.slow
