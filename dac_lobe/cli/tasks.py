@@ -151,7 +151,10 @@ def _without_clashes(tasks: Iterable[Task]) -> Iterator[Task]:
     taken: dict[Path, Path] = {}
     for task in tasks:
         if task.output.resolve() == task.source.resolve():
-            problem = "the output would replace the input; choose another with -o."
+            problem = (
+                f"{task.source}: the output would replace the input. `encode` takes "
+                "audio and `decode` .dac files; choose another output with -o."
+            )
             yield task._replace(problem=problem)
         elif task.output in taken:
             first = taken[task.output]

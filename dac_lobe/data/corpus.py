@@ -156,19 +156,17 @@ def audio_files(folder: Path, suffixes: Sequence[str], layout: str) -> dict[str,
     Raises
     ------
     ValueError
-        If there are none.
+        If there are none, or no such folder.
     """
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder. Expected is {layout}.")
     found = {
         path.stem: path
         for path in sorted(folder.rglob("*"))
         if path.suffix.lower() in suffixes
     }
     if not found:
-        here = (
-            sorted(path.name for path in folder.iterdir())[:5]
-            if folder.is_dir()
-            else []
-        )
+        here = sorted(path.name for path in folder.iterdir())[:5]
         raise ValueError(
             f"{folder} holds no {' or '.join(suffixes)} files"
             + (f" (but {', '.join(here)})" if here else "")

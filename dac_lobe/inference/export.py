@@ -138,7 +138,9 @@ def _read_labels(path: Path) -> list[str]:
 def _codec(wanted: str, model: str | Path | None) -> DAC:
     """Load the codec of the tokens that a model was trained on."""
     if model is None:
-        raise ValueError("the run was trained on tokens: name their codec, as `model`.")
+        raise ValueError(
+            "the run was trained on tokens: name their codec, as `model` (--model)."
+        )
     codec = DAC.from_pretrained(model)
     if fingerprint(codec) != wanted:
         raise ValueError(

@@ -124,7 +124,8 @@ def extract(
     shard_hours : float, optional
         Audio in a shard; see `plan_shards`.
     retry_failed : bool
-        Whether to try again what could not be read before.
+        Whether to try again what could not be read before. A shard in which nothing
+        could be read is tried again in any case.
     strict : bool
         Whether to refuse a corpus with recordings that are cut off, which are
         otherwise a warning each.
@@ -192,8 +193,7 @@ def extract(
     todo = [
         shard
         for shard in _share(engine, shards)
-        if not shard_is_done(store, shard)
-        or (retry_failed and read_failures(store, shard.number))
+        if not shard_is_done(store, shard) or _is_to_retry(store, shard, retry_failed)
     ]
     results = []
     for result in _engine(engine)(job, todo, workers):
@@ -209,8 +209,8 @@ def extract(
     if failures and not items and len(todo) == len(shards):
         name, reason = next(iter(failures.items()))
         raise ValueError(
-            f"none of the {len(failures)} items of {manifest} could be read; "
-            f"{name!r}: {reason}. Is data_root the folder of the corpus?"
+            f"none of the {len(failures)} items could be read; {name!r}: {reason}. "
+            "Is data_root (--data-root) the folder of the corpus?"
         )
     return ExtractReport(
         Path(store),
@@ -245,6 +245,15 @@ def _begin(store: Path, meta: StoreMeta, codec: DAC) -> None:
         )
     save_codebooks(codec, store)
     meta.save(store)
+
+
+def _is_to_retry(store: str | Path, shard: ShardSpec, retry_failed: bool) -> bool:
+    """Tell whether what failed in a shard is to be read again.
+
+    Where everything failed, most likely the path of the corpus was wrong.
+    """
+    failures = read_failures(store, shard.number)
+    return bool(failures) and (retry_failed or len(failures) == len(shard.items))
 
 
 def _is_foreign(path: Path) -> bool:

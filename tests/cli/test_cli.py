@@ -326,6 +326,8 @@ def test_failures_exit_with_1(audio, model, tmp_path, capsys):
         (["encode", source, "-o", f"{source}/a.dac", "-m", model], "mono.wav"),
         (["encode", str(audio / "notes.txt"), "-o", str(tmp_path / "b.dac")], "notes"),
         (["encode", source, "-o", source], "replace the input"),
+        (["encode", str(coded), "-m", model], "a.dac: .*`decode` .dac files"),
+        (["decode", source], "mono.wav: .*`encode` takes audio"),
         (["decode", str(bad), "-m", model], "bad.dac is not a packed file"),
         (["decode", str(coded)], "encoded by 'tiny.safetensors'.*--model"),
         (["decode", str(coded), "-m", "16khz-small"], "tiny.*16khz-small"),

@@ -151,6 +151,8 @@ def test_ljspeech(tmp_path):
 
 def test_ljspeech_without_recordings(tmp_path):
     (tmp_path / "metadata.csv").write_text("LJ001-0000|a|a\n")
+    with pytest.raises(ValueError, match=r"wavs is no folder. Expected is"):
+        prepare_ljspeech(tmp_path, tmp_path / "out")
     (tmp_path / "wavs").mkdir()
     with pytest.raises(ValueError, match=r"holds no .wav or .flac files"):
         prepare_ljspeech(tmp_path, tmp_path / "out")

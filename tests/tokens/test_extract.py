@@ -107,9 +107,13 @@ def test_failures_can_be_retried(corpus, tmp_path, store_folder, run, contents):
     assert contents(tmp_path / "s") == contents(store_folder)
 
 
-def test_all_unreadable_is_an_error(corpus, tmp_path, run):
-    with pytest.raises(ValueError, match=r"none of the 7 items.*data_root"):
-        run(corpus, tmp_path / "s", data_root=tmp_path / "nowhere")
+def test_all_unreadable_is_an_error(corpus, tmp_path, store_folder, run, contents):
+    """Each time, and until the right folder is given."""
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"none of the 7 items.*data_root"):
+            run(corpus, tmp_path / "s", data_root=tmp_path / "nowhere")
+    run(corpus, tmp_path / "s")
+    assert contents(tmp_path / "s") == contents(store_folder)
 
 
 def test_batches_hold_the_same_codes(corpus, tmp_path, store_folder, run):
