@@ -216,6 +216,7 @@ def test_without_the_kernel_torch_does_its_work(make_dac, monkeypatch, caplog):
 
     if find_native().library is None:
         pytest.skip("the native kernel is not built here")
+    monkeypatch.delenv("DAC_LOBE_BACKEND", raising=False)  # it overrides "native"
     codec = attach(make_dac(), "native")
     sent, codes = pickle.dumps(codec), codes_of(codec)
     monkeypatch.setattr(engine, "find_native", lambda: Native(None, "", "not built"))

@@ -156,7 +156,8 @@ def test_another_model_decodes_anew(models, speech, tmp_path):
 
 
 @pytest.mark.parametrize("changed", EXTRACT, ids=lambda changed: changed[0])
-def test_extract(changed, models, speech, tmp_path, capsys):
+def test_extract(changed, models, speech, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("DAC_LOBE_BACKEND", raising=False)  # it overrides --backend
     changed = [models[part] if isinstance(part, int) else part for part in changed]
 
     def command(store, *options):
