@@ -251,7 +251,7 @@ def decode(
                 evaluation.content["systems"][one.system],
             )
             if one.system not in coded:
-                kept = codes_file(cache, clip, rate, about["fingerprint"])
+                kept = codes_file(cache, system, about["fingerprint"], clip, rate)
                 coded[one.system] = encode(system, clip, wav, rate, kept)
             point = Point(one.num_codebooks, one.setting)
             output = system.reconstruct(coded[one.system], point, len(wav), rate)

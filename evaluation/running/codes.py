@@ -18,13 +18,22 @@ from evaluation.recordings.clips import Clip, resample
 from evaluation.running.cache import cache_key
 from evaluation.systems import CodebookSystem, ScaledCodes, System
 
-__all__ = ["codes_file", "encode", "load_codes"]
+__all__ = ["codes_file", "encode", "identity", "load_codes"]
 
 logger = logging.getLogger(__name__)
 
 
+def identity(system: System, fingerprint: str, clip: Clip) -> str:
+    """Identify what encodes a clip; where it is told the clip's name, with that.
+
+    Two recordings of the same bytes may have been decoded to different files.
+    """
+    named = type(system).encode_clip is not System.encode_clip
+    return f"{fingerprint} {clip.name}" if named else fingerprint
+
+
 def codes_file(
-    cache: str | Path, clip: Clip, sample_rate: int, fingerprint: str
+    cache: str | Path, system: System, fingerprint: str, clip: Clip, sample_rate: int
 ) -> Path:
     """Say where the codes of a clip belong.
 
@@ -32,19 +41,22 @@ def codes_file(
     ---------
     cache : str or Path
         Folder of the cache.
+    system : System
+        The codec.
+    fingerprint : str
+        Of the codec, made once: it may have to read all weights.
     clip : Clip
         The recording.
     sample_rate : int
         Scoring rate in Hz, which the codec's input comes from.
-    fingerprint : str
-        Of the codec.
 
     Returns
     -------
     Path
         Below ``cache``; there may be nothing yet.
     """
-    key = cache_key("codes", clip.sha256, sample_rate, fingerprint)
+    who = identity(system, fingerprint, clip)
+    key = cache_key("codes", clip.sha256, sample_rate, who)
     return Path(cache) / "codes" / key[:2] / f"{key}.npy"
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from evaluation.metrics import Metric
 from evaluation.recordings.clips import Clip
 from evaluation.running.cache import Cache, cache_key
-from evaluation.running.codes import codes_file, load_codes
+from evaluation.running.codes import codes_file, identity, load_codes
 from evaluation.running.jobs import FACTS, Job, Outcome, Scored, Started
 from evaluation.running.pool import Died, Finished, Pool
 from evaluation.running.scoring import prepare, score
@@ -149,18 +149,8 @@ def _delay(run: Run, system: System) -> tuple[Counter, int]:
 
 def codes_path(run: Run, cache: Cache, clip: Clip, system: System) -> Path:
     """Say where the codes of a clip are, or will be."""
-    identity = _identity(run, clip, system)
-    return codes_file(cache.folder, clip, run.sample_rate, identity)
-
-
-def _identity(run: Run, clip: Clip, system: System) -> str:
-    """Identify a system; where it is told a clip's name, with that.
-
-    Two recordings of the same bytes may have been decoded to different files.
-    """
     fingerprint = run.fingerprints[system.name]
-    named = type(system).encode_clip is not System.encode_clip
-    return f"{fingerprint} {clip.name}" if named else fingerprint
+    return codes_file(cache.folder, system, fingerprint, clip, run.sample_rate)
 
 
 def kept_codes(
@@ -275,7 +265,7 @@ class _Computation:
         return cache_key(
             job.clip.sha256 or job.clip.path,
             job.sample_rate,
-            _identity(self.run, job.clip, job.system),
+            identity(job.system, self.run.fingerprints[job.system.name], job.clip),
             str(point),
             name,
             self.versions.get(name, ""),

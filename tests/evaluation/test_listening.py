@@ -265,6 +265,22 @@ class TestPage:
         )
         assert len(sounds(page)) == 6
 
+    def test_finds_codes_of_a_codec_that_is_told_names(self, tmp_path, monkeypatch):
+        def encode_clip(self, clip, wav, sample_rate):
+            return self.encode(wav, sample_rate)
+
+        monkeypatch.setattr(Rounding, "encode_clip", encode_clip)
+        evaluate(
+            make_clips(tmp_path / "clips"), ["toy_systems:Rounding"], [2],
+            ["si_sdr_raw"], output=tmp_path / "run", workers=0, report=False,
+            domain="speech",
+        )  # fmt: skip
+        refuse_to_encode(monkeypatch)
+        page = make_page(
+            tmp_path / "run", tmp_path / "page", "abx", 2, ["rounding@2", "reference"]
+        )
+        assert len(sounds(page)) == 6
+
     def test_excerpts_are_all_that_stays(self, run):
         """Half a second of each clip, and no array of its whole length behind it."""
         evaluation = load(run)
