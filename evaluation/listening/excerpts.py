@@ -246,13 +246,13 @@ def decode(
         for one in conditions:
             if one == REFERENCE:
                 continue
-            system, about = (
-                systems[one.system],
-                evaluation.content["systems"][one.system],
-            )
+            system = systems[one.system]
+            about = evaluation.content["systems"][one.system]
             if one.system not in coded:
                 kept = codes_file(cache, system, about["fingerprint"], clip, rate)
-                coded[one.system] = encode(system, clip, wav, rate, kept)
+                # Where the cache is gone none is made: it may be far from here.
+                there = kept if cache.is_dir() else None
+                coded[one.system] = encode(system, clip, wav, rate, there)
             point = Point(one.num_codebooks, one.setting)
             output = system.reconstruct(coded[one.system], point, len(wav), rate)
             takes[one] = _aligned(output, about["delay_samples"], length)

@@ -265,6 +265,15 @@ class TestPage:
         )
         assert len(sounds(page)) == 6
 
+    def test_makes_no_cache_where_it_is_gone(self, run, tmp_path):
+        shutil.copytree(run, tmp_path / "run")
+        shutil.rmtree(tmp_path / "run/cache")
+        page = make_page(
+            tmp_path / "run", tmp_path / "page", "abx", 2, ["rounding@2", "reference"]
+        )
+        assert len(sounds(page)) == 6
+        assert not (tmp_path / "run/cache").exists()
+
     def test_finds_codes_of_a_codec_that_is_told_names(self, tmp_path, monkeypatch):
         def encode_clip(self, clip, wav, sample_rate):
             return self.encode(wav, sample_rate)
