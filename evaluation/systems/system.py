@@ -111,13 +111,12 @@ class System(ABC):
         """Identify what the output depends on beside the point, for the cache.
 
         By default the class, its version and the plain attributes: text, numbers,
-        and tuples, lists and dicts of them; a system with weights adds their hash. The cache's keys have the point already: one
-        more must not change the fingerprint, or all others are computed again.
+        and tuples, lists and dicts of them; a system with weights adds their hash.
+        The cache's keys have the point already: one more must not change the
+        fingerprint, or all others are computed again.
         """
         kind = type(self)
-        plain = {
-            key: value for key, value in sorted(vars(self).items()) if _is_plain(value)
-        }
+        plain = {key: value for key, value in vars(self).items() if _is_plain(value)}
         identity = [f"{kind.__module__}.{kind.__qualname__}", self.version, plain]
         text = json.dumps(identity, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
