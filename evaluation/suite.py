@@ -26,7 +26,8 @@ from evaluation.results.differences import bd_table, paired_table
 from evaluation.results.rates import codebook_use
 from evaluation.results.results import Results, write
 from evaluation.running.cache import Cache
-from evaluation.running.runner import Run, execute, kept_codes
+from evaluation.running.run import Run, kept_codes
+from evaluation.running.runner import execute
 from evaluation.systems import CodebookSystem, ScaledCodes, System, make_system
 from evaluation.systems.controls import Reference
 

@@ -18,7 +18,7 @@ from evaluation.report.rendering import number, sound
 from evaluation.results.tables import overall_kbps, worst_first
 from evaluation.running.cache import Cache
 from evaluation.running.codes import encode
-from evaluation.running.runner import Cell, Run, codes_path
+from evaluation.running.run import Cell, Run, codes_path
 from evaluation.running.scoring import FAILURES, describe
 from evaluation.systems import Point, System
 from evaluation.systems.controls import Reference

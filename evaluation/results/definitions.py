@@ -13,7 +13,7 @@ from typing import Any
 
 from evaluation.metrics import kind_of
 from evaluation.running.cache import PIPELINE
-from evaluation.running.runner import Run
+from evaluation.running.run import Run
 from evaluation.results.statistics import CONFIDENCE, RESAMPLES
 
 __all__ = [

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from evaluation.results.curves import Curve, bd_metric, bd_rate
-from evaluation.running.runner import Run
+from evaluation.running.run import Run
 from evaluation.results.statistics import holm, paired_difference
 from evaluation.results.tables import scores
 from evaluation.systems import Point, System

@@ -15,7 +15,7 @@ import pandas as pd
 
 from evaluation.results import writers
 from evaluation.results.definitions import environment
-from evaluation.running.runner import Run
+from evaluation.running.run import Run
 
 __all__ = ["Results", "write"]
 

@@ -16,7 +16,7 @@ from evaluation.running.jobs import FACTS
 from evaluation.metrics import Metric
 from evaluation.recordings.clips import Clip
 from evaluation.results.rates import CodebookUse
-from evaluation.running.runner import Cell, Run
+from evaluation.running.run import Cell, Run
 from evaluation.results.statistics import interval
 from evaluation.systems import CodebookSystem, Point, System
 

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.running.runner import Run
+from evaluation.running.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd

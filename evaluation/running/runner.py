@@ -9,96 +9,25 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
 
 from evaluation.metrics import Metric
-from evaluation.recordings.clips import Clip
 from evaluation.running.cache import Cache, cache_key
-from evaluation.running.codes import codes_file, identity, load_codes
+from evaluation.running.codes import identity
 from evaluation.running.jobs import FACTS, Job, Outcome, Scored, Started
 from evaluation.running.pool import Died, Finished, Pool
+from evaluation.running.run import Cell, Run, codes_path, kept_codes
 from evaluation.running.scoring import prepare, score
 from evaluation.running.stages import Stages
-from evaluation.systems import CodebookSystem, Point, ScaledCodes, System
+from evaluation.systems import CodebookSystem, Point, System
 from evaluation.systems.controls import Reference
 
-__all__ = ["Cell", "Run", "codes_path", "execute", "kept_codes"]
+__all__ = ["execute"]
 
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int, str], None]
-
-
-class Cell(NamedTuple):
-    """The address of one number."""
-
-    clip: str
-    system: str
-    point: Point
-    metric: str
-
-
-@dataclass
-class Run:
-    """What is measured, and the outcomes.
-
-    Attributes
-    ----------
-    clips : list of Clip
-        The recordings.
-    systems : list of System
-        Loaded.
-    points : dict
-        Operating points of each system, by its name.
-    metrics : list of Metric
-        The metrics.
-    sample_rate : int
-        Scoring rate in Hz.
-    fingerprints : dict
-        Of the systems, by name.
-    delays : dict
-        Samples taken out for aligned metrics, by system name.
-    lags : dict
-        How often each lag was found at the highest rate, by system name.
-    outcomes : dict
-        By `Cell`.
-    source : str
-        Folder or manifest of the recordings, absolute.
-    data_root : str
-        What ``$data_root`` stands for in a manifest; empty for its own folder.
-    cache : str
-        Folder of scores and codes; absolute, or below the output folder.
-    descriptions : dict
-        What each system was made from, by its name; empty for your own objects.
-    left_out : str
-        Count of the files in the folder that are no recordings.
-    """
-
-    clips: list[Clip]
-    systems: list[System]
-    points: dict[str, list[Point]]
-    metrics: list[Metric]
-    sample_rate: int
-    fingerprints: dict[str, str]
-    delays: dict[str, int] = field(default_factory=dict)
-    lags: dict[str, Counter] = field(default_factory=dict)
-    outcomes: dict[Cell, Outcome] = field(default_factory=dict)
-    source: str = "recordings given in Python"
-    data_root: str = ""
-    cache: str = "cache"
-    descriptions: dict[str, str] = field(default_factory=dict)
-    left_out: str = ""
-
-    def rows(self) -> Iterator[tuple[Clip, System, Point]]:
-        """Yield what makes a row of the table, in its order."""
-        for system in self.systems:
-            for point in self.points[system.name]:
-                for clip in self.clips:
-                    yield clip, system, point
 
 
 def execute(
@@ -145,19 +74,6 @@ def _delay(run: Run, system: System) -> tuple[Counter, int]:
         return lags, 0
     lag, count = min(lags.items(), key=lambda item: (-item[1], abs(item[0]), item[0]))
     return lags, lag if 2 * count > lags.total() else 0
-
-
-def codes_path(run: Run, cache: Cache, clip: Clip, system: System) -> Path:
-    """Say where the codes of a clip are, or will be."""
-    fingerprint = run.fingerprints[system.name]
-    return codes_file(cache.folder, system, fingerprint, clip, run.sample_rate)
-
-
-def kept_codes(
-    run: Run, cache: Cache, clip: Clip, system: System
-) -> np.ndarray | ScaledCodes | None:
-    """Return the codes of a clip that was encoded; None if there are none."""
-    return load_codes(codes_path(run, cache, clip, system))
 
 
 class _Computation:

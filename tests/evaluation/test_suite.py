@@ -15,7 +15,8 @@ from evaluation import evaluate as evaluate_with_report
 from evaluation.recordings.finding import find_clips
 from evaluation.results import writers
 from evaluation.running.cache import Cache
-from evaluation.running.runner import Cell, execute
+from evaluation.running.run import Cell
+from evaluation.running.runner import execute
 from evaluation.systems import Point
 
 RATE = 16000
