@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from copy import copy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -211,12 +212,14 @@ def _plan(
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"two systems are called {name!r}. Rename one.")
+    unloaded = {system.name: copy(system) for system in made}
     for system in made:
         system.load()
     own = next((system.sample_rate for system in made if system.sample_rate), None)
     return Run(
         clips=clips,
         systems=made,
+        unloaded=unloaded,
         points={system.name: system.points(codebooks) for system in made},
         metrics=metrics,
         sample_rate=sample_rate or own or 16000,

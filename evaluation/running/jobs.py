@@ -95,7 +95,7 @@ class Job:
     clip : Clip
         The recording.
     system : System
-        The codec.
+        The codec, not loaded.
     sample_rate : int
         Scoring rate in Hz.
     work : tuple

@@ -43,6 +43,8 @@ class Run:
         The recordings.
     systems : list of System
         Loaded.
+    unloaded : dict
+        Copies of the systems, by name, that workers load for themselves.
     points : dict
         Operating points of each system, by its name.
     metrics : list of Metric
@@ -71,6 +73,7 @@ class Run:
 
     clips: list[Clip]
     systems: list[System]
+    unloaded: dict[str, System]
     points: dict[str, list[Point]]
     metrics: list[Metric]
     sample_rate: int

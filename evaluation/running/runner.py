@@ -10,6 +10,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from evaluation.metrics import Metric
@@ -106,12 +107,15 @@ class _Computation:
         self.stages = Stages(jobs, self.workers)
         self.progress(0, self.total, "")
         if self.workers == 0:
+            loaded = {system.name: system for system in self.run.systems}
             for job in jobs:
-                for message in score(job):
+                for message in score(job, loaded):
                     self._take(job, message)
             return
         workers = min(self.workers, len(jobs))
-        with Pool(score, workers, self.timeout, prepare) as pool:
+        # Each worker has a dictionary of its own, for as long as it lives.
+        function = partial(score, loaded={})
+        with Pool(function, workers, self.timeout, prepare) as pool:
             for job in jobs:
                 pool.submit(job)
             for job, event in pool.events():
@@ -130,7 +134,7 @@ class _Computation:
             for clip in self.run.clips:
                 job = Job(
                     clip,
-                    system,
+                    self.run.unloaded[system.name],
                     self.run.sample_rate,
                     work=(),
                     metrics=tuple(self.run.metrics),

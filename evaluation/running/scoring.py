@@ -10,7 +10,7 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -22,7 +22,7 @@ from evaluation.metrics.waveform import align, estimate_lag
 from evaluation.recordings.clips import read_clip
 from evaluation.running.codes import encode
 from evaluation.running.jobs import FACTS, Facts, Job, Outcome, Scored, Started
-from evaluation.systems import Point
+from evaluation.systems import Point, System
 
 __all__ = ["FAILURES", "describe", "failure", "measure", "prepare", "score"]
 
@@ -51,13 +51,16 @@ def prepare() -> None:
             import_module(name)
 
 
-def score(job: Job) -> Iterator[Started | Scored]:
+def score(job: Job, loaded: dict[str, System]) -> Iterator[Started | Scored]:
     """Do a job, and report every step and every result as soon as it is there.
 
     Arguments
     ---------
     job : Job
         What to do.
+    loaded : dict
+        Systems that this process has loaded, by name. A job of another one puts its
+        own in their place: the clips that follow are likely to need that, too.
 
     Yields
     ------
@@ -73,7 +76,7 @@ def score(job: Job) -> Iterator[Started | Scored]:
         return
     yield Started(None, "encode")
     try:
-        job.system.load()
+        job = replace(job, system=_load(job.system, loaded))
         coded = encode(job.system, job.clip, reference, job.sample_rate, job.codes_path)
     except FAILURES as error:
         yield from _nothing(job, failure(error, "encode: "))
@@ -104,6 +107,14 @@ def score(job: Job) -> Iterator[Started | Scored]:
                     job.clip.transcript,
                 )
             yield Scored(point, name, outcome)
+
+
+def _load(system: System, loaded: dict[str, System]) -> System:
+    if system.name not in loaded:
+        loaded.clear()  # first: two large ones may not fit
+        system.load()
+        loaded[system.name] = system
+    return loaded[system.name]
 
 
 def _nothing(job: Job, outcome: Outcome) -> Iterator[Scored]:

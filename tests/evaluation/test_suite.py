@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from toy_systems import Broken, OneBitLess, Rounding
+from toy_systems import Broken, Loading, OneBitLess, Rounding
 
 from evaluation import Metric, suite
 from evaluation import evaluate as evaluate_with_report
@@ -98,6 +99,19 @@ def test_own_metric(clips):
     results = evaluate(clips, [Rounding()], [1, 4], ["mel_dac7", mine], workers=1)
     assert results.summary["peak_mean"].is_monotonic_decreasing
     assert results.definitions["metrics"]["peak"]["source"] == "this test"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_systems_are_loaded_once_in_each_process(clips, tmp_path, workers):
+    """And travel before they are: what `load` makes need not be picklable."""
+    log = tmp_path / "loads"
+    systems = [Loading(name, str(log)) for name in ("a", "b")]
+    results = evaluate(clips, systems, [1], ["si_sdr_raw"], workers=workers)
+    assert list(results.utterances["status"]) == ["ok"] * 6
+    loads = log.read_text().splitlines()
+    assert len(loads) == len(set(loads))
+    assert {f"{name} {os.getpid()}" for name in "ab"} <= set(loads)
+    assert (len(loads) > 2) == bool(workers)
 
 
 class TestFailures:
