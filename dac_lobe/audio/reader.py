@@ -201,7 +201,7 @@ class AudioReader:
                 finite = np.isfinite(block).all(axis=0)
                 raise AudioError(
                     f"{self.name} holds a NaN or infinite sample at "
-                    f"{done + int(finite.argmin())}. Clean the file first, for "
+                    f"{self._start + done + int(finite.argmin())}. Clean the file first, for "
                     "example with numpy.nan_to_num."
                 )
             try:

@@ -141,10 +141,11 @@ def _print(report: ExtractReport, quiet: bool) -> None:
     for name, reason in report.failures.items():
         print(f"dac-lobe: {name}: {reason}", file=sys.stderr)
     if not quiet:
+        again = "; --retry-failed reads them again" if report.failures else ""
         speed = report.audio_seconds / report.seconds if report.seconds else 0.0
         print(
             f"{report.items} encoded ({report.audio_seconds / 3600:.2f} h, "
             f"{speed:.1f} times real time), {report.shards} shards written, "
-            f"{report.shards_kept} already there, {len(report.failures)} failed",
+            f"{report.shards_kept} already there, {len(report.failures)} failed{again}",
             file=sys.stderr,
         )

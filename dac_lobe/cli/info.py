@@ -1,4 +1,4 @@
-"""``dac-lobe info``: the facts of a packed file or a model.
+"""``dac-lobe info``: the facts of a packed file, a token store or a model.
 
 Authors
  * The dac-lobe developers 2026
@@ -23,17 +23,22 @@ __all__ = ["info"]
 
 def info(
     source: Annotated[
-        str, typer.Argument(metavar="FILE_OR_MODEL", help="A .dac file, or a model.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A .dac file, a token store, or a model."
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     cache_dir: CacheDir = None,
 ) -> None:
-    """Show rates, codebooks, duration and weights of a .dac file or a model."""
+    """Show the facts of a .dac file, a token store or a model: rates, codebooks and more."""
     path = Path(source)
     if path.suffix == ".dac" and not path.exists():
         raise UsageError(f"{path} does not exist; is the working folder right?")
     if path.suffix == ".dac" or path.is_file() and not _is_checkpoint(path):
         rows = _file_rows(path)
+    elif _is_store(path):
+        rows = _store_rows(path)
     else:
         rows = _model_rows(load_codec(source, "cpu", cache_dir))
     if as_json:
@@ -48,6 +53,12 @@ def info(
 
 def _is_checkpoint(path: Path) -> bool:
     return path.suffix in (".pth", ".pt", ".ckpt", ".safetensors", ".bin")
+
+
+def _is_store(path: Path) -> bool:
+    from dac_lobe.tokens.meta import META_FILE
+
+    return (path / META_FILE).is_file()
 
 
 def _file_rows(path: Path) -> dict[str, Any]:
@@ -92,6 +103,21 @@ def _official_rows(file: OfficialFile) -> dict[str, Any]:
         "codes": f"{channels} x {codebooks} x {frames}",
         "chunks": -(-frames // file.chunk_length),
         "loudness_lufs": round(file.input_db, 2),
+    }
+
+
+def _store_rows(path: Path) -> dict[str, Any]:
+    from dac_lobe.tokens import TokenStore, read_meta
+
+    store = TokenStore(path, partial=True)
+    samples = sum(map(store.samples, store))
+    return {
+        "store": str(path),
+        "items": len(store),
+        "failed": len(store.failures),
+        "complete": len(store) + len(store.failures) == store.meta.num_items,
+        "duration_s": round(samples / store.meta.sample_rate, 3),
+        **read_meta(path),
     }
 
 

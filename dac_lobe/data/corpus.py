@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from dac_lobe.audio import AudioError, AudioReader, Segment
 from dac_lobe.data.manifest import write_manifest
 from dac_lobe.disk.atomic import replacing
+from dac_lobe.disk.suffixes import visible_files
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +163,7 @@ def audio_files(folder: Path, suffixes: Sequence[str], layout: str) -> dict[str,
         raise ValueError(f"{folder} is no folder. Expected is {layout}.")
     found = {
         path.stem: path
-        for path in sorted(folder.rglob("*"))
+        for path in visible_files(folder)
         if path.suffix.lower() in suffixes
     }
     if not found:

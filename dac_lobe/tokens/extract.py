@@ -53,7 +53,7 @@ class ExtractReport(NamedTuple):
     items : int
         Items encoded by this call.
     failures : dict
-        Id and reason of items that this call could not read.
+        Id and reason of items that could not be read, by this call or an earlier one.
     shards : int
         Shards written by this call.
     shards_kept : int
@@ -190,9 +190,10 @@ def extract(
     )
     _begin(Path(store), meta, codec)
     job = Job(str(store), str(model), meta, device)
+    share = _share(engine, shards)
     todo = [
         shard
-        for shard in _share(engine, shards)
+        for shard in share
         if not shard_is_done(store, shard) or _is_to_retry(store, shard, retry_failed)
     ]
     results = []
@@ -201,7 +202,9 @@ def extract(
         if on_shard is not None:
             on_shard(result, len(results), len(todo))
     failures = {
-        failure.id: failure.reason for result in results for failure in result.failures
+        failure.id: failure.reason
+        for shard in share
+        for failure in read_failures(store, shard.number)
     }
     items = sum(result.items for result in results)
     odd = [item for result in results for item in result.odd]
@@ -217,7 +220,7 @@ def extract(
         items,
         failures,
         len(todo),
-        len(_share(engine, shards)) - len(todo),
+        len(share) - len(todo),
         sum(result.audio_seconds for result in results),
         time.perf_counter() - started,
     )

@@ -79,8 +79,9 @@ def fetch_weights(
     if _intact(path):
         return path
     if offline():
+        state = "as it was fetched" if path.exists() else "there"
         raise FetchError(
-            f"{path} is not there, and the network is switched off (DAC_LOBE_OFFLINE "
+            f"{path} is not {state}, and the network is switched off (DAC_LOBE_OFFLINE "
             f"or HF_HUB_OFFLINE). Fetch it where there is network, from {url}."
         )
     try:

@@ -150,6 +150,15 @@ def test_a_segment_of_a_damaged_file_is_one_line(tmp_path):
         read_audio(path, segment=Segment(90_000, 95_000))
 
 
+def test_a_segment_tells_where_the_file_is_no_number(tmp_path):
+    wav = noise(samples=1000)
+    wav[:, 700] = np.nan
+    path = tmp_path / "a.wav"
+    soundfile.write(path, wav.T, 8000, "FLOAT")
+    with pytest.raises(AudioError, match="infinite sample at 700"):
+        read_audio(path, segment=Segment(600, 900))
+
+
 def test_a_segment_that_an_estimate_promised_in_vain(tmp_path):
     path = write_audio(tmp_path / "a.mp3", noise(samples=100_000), 16000)
     path.write_bytes(path.read_bytes()[:20_000])

@@ -402,6 +402,28 @@ def test_info_of_a_model(model, tiny_dac, capsys):
     assert "1: 8.0, 2: 16.0, 3: 24.0" in capsys.readouterr().out
 
 
+def test_a_store_tells_its_failures_each_time(audio, model, tmp_path, capsys):
+    (audio / "day" / "bad.wav").write_bytes(b"no audio")
+    store = str(tmp_path / "store")
+    for _ in range(2):
+        assert main(["extract", str(audio / "day"), store, "-m", model]) == 1
+        failure, summary = capsys.readouterr().err.strip().splitlines()[-2:]
+        assert failure.startswith("dac-lobe: bad: ")
+        assert "1 failed; --retry-failed" in summary
+    assert "0 shards written" in summary
+    assert main(["info", store, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["store"], shown["items"], shown["failed"]) == (store, 5, 1)
+    assert shown["complete"] is True
+    assert shown["num_codebooks"] == 3
+    assert shown["frame_rate"] == 2000
+    samples = (-(-5000 * 16000 // 44100), 1600, -(-9999 // 12), 1600, 1)
+    assert shown["duration_s"] == pytest.approx(sum(samples) / 16000, abs=0.001)
+    next(Path(store, "shards").iterdir()).unlink()
+    assert main(["info", store]) == 0
+    assert "complete       False" in capsys.readouterr().out
+
+
 def test_download_says_where(capsys):
     assert main(["download", "16khz-small"]) == 0
     assert capsys.readouterr().out.strip().endswith("16khz-small.safetensors")

@@ -153,7 +153,7 @@ def test_ljspeech_without_recordings(tmp_path):
     (tmp_path / "metadata.csv").write_text("LJ001-0000|a|a\n")
     with pytest.raises(ValueError, match=r"wavs is no folder. Expected is"):
         prepare_ljspeech(tmp_path, tmp_path / "out")
-    (tmp_path / "wavs").mkdir()
+    write_audio(tmp_path / "wavs" / ".trash" / "LJ001-0000.wav", np.zeros(8), 8000)
     with pytest.raises(ValueError, match=r"holds no .wav or .flac files"):
         prepare_ljspeech(tmp_path, tmp_path / "out")
 

@@ -488,6 +488,13 @@ class TestOffline:
         monkeypatch.setenv("DAC_LOBE_OFFLINE", "true")
         assert download("16khz") == path
 
+    def test_what_is_damaged_is_told_from_what_is_missing(self, mirror, monkeypatch):
+        path = download("16khz")
+        path.write_bytes(path.read_bytes()[:-1])
+        monkeypatch.setenv("DAC_LOBE_OFFLINE", "1")
+        with pytest.raises(FetchError, match=r"\.pth is not as it was fetched"):
+            download("16khz")
+
     def test_zero_is_not_offline(self, mirror, monkeypatch):
         monkeypatch.setenv("DAC_LOBE_OFFLINE", "0")
         assert download("16khz").exists()
