@@ -8,7 +8,8 @@ A code depends on how the signal was cut where its margin is above the tolerance
 (`dac_lobe.execution.near_ties.tolerance`) and moves by more than itself; the smaller
 the tolerance, the fewer frames are computed twice. "Left to chance" is how many of a
 million codes that is: the mean of what margins move by beyond the tolerance, times
-how many margins there are to a unit at its foot.
+how many margins there are to a unit at its foot. It is 0 where none moved that far,
+which says little for few codes.
 
 A second table compares the backends, after near ties were settled: in how many
 frames they choose otherwise, and in how many of these it is not for a near tie.
@@ -106,7 +107,10 @@ def measure(model: str, backend: str, folder: Path | None, limit: int) -> pd.Dat
             # Once a code differs, its later stages quantize something else.
             same = (part.codes == whole.codes).cumprod(dim=0).bool()
             before = torch.cat([torch.ones_like(same[:1]), same[:-1]])
-            moves.append((part.values - whole.values)[same].abs().nan_to_num(0.0))
+            # Where another code won, the first one's margin went through zero.
+            moved = (part.values - whole.values).abs()
+            moved = torch.where(same, moved, part.values + whole.values)
+            moves.append(moved[before].nan_to_num(0.0))
             changed += int((before & ~same).sum())
     moved, margin = torch.cat(moves), torch.cat(values)
     density = (margin < 5 * allowed).float().mean() / (5 * allowed)

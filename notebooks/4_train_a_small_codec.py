@@ -76,10 +76,6 @@ print((output / "debug" / "train_log.txt").read_text())
 # A thousand steps instead of the 5200 with which the bundled model began. First an autoencoder
 # without quantizer (`skeleton_steps`), then the codebooks start from data and everything is
 # trained together. A run that is stopped goes on from its last checkpoint.
-#
-# The one whose output is stored here was stopped and started again, which is why a fifth line
-# repeats the fourth; and it shared its core with other work, so its `train seconds` are longer
-# than those of a core of its own.
 
 # %% tags=["slow"]
 train(

@@ -21,7 +21,7 @@ recipe's train.py takes. The last one may leave the results in a folder of its o
 Finished runs are kept, so the same command goes on after an interruption, and
 adds a seed or a row. The first seed of every row comes before the second. The
 table has what has finished, and says how many seeds that is, and which codec the
-tokens are of.
+tokens are of. --table_only --test test makes one of a single test.
 
 Authors
  * The dac-lobe developers 2026
@@ -58,6 +58,7 @@ def parse_arguments():
         "--results", default=".", help="folder in a run's with results.json"
     )
     parser.add_argument("--table_only", action="store_true", help="train nothing")
+    parser.add_argument("--test", help="the only test in the table; all by default")
     options = parser.parse_args()
     for row in options.rows:
         if not all(row.partition("=")[::2]):
@@ -210,23 +211,20 @@ def footnote(found, speakers):
 def make_table(options):
     """Write a row for each row and each of its tests."""
     found, reference = read_runs(options), options.reference
-    tests = [
-        run for row in found.values() for results in row.values() for run in results
-    ]
-    speakers = set()
     results = [
-        values
+        (test, values)
         for row in found.values()
         for run in row.values()
         for test, values in run.items()
-        if test != "training"
+        if test != "training" and options.test in (None, test)
     ]
-    metrics = [name for name in LABELS if any(name in values for values in results)]
+    speakers = set()
+    metrics = [name for name in LABELS if any(name in values for _, values in results)]
     lines = [
         f"| row | seeds | CPU min | test | {' | '.join(metrics)} | WER - {reference} |",
         "|---" * (5 + len(metrics)) + "|",
     ]
-    for test in dict.fromkeys(name for name in tests if name != "training"):
+    for test in dict(results):
         for row, runs in found.items():
             have = {seed: run[test] for seed, run in runs.items() if test in run}
             if not have:

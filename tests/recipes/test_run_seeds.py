@@ -77,6 +77,18 @@ def test_table(run_seeds, tmp_path):
     assert "fingerprint 0123456789ab: good, bad." in table
 
 
+def test_table_of_one_test(run_seeds, tmp_path):
+    rows = [*ROWS[:2], "--seeds", "1"]
+    run_seeds(*rows)
+    for path in (tmp_path / "results/seeds").glob("*/*/results.json"):
+        results = json.loads(path.read_text())
+        path.write_text(json.dumps({**results, "test, 1 codebooks": results["test"]}))
+    both = run_seeds(*rows, "--table_only").stdout
+    one = run_seeds(*rows, "--table_only", "--test", "test").stdout
+    assert one.splitlines() == [line for line in both.splitlines() if ", 1" not in line]
+    assert len(both.splitlines()) == len(one.splitlines()) + 2
+
+
 def test_speakers_are_drawn_whole(run_seeds, tmp_path):
     """Worse for one of two: both draws of that speaker, or none, are in the interval."""
     done = run_seeds(*ROWS[:1], "odd=train.py --worse 2 --for_speaker s1", *ROWS[2:])
