@@ -87,9 +87,12 @@ class RecipeBrain(sb.Brain, ABC):
     def init_optimizers(self) -> None:
         """Make the optimizer, and a scheduler that checkpoints hold too."""
         super().init_optimizers()
-        self.scheduler = self.hparams.lr_scheduler(
-            self.optimizer, total_steps=self.total_steps
-        )
+        make = self.hparams.lr_scheduler
+        try:
+            self.scheduler = make(self.optimizer, total_steps=self.total_steps)
+        except ZeroDivisionError:
+            # torch's OneCycleLR where its warm-up is one step: 10 steps, a tenth.
+            self.scheduler = make(self.optimizer, total_steps=self.total_steps + 1)
         if self.checkpointer is not None:
             self.checkpointer.add_recoverable("scheduler", self.scheduler)
 

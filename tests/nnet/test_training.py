@@ -32,7 +32,7 @@ class Line(RecipeBrain):
         return {"loss": stage_loss}
 
 
-def fit(accumulation):
+def fit(accumulation, warmup_share=0.3):
     """Train on batches of one item; return the Brain."""
     rows = {str(n): {"x": torch.ones(2), "duration": 1.0} for n in range(ITEMS)}
     data = DynamicItemDataset(rows, output_keys=["id", "x"])
@@ -48,7 +48,9 @@ def fit(accumulation):
             "test_loader": {},
             "train_logger": SimpleNamespace(log_stats=lambda *said, **more: None),
             "lr_scheduler": lambda optimizer, total_steps: (
-                torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps)
+                torch.optim.lr_scheduler.OneCycleLR(
+                    optimizer, 0.1, total_steps, pct_start=warmup_share
+                )
             ),
         },
         {"grad_accumulation_factor": accumulation, "noprogressbar": True},
@@ -70,6 +72,13 @@ def test_schedule_is_complete_at_the_end(accumulation):
     assert brain.optimizer_step == steps
     assert brain.scheduler.last_epoch == steps - 1
     assert brain.optimizer.param_groups[0]["lr"] < 1e-4
+
+
+def test_warmup_of_one_step():
+    """OneCycleLR divides by zero where the warm-up is one step exactly."""
+    brain = fit(1, warmup_share=1 / (EPOCHS * ITEMS))
+    assert brain.optimizer_step == EPOCHS * ITEMS
+    assert brain.optimizer.param_groups[0]["lr"] < 1e-3
 
 
 def test_more_than_an_epoch_in_a_step():
