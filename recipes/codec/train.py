@@ -85,6 +85,9 @@ class CodecBrain(sb.Brain):
             scale_layers(codec.decoder, latents, residual=0.05, last=0.05)
         for name in self.hparams.frozen:
             getattr(codec, name).requires_grad_(False)
+        if source := getattr(self.hparams, "discriminator_source", None):
+            state = torch.load(source, map_location=self.device, weights_only=True)
+            unwrap(self.modules.discriminator).load_state_dict(state)
         self.skeleton = None
         if self.hparams.skeleton_steps:
             self.skeleton = torch.nn.Sequential(

@@ -205,6 +205,26 @@ def test_two_processes_end_with_equal_parameters(recordings, tmp_path):
 
 
 @pytest.mark.slow
+def test_discriminators_are_trained_on(recordings, tmp_path):
+    """With a learning rate of zero they stay what an earlier run made them."""
+    options = ["--batch_size=1", "--steps_per_epoch=2", "--total_steps=2"]
+    options += ["--source=16khz-small", "--compile_codec=False"]
+    states = []
+    for more in ([], ["--lr_d=0.0"]):
+        if states:
+            more.append(f"--discriminator_source={states[0]}")
+        folder = tmp_path / f"run{len(states)}"
+        done = train(
+            recordings, folder, *options, *more, name="small_16khz_adversarial"
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        states.append(max(folder.glob("save/CKPT*/discriminator.ckpt")))
+    first, second = (torch.load(path, weights_only=True) for path in states)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", YAMLS)
 def test_every_yaml_trains(recordings, tmp_path, name):
     """Two steps of each stage, on tiny data, through the script."""
