@@ -36,6 +36,10 @@ struct ResidualUnit {
 // pages, the rows of a tile would all compete for the same places in the cache.
 static inline long spaced(long channels) { return channels + 16; }
 
+// Floats between what Snake computes and what it asks for: rows that another layer wrote
+// come from the last cache, or from memory, and Snake alone does not wait long enough.
+constexpr long kFetch = 1024;
+
 // Apply Snake to `count` rows, a few at a time: in the order of memory, which is
 // read for the first time here, and with each coefficient loaded once for all of them.
 template <class V>
@@ -49,6 +53,7 @@ static void snake_rows(const float* from, long from_stride, float* to, long to_s
       const V r = load<V>(rate + c), i = load<V>(inverse + c);
       for (long j = 0; j < rows; ++j) {
         const float* x = from + (t + j) * from_stride + c;
+        __builtin_prefetch(x + kFetch);
         store(to + (t + j) * to_stride + c, snake(load<V>(x), r, i));
       }
     }
@@ -109,7 +114,7 @@ class ResidualBlock {
       for (int panel = 0; panel < panel_count(c_); panel += panels_) {
         const int count = std::min(panels_, panel_count(c_) - panel);
         filter(panel, count);
-        for (int j = 0; j < count; ++j) recover(panel + j, j);
+        for (int j = 0; j < count; ++j) recover(from, panel + j, j);
       }
       finish(from, std::min(pass(), length_ - from));
     }
@@ -161,7 +166,7 @@ class ResidualBlock {
   }
 
   // Outputs of the filter, of one panel, through the second Snake.
-  void recover(int panel, int place) {
+  void recover(long from, int panel, int place) {
     const long column = long{panel} * kPanel;
     for (long k = 0; k < panel_width(c_, panel); k += kLanes<V>) {
       const V bias = load<V>(u_.bias + column + k);
@@ -172,7 +177,9 @@ class ResidualBlock {
         V y[kOutputs];
         recover_outputs(products + i * kPanel, points(), y);
         float* to = hidden_ + first(i) * spaced(c_) + column + k;
+        const float* later = u_.out + (begin_ + from + first(i)) * c_ + column + k;
         for (int q = 0; q < kOutputs; ++q) {
+          __builtin_prefetch(later + q * d_ * c_, 1);
           store(to + q * d_ * spaced(c_), snake(y[q] + bias, rate, inverse));
         }
       }

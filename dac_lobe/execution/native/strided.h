@@ -16,9 +16,8 @@ namespace lobe {
 constexpr int kTapPoints = 4;
 constexpr int kTapOutputs = 3;
 
-// Floats of transformed inputs that a block may hold, but for this many tiles, in which
-// the weights are read once.
-constexpr long kStridedFloats = 80 * 1024;
+// Tiles of a block: the weights are read once for all of them, and what belongs to them
+// stays in the second-level cache.
 constexpr long kStridedTiles = 48;
 
 template <class V>
@@ -119,10 +118,8 @@ class StridedBlock {
 };
 
 static inline bool run_strided(const Convolution& c, int threads) {
-  const long spread = spaced(c.stride * c.inputs);
-  long tiles = std::max(kStridedFloats / kTapPoints / spread, kStridedTiles);
-  tiles = tiles / kTall * kTall;
-  return run_parts(c, threads, kTapOutputs * tiles, kTapOutputs, [&](const Part& part) {
+  const long rows = kTapOutputs * kStridedTiles;
+  return run_parts(c, threads, rows, kTapOutputs, [&](const Part& part) {
     if (c.inputs % kLanes<Wide> == 0 && c.columns % kLanes<Wide> == 0) {
       StridedBlock<Wide>(c, part).run();
     } else {
