@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from dac_lobe import DAC, DACTokenizer, fold_weight_norm
 from dac_lobe.execution import attach
+from dac_lobe.execution.native.library import Native, find_native
 from dac_lobe.inference import TokenASR, TokenTTS
 from dac_lobe.network.pickling import FORMAT
 from dac_lobe.nnet.embedding import TokenEmbedding
@@ -109,6 +110,8 @@ class Tokens:
 @pytest.mark.parametrize("backend", ["modules", "torch", "native", "auto"])
 @pytest.mark.parametrize("folded", [False, True])
 def test_codecs_travel(make_dac, travel, backend, folded):
+    if backend == "native" and find_native().library is None:
+        pytest.skip(f"no native kernel: {find_native().reason}")
     codec = make_dac().requires_grad_(False)
     codec.source = "somewhere"
     if folded:
@@ -212,7 +215,6 @@ def seen(*_):
 
 def test_without_the_kernel_torch_does_its_work(make_dac, monkeypatch, caplog):
     from dac_lobe.execution import engine
-    from dac_lobe.execution.native.library import Native, find_native
 
     if find_native().library is None:
         pytest.skip("the native kernel is not built here")
