@@ -246,7 +246,8 @@ def test_workers_of_every_start_method(method, make_dac, tmp_path):
     for item, sig in zip(loader, SIG, strict=True):
         found, threads = item["seen"]
         assert threads == 1
-        assert all(map(torch.equal, found, expected))
+        # Equal codes; audio, rounded otherwise by torch on another number of threads.
+        torch.testing.assert_close(list(found), expected, rtol=0, atol=1e-6)
         assert torch.equal(item["tokens"], tokenizer(sig[None])[0])
     if method != "fork":
         assert not any(p.is_shared() for p in codec.parameters())
