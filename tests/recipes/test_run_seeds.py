@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -121,7 +122,12 @@ def test_an_interrupted_start_costs_what_it_took(run_seeds, tmp_path):
     """Ctrl-C reaches the recipe and the script, as from a terminal."""
     with (tmp_path / "train.py").open("a") as file:
         file.write("import os, signal\nos.killpg(0, signal.SIGINT)\n")
-    done = run_seeds(*ROWS[:1], "--seeds", "1", start_new_session=True)
+    # What a shell runs in the background ignores Ctrl-C, and so would all that it starts.
+    done = run_seeds(
+        *(*ROWS[:1], "--seeds", "1"),
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert "KeyboardInterrupt" in done.stderr
     (spent,) = json.loads((tmp_path / "results/seeds/good/1.json").read_text())
     assert spent > 0
