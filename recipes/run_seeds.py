@@ -21,7 +21,8 @@ recipe's train.py takes. The last one may leave the results in a folder of its o
 Finished runs are kept, so the same command goes on after an interruption, and
 adds a seed or a row. The first seed of every row comes before the second. The
 table has what has finished, and says how many seeds that is, and which codec the
-tokens are of. --table_only --test test makes one of a single test.
+tokens are of. With --table_only --test test one of a single test is printed, and
+the file stays.
 
 Authors
  * The dac-lobe developers 2026
@@ -259,8 +260,9 @@ def main():
             if not train(command, options.output_folder / row / str(seed), seed):
                 failed.append(f"{row}, seed {seed}")
     table = make_table(options)
-    with replacing(options.output_folder / "seeds.md") as file:
-        file.write(f"{table}\n".encode())
+    if options.test is None:
+        with replacing(options.output_folder / "seeds.md") as file:
+            file.write(f"{table}\n".encode())
     print(table)
     return f"not finished: {'; '.join(failed)}" if failed else None
 

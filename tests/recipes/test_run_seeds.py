@@ -86,6 +86,7 @@ def test_table_of_one_test(run_seeds, tmp_path):
         path.write_text(json.dumps({**results, "test, 1 codebooks": results["test"]}))
     both = run_seeds(*rows, "--table_only").stdout
     one = run_seeds(*rows, "--table_only", "--test", "test").stdout
+    assert (tmp_path / "results/seeds/seeds.md").read_text() == both
     assert one.splitlines() == [line for line in both.splitlines() if ", 1" not in line]
     assert len(both.splitlines()) == len(one.splitlines()) + 2
 
