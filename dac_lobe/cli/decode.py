@@ -114,7 +114,7 @@ def decode(
     stdout: Stdout = False,
     device: Device = "auto",
     cache_dir: CacheDir = None,
-    workers: Workers = 1,
+    workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Decode .dac files into audio files.
@@ -146,13 +146,11 @@ def decode(
         "partial": partial,
     }
     with (
-        shared_cores(workers, device) as ahead,
+        shared_cores(workers, device, len(tasks)) as at_once,
         Report(len(tasks), "decoded", quiet) as report,
     ):
         work = _Decode(codecs, report, model, suffix, overwrite, strict, options)
-        code = report.collect(
-            run(tasks, work, report.stop, workers=workers, ahead=ahead)
-        )
+        code = report.collect(run(tasks, work, report.stop, **at_once._asdict()))
     raise typer.Exit(code)
 
 

@@ -89,7 +89,7 @@ def encode(
     stdout: Stdout = False,
     device: Device = "auto",
     cache_dir: CacheDir = None,
-    workers: Workers = 1,
+    workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
     """Encode audio files into .dac files.
@@ -106,13 +106,11 @@ def encode(
     codec = load_codec(model, device, cache_dir)
     check_codebooks(codec, codebooks)
     with (
-        shared_cores(workers, device) as ahead,
+        shared_cores(workers, device, len(tasks)) as at_once,
         Report(len(tasks), "encoded", quiet, left) as report,
     ):
         work = _Encode(codec, report, codebooks, normalize, official, overwrite, strict)
-        code = report.collect(
-            run(tasks, work, report.stop, workers=workers, ahead=ahead)
-        )
+        code = report.collect(run(tasks, work, report.stop, **at_once._asdict()))
     raise typer.Exit(code)
 
 

@@ -6,10 +6,11 @@ Authors
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -67,7 +68,16 @@ Overwrite = Annotated[
         "--overwrite", help="Replace existing outputs, also those of other programs."
     ),
 ]
-Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="Files at once.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        "-j",
+        min=1,
+        help="Files at once; by default one, or one a core of many files on a CPU.",
+        show_default=False,
+    ),
+]
 Strict = Annotated[
     bool,
     typer.Option("--strict", help="Refuse files that promise more than they hold."),
@@ -112,24 +122,38 @@ def whole_number(text: str) -> int:
     return number
 
 
+class FilesAtOnce(NamedTuple):
+    """How many files are computed at once, and how many more are read and written."""
+
+    workers: int
+    ahead: int
+
+
 @contextmanager
-def shared_cores(workers: int, device: str) -> Iterator[int]:
+def shared_cores(workers: int | None, device: str, files: int) -> Iterator[FilesAtOnce]:
     """Give each of several files its share of the cores; more threads only wait.
 
-    Yields how many more files to have in hand, which are read and written beside
-    the arithmetic; it keeps to the cores all the same.
+    Short files are done sooner one a core than each on all cores. A single one, which
+    may be long, is computed on all of them, while the next one is read.
     """
     import torch
 
     from dac_lobe.execution.cores import limited
 
-    threads = torch.get_num_threads()
+    threads, interval = torch.get_num_threads(), sys.getswitchinterval()
+    if workers is None:
+        workers = threads if device == "cpu" and files >= 4 * threads else 1
     torch.set_num_threads(max(1, threads // workers))
+    if workers > 1:
+        # A layer of a small codec takes less than the 5 ms for which the interpreter
+        # lets others wait between two of them.
+        sys.setswitchinterval(min(interval, 0.0005))
     try:
         with limited(workers * torch.get_num_threads()):
-            yield 1 if device == "cpu" else 0
+            yield FilesAtOnce(workers, int(device == "cpu" and workers == 1))
     finally:
         torch.set_num_threads(threads)
+        sys.setswitchinterval(interval)
 
 
 def check_codebooks(codec: DAC, codebooks: int | None) -> None:

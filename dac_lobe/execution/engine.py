@@ -22,7 +22,7 @@ from dac_lobe.execution.compiled import CompiledBody
 from dac_lobe.execution.cuda import CudaBody, float32_products
 from dac_lobe.execution.eager import TorchKernel, reduced_kernels
 from dac_lobe.execution.fixed import run_windows
-from dac_lobe.execution.flow import Kernel, run_batch
+from dac_lobe.execution.flow import Kernel, run_batch, run_positions
 from dac_lobe.execution.native.library import NativeKernel, find_native, supports
 from dac_lobe.execution.native.search import NativeTables, searchable
 from dac_lobe.execution.near_ties import settle, tolerance
@@ -203,7 +203,7 @@ class Engine:
             frame_lengths,
             quantized,
             near,
-            partial(network.encode_frames, lengths=None),
+            partial(self._encode_single_frames, network),
             partial(tables.quantize, used=used),
             network.hop_length,
             shape.context,
@@ -217,6 +217,23 @@ class Engine:
         if not _ordinary(network.quantizer.quantizers[0].codebook.weight):
             return network.quantizer.from_codes(codes)
         return self._tables(network).dequantize(codes)
+
+    def _encode_single_frames(
+        self, network: Network, signals: list[torch.Tensor], frames: list[int]
+    ) -> list[torch.Tensor]:
+        """Latents [1, D, 1] of one frame of each of several signals [1, T]."""
+        encoder = network.encoder
+        made = self._made_from(encoder)
+        plan: list[Step] | None = made.get("plan", lambda: _plan_or_none(encoder))
+        if plan is None:
+            return [
+                encoder(signal[None], None)[..., frame : frame + 1]
+                for signal, frame in zip(signals, frames, strict=True)
+            ]
+        kernels = made.get("kernels", lambda: self._make_kernels(encoder))
+        with cores.taken():
+            rows = run_positions(kernels, [signal.t() for signal in signals], frames)
+        return [row[:, : plan[-1].channels[1]].t()[None] for row in rows]
 
     def _run(
         self,

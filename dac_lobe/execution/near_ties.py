@@ -58,7 +58,7 @@ def settle(
     frame_lengths: torch.Tensor,
     quantized: ResidualQuantized,
     near: torch.Tensor,
-    encode: Callable[[torch.Tensor], torch.Tensor],
+    encode: Callable[[list[torch.Tensor], list[int]], list[torch.Tensor]],
     quantize: Callable[[torch.Tensor], ResidualQuantized],
     hop: int,
     context: Context,
@@ -77,7 +77,7 @@ def settle(
     near : torch.Tensor
         Which of its frames have near ties, shape [B, F].
     encode : callable
-        Encodes samples [N, 1, T], each item for itself, to latents [N, D, T / hop].
+        Encodes signals [1, T], each for itself, to latents [1, D, 1] of one frame each.
     quantize : callable
         Quantizes latents of one frame, [1, D, 1].
     hop : int
@@ -93,30 +93,21 @@ def settle(
         The same, but for the frames with near ties.
     """
     left, right = context
-    # By how much context they have: all alike, but near the ends.
-    places: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    pieces, frames, places = [], [], []
     for item, column in near.nonzero().tolist():
         frame = first + column
-        before = min(left, frame)
-        after = min(right, int(frame_lengths[item]) - 1 - frame)
-        if after >= 0:
-            places.setdefault((before, after), []).append((item, column))
+        begin = max(frame - left, 0)
+        end = min(frame + right + 1, int(frame_lengths[item]))
+        if frame < end:
+            pieces.append(audio[item, :, begin * hop : end * hop])
+            frames.append(frame - begin)
+            places.append((item, column))
     names = ("z", "codes", "latents")
     parts = {name: getattr(quantized, name) for name in names}
     if places:
         parts = {name: part.clone() for name, part in parts.items()}
-    for (before, after), alike in places.items():
-        pieces = [
-            audio[
-                item,
-                :,
-                (first + column - before) * hop : (first + column + after + 1) * hop,
-            ]
-            for item, column in alike
-        ]
-        z = encode(torch.stack(pieces))[..., before, None]
-        for (item, column), alone in zip(alike, z.split(1), strict=True):
-            again = quantize(alone.contiguous())
-            for name, part in parts.items():
-                part[item, :, column] = getattr(again, name)[0, :, 0]
+    for (item, column), alone in zip(places, encode(pieces, frames), strict=True):
+        again = quantize(alone)
+        for name, part in parts.items():
+            part[item, :, column] = getattr(again, name)[0, :, 0]
     return quantized._replace(**parts)
