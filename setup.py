@@ -56,7 +56,7 @@ def kernels():
             depends=[
                 f"dac_lobe/execution/native/{name}.h"
                 for name in (
-                    *("convolution", "parallel", "products"),
+                    *("convolution", "flow", "parallel", "products"),
                     *("residual", "search", "strided", "vectors", "winograd"),
                 )
             ],

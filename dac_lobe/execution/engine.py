@@ -22,7 +22,8 @@ from dac_lobe.execution.compiled import CompiledBody
 from dac_lobe.execution.cuda import CudaBody, float32_products
 from dac_lobe.execution.eager import TorchKernel, reduced_kernels
 from dac_lobe.execution.fixed import run_windows
-from dac_lobe.execution.flow import Kernel, run_batch, run_positions
+from dac_lobe.execution.flow import run_batch
+from dac_lobe.execution.native.flow import NativeFlow
 from dac_lobe.execution.native.library import NativeKernel, find_native, supports
 from dac_lobe.execution.native.search import NativeTables, searchable
 from dac_lobe.execution.near_ties import settle, tolerance
@@ -195,15 +196,14 @@ class Engine:
             return quantized
         if frame_lengths is None:
             frame_lengths = torch.full((len(z),), audio.shape[-1] // network.hop_length)
-        shape = self._made_from(network.encoder).get(
-            "shape", lambda: _encoder_shape(network)
-        )
+        made = self._made_from(network.encoder)
+        shape = made.get("shape", lambda: _encoder_shape(network))
         return settle(
             audio,
             frame_lengths,
             quantized,
             near,
-            partial(self._encode_single_frames, network),
+            partial(self._encode_single_frames, network, made),
             partial(tables.quantize, used=used),
             network.hop_length,
             shape.context,
@@ -219,21 +219,25 @@ class Engine:
         return self._tables(network).dequantize(codes)
 
     def _encode_single_frames(
-        self, network: Network, signals: list[torch.Tensor], frames: list[int]
+        self,
+        network: Network,
+        made: Made,
+        signals: list[torch.Tensor],
+        frames: list[int],
     ) -> list[torch.Tensor]:
         """Latents [1, D, 1] of one frame of each of several signals [1, T]."""
         encoder = network.encoder
-        made = self._made_from(encoder)
         plan: list[Step] | None = made.get("plan", lambda: _plan_or_none(encoder))
-        if plan is None:
-            return [
-                encoder(signal[None], None)[..., frame : frame + 1]
-                for signal, frame in zip(signals, frames, strict=True)
-            ]
-        kernels = made.get("kernels", lambda: self._make_kernels(encoder))
-        with cores.taken():
-            rows = run_positions(kernels, [signal.t() for signal in signals], frames)
-        return [row[:, : plan[-1].channels[1]].t()[None] for row in rows]
+        kernels = plan and made.get("kernels", lambda: self._make_kernels(encoder))
+        if plan and isinstance(kernels, NativeFlow):
+            with cores.taken():
+                columns = kernels.run_positions(signals, frames)
+            return [z[None, : plan[-1].channels[1], None] for z in columns]
+        shape = partial(_encoder_shape, network)
+        return [
+            self._run(encoder, signal[None], None, shape, "exact")[..., frame, None]
+            for signal, frame in zip(signals, frames, strict=True)
+        ]
 
     def _run(
         self,
@@ -290,12 +294,14 @@ class Engine:
                 )
         else:
             kernels = made.get("kernels", lambda: self._make_kernels(network))
+            if not isinstance(kernels, NativeFlow):
+                run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
             # NaN and infinity spread further through Winograd's sums than through
             # those of a convolution, so the modules must say where they go.
-            native = isinstance(kernels[0], NativeKernel)
-            if native and not bool(torch.isfinite(x).all()):
+            elif not bool(torch.isfinite(x).all()):
                 return network(x, lengths)
-            run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
+            else:
+                kernels.run_batch(x, lengths, shape.positions(CHUNK_SECONDS), out)
         return out
 
     def _make_tables(self, quantizer: ResidualVectorQuantize) -> QuantizerTables:
@@ -306,19 +312,19 @@ class Engine:
             return QuantizerTables(quantizer)
         return NativeTables(quantizer, library)
 
-    def _make_kernels(self, network: nn.Module) -> list[Kernel]:
+    def _make_kernels(self, network: nn.Module) -> NativeFlow | list[TorchKernel]:
         """Make the kernels, native ones if the backend is and knows all steps."""
         plan = make_plan(network)
         library = find_native().library if self.backend == "native" else None
-        native = library is not None and all(map(supports, plan))
-        kernels: list[Kernel] = []
-        while plan:  # folded weights go as the kernels take them over
-            step = plan.pop(0)
-            if native and library is not None:
-                kernels.append(NativeKernel(step, library, first=not kernels))
-            else:
-                kernels.append(TorchKernel(step))
-        return kernels
+        if library is None or not all(map(supports, plan)):
+            kernels = []
+            while plan:  # folded weights go as the kernels take them over
+                kernels.append(TorchKernel(plan.pop(0)))
+            return kernels
+        native: list[NativeKernel] = []
+        while plan:
+            native.append(NativeKernel(plan.pop(0), library, first=not native))
+        return NativeFlow(native, library)
 
     def _tables(self, network: Network) -> QuantizerTables:
         """Return the tables of a codec's quantizer."""

@@ -22,23 +22,14 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 
 from dac_lobe.execution import pages
-from dac_lobe.execution.plan import (
-    Convolve,
-    Residual,
-    Step,
-    Upsample,
-    output_positions,
-)
+from dac_lobe.execution.plan import Convolve, Residual, Step, Upsample
 
-__all__ = ["Kernel", "run_batch", "run_plan", "run_positions"]
-
-# Signals of which `run_positions` has rows in hand at a time: some MB each.
-ABREAST = 8
+__all__ = ["Kernel", "run_batch", "run_plan"]
 
 
 class Kernel(Protocol):
@@ -204,106 +195,3 @@ def run_batch(
             end = begin + len(rows)
             result[:, begin:end] = rows[:, : len(result)].t()
             begin = end
-
-
-def run_positions(
-    kernels: Sequence[Kernel],
-    signals: Sequence[torch.Tensor],
-    positions: Sequence[int],
-) -> list[torch.Tensor]:
-    """Compute one position of the output of each of several signals, and nothing else.
-
-    A step is computed where later ones need it, which is less and less:
-
-        signal    |. . x x x x x x x x x x x . .|
-                          |x x x x x x x|
-        position                |x|
-
-    One step is run on several signals before the next one, so that they share what
-    reading its weights takes. What comes out for a signal does not depend on the
-    others.
-
-    Arguments
-    ---------
-    kernels : sequence of Kernel
-        Steps that do not upsample: an encoder's.
-    signals : sequence of torch.Tensor
-        Rows, each of shape [T, C].
-    positions : sequence of int
-        Which position of each one's output.
-
-    Returns
-    -------
-    list of torch.Tensor
-        Rows of shape [1, width after the last step].
-    """
-    steps = [kernel.step for kernel in kernels]
-    results: list[torch.Tensor] = []
-    for start in range(0, len(signals), ABREAST):
-        group = slice(start, start + ABREAST)
-        runs = [
-            _OnePosition(steps, signal, position, kernels[0].widths[0])
-            for signal, position in zip(signals[group], positions[group], strict=True)
-        ]
-        for number, kernel in enumerate(kernels):
-            for run in runs:
-                run.step(kernel, number)
-        results.extend(run.rows.clone() for run in runs)
-    return results
-
-
-class _Rows(NamedTuple):
-    """Rows from ``first`` to ``stop``, and the zeros that a step sees beside them."""
-
-    first: int
-    stop: int
-    before: int = 0
-    after: int = 0
-
-
-class _OnePosition:
-    """What one position of the output needs, while the steps are run."""
-
-    def __init__(
-        self, steps: Sequence[Step], signal: torch.Tensor, position: int, width: int
-    ):
-        self._needed = _needed(steps, len(signal), position)
-        self._workspace = _Workspace()
-        self.rows, inner = self._take(self._needed[0], width)
-        inner.zero_()
-        first, stop = self._needed[0][:2]
-        inner[:, : signal.shape[1]] = signal[first:stop]
-
-    def step(self, kernel: Kernel, number: int) -> None:
-        """Run the step of that number."""
-        rows, inner = self._take(self._needed[number + 1], kernel.widths[1])
-        kernel(self.rows, inner)
-        self.rows = rows
-
-    def _take(self, needed: _Rows, width: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rows with zeros beside them, and those between the zeros."""
-        count = needed.stop - needed.first
-        rows = self._workspace.rows(needed.before + count + needed.after, width)
-        rows[: needed.before] = 0.0
-        rows[needed.before + count :] = 0.0
-        return rows, rows[needed.before : needed.before + count]
-
-
-def _needed(steps: Sequence[Step], length: int, position: int) -> list[_Rows]:
-    """Rows of each step's input that an output position needs, and the position."""
-    lengths = [length]
-    for step in steps:
-        lengths.append(output_positions([step], lengths[-1]))
-    first, stop = position, position + 1
-    needed = [_Rows(first, stop)]
-    for step, within in zip(reversed(steps), reversed(lengths[:-1]), strict=True):
-        assert not isinstance(step, Upsample)
-        if isinstance(step, Residual):
-            first, stop = first - step.padding, stop + step.padding
-        else:
-            first = first * step.stride - step.padding
-            stop = (stop - 1) * step.stride - step.padding + step.reach
-        before, after = max(-first, 0), max(stop - within, 0)
-        first, stop = first + before, stop - after
-        needed.append(_Rows(first, stop, before, after))
-    return needed[::-1]

@@ -49,30 +49,21 @@ class WeightWatch:
     """
 
     def __init__(self, module: nn.Module):
-        parameters = list(module.parameters())
         # Ids tell objects apart while all of them live.
-        self._modules = [ref(each) for each in module.modules()]
+        self._modules = [(ref(each), *_trace(each)) for each in module.modules()]
+        parameters = list(module.parameters())
         self._parameters = [ref(each) for each in parameters]
-        self._traces = self._trace()
         self._views = [_sample(p) for p in parameters if _has_sample(p)]
         self._values = self._look()
 
     def fresh(self) -> bool:
         """Tell whether every parameter is as it was."""
-        return (
-            all(parameter() is not None for parameter in self._parameters)
-            and self._trace() == self._traces
-            and self._look() == self._values
-        )
-
-    def _trace(self) -> list[tuple[Any, ...]]:
-        """Note what each module consists of, and what autograd saw of its parameters."""
-        traces: list[tuple[Any, ...]] = []
-        for module in (reference() for reference in self._modules):
-            if module is not None:
-                traces.append(tuple(map(id, module._modules.values())))
-                traces.extend(map(_trace, module._parameters.values()))
-        return traces
+        for reference, children, parameters in self._modules:
+            module = reference()
+            if module is None or _trace(module) != (children, parameters):
+                return False
+        alive = all(parameter() is not None for parameter in self._parameters)
+        return alive and self._look() == self._values
 
     def _look(self) -> bytes:
         """Read the sampled values. The views stay valid while the traces agree."""
@@ -115,13 +106,16 @@ class Made:
             return self._parts[name]
 
 
-def _trace(parameter: torch.Tensor | None) -> tuple[Any, ...]:
-    """Which tensor a parameter is, where, and how often autograd saw it change."""
-    if parameter is None:
-        return ()
-    inference = parameter.is_inference()
-    version = -1 if inference else parameter._version
-    return id(parameter), parameter.data_ptr(), version, parameter.dtype, inference
+def _trace(module: nn.Module) -> tuple[list[int], list[Any]]:
+    """List a module's children; its parameters, their places and what autograd saw."""
+    seen: list[Any] = []
+    for parameter in module._parameters.values():
+        if parameter is not None:
+            inference = parameter.is_inference()  # has no version
+            version = -1 if inference else parameter._version
+            seen += id(parameter), parameter.data_ptr(), version, parameter.dtype
+    children = module._modules
+    return [id(child) for child in children.values()] if children else [], seen
 
 
 def _has_sample(parameter: torch.Tensor) -> bool:

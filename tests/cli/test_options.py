@@ -19,7 +19,7 @@ def two_threads():
 
 
 @pytest.mark.parametrize(
-    "workers,device,files,at_once,threads",
+    ("workers", "device", "files", "at_once", "threads"),
     [
         (None, "cpu", 7, FilesAtOnce(1, 1), 2),
         (None, "cpu", 8, FilesAtOnce(2, 0), 1),

@@ -22,7 +22,7 @@ from dac_lobe.execution import attach, detach, engine
 from dac_lobe.execution.chunked import Context, decoder_context, encoder_context
 from dac_lobe.execution.engine import Engine
 from dac_lobe.execution.fixed import FixedNetwork, equal_windows, run_windows
-from dac_lobe.execution.flow import ABREAST, run_plan, run_positions
+from dac_lobe.execution.flow import run_plan
 from dac_lobe.execution.native.library import find_native
 from dac_lobe.execution.plan import UnusualNetworkError, make_plan
 from dac_lobe.execution.precision import cpu_dtype
@@ -99,24 +99,6 @@ def test_chunks_do_not_show(tiny_dac, frames, chunk, decode):
     near(torch.cat(parts).t()[None], whole, 1e-5)
 
 
-@given(st.lists(st.tuples(st.integers(1, 60), st.floats(0, 1)), max_size=ABREAST + 3))
-@settings(max_examples=25, deadline=None)
-def test_a_position_alone_is_that_of_the_whole(tiny_dac, places):
-    from dac_lobe.execution.eager import TorchKernel
-
-    hop, encoder = tiny_dac.hop_length, tiny_dac.encoder
-    kernels = [TorchKernel(step) for step in make_plan(encoder)]
-    signals = [torch.randn(frames * hop, 1) for frames, _ in places]
-    positions = [min(int(share * frames), frames - 1) for frames, share in places]
-    rows = run_positions(kernels, signals, positions)
-    assert len(rows) == len(places)
-    for signal, position, row in zip(signals, positions, rows, strict=True):
-        with torch.no_grad():
-            whole = encoder(signal.t()[None])[0, :, position]
-        near(row[0], whole, 1e-5)
-        assert torch.equal(run_positions(kernels, [signal], [position])[0], row)
-
-
 def test_a_position_is_computed_from_what_it_depends_on_alone(make_dac, backend):
     codec = attach(make_dac(), backend)
     frame, wav = 40, torch.randn(1, 80 * codec.hop_length)
@@ -124,7 +106,9 @@ def test_a_position_is_computed_from_what_it_depends_on_alone(make_dac, backend)
     assert 0 < seen.start < seen.stop < wav.shape[1]
 
     def encode(signal):
-        (latents,) = codec.executor._encode_single_frames(codec, [signal], [frame])
+        made = codec.executor._made_from(codec.encoder)
+        run = codec.executor._encode_single_frames
+        (latents,) = run(codec, made, [signal], [frame])
         return latents
 
     alone, other = encode(wav), torch.randn_like(wav)

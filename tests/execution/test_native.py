@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 import soundfile
@@ -14,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dac_lobe.execution import attach
+from dac_lobe.execution.flow import run_batch
 from dac_lobe.execution.native import library as native
+from dac_lobe.execution.native.flow import NativeFlow
 from dac_lobe.execution.native.library import (
     NativeKernel,
     load_build,
@@ -24,7 +27,13 @@ from dac_lobe.execution.native.library import (
 from dac_lobe.execution.native.packing import rounded_up
 from dac_lobe.execution.native.search import NativeTables
 from dac_lobe.execution.near_ties import tolerance
-from dac_lobe.execution.plan import Convolve, Residual, Upsample
+from dac_lobe.execution.plan import (
+    Convolve,
+    Residual,
+    Upsample,
+    make_plan,
+    output_positions,
+)
 from dac_lobe.execution.tables import QuantizerTables
 from dac_lobe.network.layers import snake
 from dac_lobe.network.quantizer import ResidualVectorQuantize
@@ -298,6 +307,73 @@ def test_decoding_no_numbers_is_left_to_the_modules(make_dac):
     z[..., 12] = float("nan")
     with torch.no_grad():
         torch.testing.assert_close(codec.decode(z), codec.decoder(z), equal_nan=True)
+
+
+def flow_of(network, library):
+    """All steps of a network in the kernel."""
+    kernels = []
+    for step in make_plan(network):
+        kernels.append(NativeKernel(step, library, first=not kernels))
+    return NativeFlow(kernels, library)
+
+
+@contextmanager
+def threads_of(number):
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("rates", [[2, 4], [3, 5]])
+@given(
+    lengths=st.lists(st.integers(0, 60), min_size=1, max_size=5),
+    chunk=st.integers(1, 20),
+    decode=st.booleans(),
+    threads=st.sampled_from([1, 2, 3]),
+)
+@SIZES
+def test_flow_gives_what_step_after_step_gives(
+    library, make_dac, rates, lengths, chunk, decode, threads
+):
+    codec = make_dac(encoder_rates=rates, decoder_rates=rates[::-1])
+    network = codec.decoder if decode else codec.encoder
+    flow = flow_of(network, library)
+    before = 1 if decode else codec.hop_length
+    x = torch.randn(len(lengths), flow.steps[0].channels[0], max(lengths) * before)
+    valid = torch.tensor(lengths) * before
+    wanted = x.new_zeros(
+        len(lengths),
+        flow.steps[-1].channels[1],
+        output_positions(flow.steps, x.shape[2]),
+    )
+    out = wanted.clone()
+    with threads_of(threads):
+        run_batch(flow.kernels, x, valid, chunk * before, wanted)
+        flow.run_batch(x, valid, chunk * before, out)
+    assert torch.equal(out, wanted)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 60), st.floats(0, 1)), max_size=5),
+    st.sampled_from([1, 2, 3]),
+)
+@SIZES
+def test_a_position_alone_is_that_of_the_whole(library, tiny_dac, places, threads):
+    flow, hop = flow_of(tiny_dac.encoder, library), tiny_dac.hop_length
+    signals = [torch.randn(1, frames * hop) for frames, _ in places]
+    positions = [min(int(share * frames), frames - 1) for frames, share in places]
+    with threads_of(threads):
+        columns = flow.run_positions(signals, positions)
+    assert len(columns) == len(places)
+    for signal, position, column in zip(signals, positions, columns, strict=True):
+        with torch.no_grad():
+            whole = tiny_dac.encoder(signal[None])[0, :, position]
+        close(column[: len(whole)], whole, 90)
+        with threads_of(threads):
+            assert torch.equal(flow.run_positions([signal], [position])[0], column)
 
 
 def test_real_speech_moves_near_ties_only_and_keeps_95_db(shared_audio):

@@ -5,6 +5,7 @@
 // per instruction set; the caller loads the build that the processor can run.
 
 #include "convolution.h"
+#include "flow.h"
 #include "residual.h"
 #include "search.h"
 #include "strided.h"
@@ -16,7 +17,7 @@
 #endif
 
 // Changes whenever a structure or the packing of weights does.
-constexpr int kInterface = 4;
+constexpr int kInterface = 5;
 
 DAC_LOBE_EXPORT int dac_lobe_interface() { return kInterface; }
 
@@ -37,6 +38,17 @@ DAC_LOBE_EXPORT int dac_lobe_convolution(const lobe::Convolution* convolution,
 DAC_LOBE_EXPORT int dac_lobe_strided(const lobe::Convolution* convolution,
                                      int threads) {
   return lobe::run_strided(*convolution, threads) ? 0 : 1;
+}
+
+DAC_LOBE_EXPORT int dac_lobe_signals(const lobe::Step* steps, long count,
+                                     lobe::Signal* signals, long number, long chunk,
+                                     int threads) {
+  return lobe::run_signals(steps, count, signals, number, chunk, threads) ? 0 : 1;
+}
+
+DAC_LOBE_EXPORT int dac_lobe_places(const lobe::Step* steps, long count,
+                                    const lobe::Place* places, long number, int threads) {
+  return lobe::run_places(steps, count, places, number, threads) ? 0 : 1;
 }
 
 DAC_LOBE_EXPORT int dac_lobe_search(const lobe::Search* search, int threads) {

@@ -29,7 +29,7 @@ __all__ = [
     "supports",
 ]
 
-INTERFACE = 4  # kInterface of native/kernel.cpp
+INTERFACE = 5  # kInterface of native/kernel.cpp
 
 # Winograd's F(3, 2) saves a third of the products and doubles the weights. Weights
 # of more than these floats come from memory each time, which costs more.
@@ -197,15 +197,20 @@ class NativeKernel:
         after = 1 if single else packing.rounded_up(outputs)
         self.widths = before, after
         self._keep: list[torch.Tensor] = []
+        self._fields: _ResidualUnit | _Convolution
         if isinstance(step, Residual):
-            self._function = library.dac_lobe_residual
-            self._fields: _ResidualUnit | _Convolution = self._residual(step, after)
+            self.kind = "residual"
+            self._fields = self._residual(step, after)
         else:
             strided = self._strided(step)
-            self._function = (
-                library.dac_lobe_strided if strided else library.dac_lobe_convolution
-            )
+            self.kind = "strided" if strided else "convolution"
             self._fields = self._convolution(step, strided)
+        self._function = getattr(library, f"dac_lobe_{self.kind}")
+
+    @property
+    def unit(self) -> int:
+        """Address of the kernel's description of the step, without rows."""
+        return ctypes.addressof(self._fields)
 
     def __call__(self, rows: torch.Tensor, out: torch.Tensor) -> None:
         """Compute ``out`` [N, width after] from ``rows`` [R, width before]."""

@@ -41,6 +41,13 @@ static inline GompParallel find_runtime() {
 }
 #endif
 
+// Whether this thread is one of several that each do a whole item: loops within it then
+// run on this thread alone, divided as if there were all.
+static inline bool& alone() {
+  thread_local bool mine = false;
+  return mine;
+}
+
 // Call task(i) for i from 0 to count - 1. Whoever is free takes the next one, so
 // that a core which is busy with something else does not hold up the rest.
 // Returns whether all tasks ran; it is false if one threw.
@@ -62,7 +69,7 @@ static bool parallel(long count, int threads, const Task& task) {
     static void enter(void* work) { static_cast<Work*>(work)->run(); }
   };
   Work work{task, count};
-  const int team = static_cast<int>(std::min<long>(threads, count));
+  const int team = alone() ? 1 : static_cast<int>(std::min<long>(threads, count));
   const GompParallel runtime = team > 1 ? find_runtime() : nullptr;
   if (team <= 1) {
     work.run();
@@ -75,6 +82,30 @@ static bool parallel(long count, int threads, const Task& task) {
     for (std::thread& other : others) other.join();
   }
   return !work.failed;
+}
+
+// Call task(i), which says whether it worked, for i from 0 to count - 1: as many whole
+// items as there are threads at a time, and what is left one by one, on all threads.
+template <class Task>
+static bool spread(long count, int threads, const Task& task) {
+  const long together = threads > 1 && !alone() ? count - count % threads : 0;
+  std::atomic<bool> failed{false};
+  const bool ran = parallel(together, threads, [&](long i) {
+    struct Alone {
+      Alone() { alone() = true; }
+      ~Alone() { alone() = false; }
+    } here;
+    if (!task(i)) failed = true;
+  });
+  if (!ran || failed) return false;
+  try {
+    for (long i = together; i < count; ++i) {
+      if (!task(i)) return false;
+    }
+  } catch (const std::exception&) {
+    return false;
+  }
+  return true;
 }
 
 // Scratch memory of one thread; it is kept for the next call.

@@ -79,13 +79,20 @@ static inline Nearest nearest_code(const Stage& stage, const float* latents, lon
       best[j] = distance < best[j] ? distance : best[j];
     }
   }
+  // Of the vectors side by side, and then of the lanes of one, the lowest index wins.
+  for (int j = 1; j < kTogether; ++j) {
+    const auto wins = (best[j] < best[0]) | ((best[j] == best[0]) & (place[j] < place[0]));
+    const Wide farther = wins ? best[0] : best[j];
+    next[0] = next[j] < next[0] ? next[j] : next[0];
+    next[0] = farther < next[0] ? farther : next[0];
+    place[0] = wins ? place[j] : place[0];
+    best[0] = wins ? best[j] : best[0];
+  }
   float nearest = INFINITY, second = INFINITY, found = 0.0f;
-  for (int j = 0; j < kTogether; ++j) {
-    for (int i = 0; i < kW; ++i) {
-      const bool tie = best[j][i] == nearest && place[j][i] < found;
-      second = std::min({second, next[j][i], std::max(nearest, best[j][i])});
-      if (best[j][i] < nearest || tie) nearest = best[j][i], found = place[j][i];
-    }
+  for (int i = 0; i < kW; ++i) {
+    const bool tie = best[0][i] == nearest && place[0][i] < found;
+    second = std::min({second, next[0][i], std::max(nearest, best[0][i])});
+    if (best[0][i] < nearest || tie) nearest = best[0][i], found = place[0][i];
   }
   return {static_cast<long>(found), 0.5f * (second - nearest) * length};
 }
@@ -93,23 +100,25 @@ static inline Nearest nearest_code(const Stage& stage, const float* latents, lon
 static inline bool run_search(const Search& s, int threads) {
   const long blocks = (s.frames + kSearchFrames - 1) / kSearchFrames;
   return parallel(blocks, threads, [&](long block) {
-    const long end = std::min((block + 1) * kSearchFrames, s.frames);
-    for (long frame = block * kSearchFrames; frame < end; ++frame) {
-      float* latents = s.latents + frame * s.width;
-      float* vectors = s.vectors + frame * s.width;
-      float* stop = latents + s.width;
-      for (long k = 0; k < s.used; ++k) {
-        const Stage& stage = s.stages[k];
+    const long begin = block * kSearchFrames;
+    const long end = std::min(begin + kSearchFrames, s.frames);
+    // Stage by stage, so that a stage's directions stay in the first-level cache.
+    for (long k = 0, column = 0; k < s.used; column += s.stages[k].dimension, ++k) {
+      const Stage& stage = s.stages[k];
+      for (long frame = begin; frame < end; ++frame) {
+        float* latents = s.latents + frame * s.width + column;
+        float* vectors = s.vectors + frame * s.width + column;
         const auto [code, gap] = nearest_code(stage, latents, s.size);
         s.codes[k * s.frames + frame] = code;
         if (s.gaps != nullptr) s.gaps[k * s.frames + frame] = gap;
         for (long i = 0; i < stage.dimension; ++i) {
           vectors[i] = stage.codebook[code * stage.dimension + i];
         }
-        latents += stage.dimension;
-        vectors += stage.dimension;
         const float* correction = stage.corrections + code * stage.later;
-        for (float* rest = latents; rest < stop; ++rest) *rest -= *correction++;
+        float* stop = s.latents + (frame + 1) * s.width;
+        for (float* rest = latents + stage.dimension; rest < stop; ++rest) {
+          *rest -= *correction++;
+        }
       }
     }
   });
