@@ -9,6 +9,7 @@ Authors
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -99,6 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0.2.0
     0
     """
+    # Waiting at full load, as OpenMP's threads do, would take the cores of whoever shares
+    # them. It is read when torch is loaded; a program that has done so decides for itself.
+    if "torch" not in sys.modules:
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         given = _renamed(sys.argv[1:] if arguments is None else arguments)
         code = app(args=given, prog_name="dac-lobe", standalone_mode=False)
@@ -116,8 +121,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output has gone; point the descriptor elsewhere so
         # that the interpreter's own flush at exit does not complain.
-        import os
-
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (ValueError, OSError) as error:

@@ -484,6 +484,19 @@ def test_help_is_quick_and_loads_nothing_heavy():
 # Plans
 
 
+@pytest.mark.parametrize("loaded", [True, False])
+def test_threads_that_wait_sleep_unless_torch_is_loaded(loaded, monkeypatch, capsys):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "")  # so that it is as it was afterwards
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    if not loaded:
+        monkeypatch.delitem(sys.modules, "torch")
+    assert main(["--version"]) == 0
+    assert os.environ.get("OMP_WAIT_POLICY") == (None if loaded else "passive")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    main(["--version"])
+    assert os.environ["OMP_WAIT_POLICY"] == "active"
+
+
 def test_a_plan_keeps_the_tree_and_leaves_hidden_files(audio, tmp_path):
     tasks = plan([audio], tmp_path / "out", AUDIO_SUFFIXES, ".dac").tasks
     assert [task.source for task in tasks] == sorted(task.source for task in tasks)

@@ -150,13 +150,17 @@ static bool run_signal(const Step* steps, long count, Signal& s, long chunk,
 
 static inline bool run_signals(const Step* steps, long count, Signal* signals, long number,
                                long chunk, int threads) {
-  return spread(number, threads, [&](long i) {
-    return run_signal(steps, count, signals[i], chunk, threads);
+  bool fine = false;
+  with_team(threads, [&] {
+    fine = spread(number, threads, [&](long i) {
+      return run_signal(steps, count, signals[i], chunk, threads);
+    });
   });
+  return fine;
 }
 
 // Each step for all places before the next one, so that its weights are read once.
-static inline bool run_places(const Step* steps, long count, const Place* places,
+static inline bool run_all_places(const Step* steps, long count, const Place* places,
                               long number, int threads) {
   std::vector<Turns> turns(number);
   std::vector<float*> rows(number);
@@ -190,6 +194,13 @@ static inline bool run_places(const Step* steps, long count, const Place* places
   for (long i = 0; fine && i < number; ++i) {
     std::memcpy(places[i].out, rows[i], steps[count - 1].after * sizeof(float));
   }
+  return fine;
+}
+
+static inline bool run_places(const Step* steps, long count, const Place* places,
+                              long number, int threads) {
+  bool fine = false;
+  with_team(threads, [&] { fine = run_all_places(steps, count, places, number, threads); });
   return fine;
 }
 
