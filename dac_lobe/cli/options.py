@@ -24,6 +24,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "CacheDir",
     "Device",
+    "FilesAtOnce",
     "Model",
     "Overwrite",
     "Quiet",
