@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -35,8 +36,9 @@ from dac_lobe.execution import attach  # noqa: E402
 
 ITEM_SECONDS = 10.0
 BATCH, BATCH_SECONDS = 16, 1.0
-# Encodings of one item by each of two processes: seconds, as time slices are not short.
+# Encodings of one item by each process: some seconds, many times a scheduler's slice.
 REPEATS = {"16khz-small": 100}
+REPEATS_FULL_SIZE = 8
 
 
 def load(model: str) -> DAC:
@@ -78,32 +80,30 @@ def measure(codec: DAC, threads: list[int], rounds: int, cores: int) -> list[lis
     return rows
 
 
-def encode_often(model: str, start: Barrier | None) -> None:
-    """Encode an item some times, in this process."""
+@torch.inference_mode()
+def encode_often(model: str, all_are_ready: Barrier) -> None:
+    """Encode an item some times, in this process, and say when that begins and ends."""
     codec = load(model)
     wav = speech(codec.sample_rate, ITEM_SECONDS)
-    with torch.inference_mode():
+    codec.encode(wav)
+    all_are_ready.wait()
+    for _ in range(REPEATS.get(model, REPEATS_FULL_SIZE)):
         codec.encode(wav)
-        if start is not None:
-            start.wait()
-        for _ in range(REPEATS.get(model, 8)):
-            codec.encode(wav)
-    if start is not None:
-        start.wait()
+    all_are_ready.wait()
 
 
 def together(model: str, processes: int) -> float:
     """Seconds that some processes take for their encodings, side by side."""
     spawn = multiprocessing.get_context("spawn")
-    start = spawn.Barrier(processes + 1)
+    all_are_ready = spawn.Barrier(processes + 1)
     crew = [
-        spawn.Process(target=encode_often, args=(model, start))
+        spawn.Process(target=encode_often, args=(model, all_are_ready))
         for _ in range(processes)
     ]
     for process in crew:
         process.start()
-    start.wait()
-    seconds, _ = Clock("wall")(start.wait)
+    all_are_ready.wait()
+    seconds, _ = Clock("wall")(all_are_ready.wait)
     for process in crew:
         process.join()
     return seconds
@@ -136,9 +136,8 @@ def main() -> int:
         rows = measure(load(model), threads, options.rounds, cores)
         print("\n".join(["", *table([head, *rows])]))
         shares.append([model, loss(model)])
-        os.environ["OMP_WAIT_POLICY"] = "passive"  # for those to come
-        shares[-1].append(loss(model))
-        del os.environ["OMP_WAIT_POLICY"]
+        with mock.patch.dict(os.environ, OMP_WAIT_POLICY="passive"):
+            shares[-1].append(loss(model))
     print("\n".join(["", *table(shares)]))
     print(
         f"\n{machine.processor()}, {cores} cores, torch {torch.__version__}; least of "

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
@@ -35,9 +35,14 @@ from dac_lobe.execution.plan import (
     output_positions,
 )
 from dac_lobe.execution.precision import cpu_dtype
+from dac_lobe.execution.shape import (
+    COMPILED_FROM,
+    Shape,
+    decoder_shape,
+    encoder_shape,
+)
 from dac_lobe.execution.tables import QuantizerTables
 from dac_lobe.execution.weight_watch import Made
-from dac_lobe.network.context import Context, decoder_context, encoder_context
 from dac_lobe.network.executor import Network
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
 from dac_lobe.network.quantizer import ResidualVectorQuantize
@@ -45,31 +50,6 @@ from dac_lobe.network.quantizer import ResidualVectorQuantize
 logger = logging.getLogger(__name__)
 
 __all__ = ["Engine"]
-
-# Seconds that compilers and graphs see at a time, and the least they are used for:
-# a window is computed whole, however little of it is signal.
-WINDOW_SECONDS = 5.12
-COMPILED_FROM = 1.5
-
-
-class _Shape(NamedTuple):
-    """How a network cuts time: context in frames, positions per frame, frame rate."""
-
-    context: Context
-    before: int
-    after: int
-    frame_rate: float
-
-    def positions(self, seconds: float) -> int:
-        """Input positions of whole frames in ``seconds``, one frame at least."""
-        return max(1, round(seconds * self.frame_rate)) * self.before
-
-    @property
-    def windows(self) -> tuple[int, Context, tuple[int, int]]:
-        """Width of a window, its context, and the hops, for `run_windows`."""
-        kept = self.positions(WINDOW_SECONDS) // self.before
-        width = max(kept, 2 * sum(self.context))
-        return width, self.context, (self.before, self.after)
 
 
 class Engine:
@@ -143,7 +123,7 @@ class Engine:
             network.encoder,
             audio,
             lengths,
-            lambda: _encoder_shape(network),
+            lambda: encoder_shape(network),
             precision,
         )
 
@@ -156,9 +136,7 @@ class Engine:
             network.decoder,
             z,
             lengths,
-            lambda: _Shape(
-                decoder_context(network), 1, network.hop_length, network.frame_rate
-            ),
+            lambda: decoder_shape(network),
             self.precision,
         )
 
@@ -197,7 +175,7 @@ class Engine:
         if frame_lengths is None:
             frame_lengths = torch.full((len(z),), audio.shape[-1] // network.hop_length)
         made = self._made_from(network.encoder)
-        shape = made.get("shape", lambda: _encoder_shape(network))
+        shape = made.get("shape", lambda: encoder_shape(network))
         return settle(
             audio,
             frame_lengths,
@@ -233,7 +211,7 @@ class Engine:
             with cores.taken():
                 columns = kernels.run_positions(signals, frames)
             return [z[None, : plan[-1].channels[1], None] for z in columns]
-        shape = partial(_encoder_shape, network)
+        shape = partial(encoder_shape, network)
         return [
             self._run(encoder, signal[None], None, shape, "exact")[..., frame, None]
             for signal, frame in zip(signals, frames, strict=True)
@@ -244,7 +222,7 @@ class Engine:
         network: nn.Module,
         x: torch.Tensor,
         lengths: torch.Tensor | None,
-        make_shape: Callable[[], _Shape],
+        make_shape: Callable[[], Shape],
         precision: str,
     ) -> torch.Tensor:
         """Run a network on ``x`` [B, C, T] in the best way there is, or its modules."""
@@ -256,7 +234,7 @@ class Engine:
         plan: list[Step] | None = made.get("plan", lambda: _plan_or_none(network))
         if plan is None:
             return network(x, lengths)
-        shape: _Shape = made.get("shape", make_shape)
+        shape: Shape = made.get("shape", make_shape)
         out = x.new_zeros(
             len(x), plan[-1].channels[1], output_positions(plan, x.shape[-1])
         )
@@ -269,7 +247,7 @@ class Engine:
         made: Made,
         x: torch.Tensor,
         lengths: torch.Tensor,
-        shape: _Shape,
+        shape: Shape,
         precision: str,
         out: torch.Tensor,
     ) -> torch.Tensor:
@@ -341,11 +319,6 @@ class Engine:
             if made is None or not made.fresh():
                 made = self._made[name] = Made(module)
             return made
-
-
-def _encoder_shape(network: Network) -> _Shape:
-    """How the encoder of a codec cuts time."""
-    return _Shape(encoder_context(network), network.hop_length, 1, network.frame_rate)
 
 
 def _plan_or_none(network: nn.Module) -> list[Step] | None:

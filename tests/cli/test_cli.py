@@ -481,9 +481,6 @@ def test_help_is_quick_and_loads_nothing_heavy():
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
-# Plans
-
-
 @pytest.mark.parametrize("loaded", [True, False])
 def test_threads_that_wait_sleep_unless_torch_is_loaded(loaded, monkeypatch, capsys):
     monkeypatch.setenv("OMP_WAIT_POLICY", "")  # so that it is as it was afterwards
@@ -495,6 +492,9 @@ def test_threads_that_wait_sleep_unless_torch_is_loaded(loaded, monkeypatch, cap
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
     main(["--version"])
     assert os.environ["OMP_WAIT_POLICY"] == "active"
+
+
+# Plans
 
 
 def test_a_plan_keeps_the_tree_and_leaves_hidden_files(audio, tmp_path):

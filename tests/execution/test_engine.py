@@ -18,7 +18,7 @@ from torch import nn
 
 from dac_lobe import DAC
 from dac_lobe.audio import read_audio
-from dac_lobe.execution import attach, detach, engine
+from dac_lobe.execution import attach, detach, engine, shape
 from dac_lobe.execution.chunked import Context, decoder_context, encoder_context
 from dac_lobe.execution.engine import Engine
 from dac_lobe.execution.fixed import FixedNetwork, equal_windows, run_windows
@@ -377,7 +377,7 @@ def test_a_margin_is_how_much_nearer_a_code_is_than_the_next_one():
 @pytest.mark.slow
 def test_compiled_code_gives_the_same(make_dac, monkeypatch):
     monkeypatch.setattr(engine, "COMPILED_FROM", 0.0)
-    monkeypatch.setattr(engine, "WINDOW_SECONDS", 0.05)
+    monkeypatch.setattr(shape, "WINDOW_SECONDS", 0.05)
     monkeypatch.delenv("DAC_LOBE_BACKEND", raising=False)
     codec = attach(make_dac(), compile=True)
     assert codec.executor.backend == "torch"

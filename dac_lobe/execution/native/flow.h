@@ -33,10 +33,25 @@ struct Step {
   long room() const { return std::max(reach - 1, padding); }
 };
 
+// Samples as a tensor holds them: t of channel c lies at c * channel_step + t * step.
+struct Samples {
+  const float* first;
+  long channels, channel_step, step;
+
+  // Copy some from `position` on, channels side by side, into rows, and zeros into the
+  // columns that are left.
+  void copy(long position, long count, float* rows, long columns) const {
+    if (columns > channels) std::fill(rows, rows + count * columns, 0.0f);
+    for (long c = 0; c < channels; ++c) {
+      const float* from = first + c * channel_step + position * step;
+      for (long t = 0; t < count; ++t) rows[t * columns + c] = from[t * step];
+    }
+  }
+};
+
 // A signal, of which a call takes up a stretch, and all that it keeps from call to call.
 struct Signal {
-  const float* samples;  // sample t of channel c: c * channel_step + t * step
-  long channels, channel_step, step;
+  Samples samples;
   long position, stop;  // the stretch
   bool ends;            // whether the signal ends with it
   float* kept;          // of each step, room() rows
@@ -52,8 +67,7 @@ struct Needed {
 };
 
 struct Place {
-  const float* samples;
-  long channels, channel_step, step;
+  Samples samples;
   const Needed* needed;  // of each step, and the position itself
   float* out;            // [columns after the last step]
 };
@@ -68,17 +82,6 @@ static inline bool run_step(const Step& s, const float* rows, float* out, long o
   Convolution unit = *static_cast<const Convolution*>(s.unit);
   unit.rows = rows, unit.out = out, unit.outputs = outputs;
   return s.kind == kStrided ? run_strided(unit, threads) : run_convolution(unit, threads);
-}
-
-// Copy samples, channels apart, into rows, and zeros into the columns that are left.
-static inline void copy_in(const float* from, long channels, long channel_step, long step,
-                           long count, float* rows, long columns) {
-  if (columns > channels) std::fill(rows, rows + count * columns, 0.0f);
-  for (long c = 0; c < channels; ++c) {
-    for (long t = 0; t < count; ++t) {
-      rows[t * columns + c] = from[c * channel_step + t * step];
-    }
-  }
 }
 
 // Two buffers that the steps write to in turn.
@@ -108,8 +111,7 @@ static bool run_signal(const Step* steps, long count, Signal& s, long chunk,
     long present = old + piece + (last ? steps[0].padding : 0);
     float* rows = turns.take(present, width);
     std::memcpy(rows, kept[0], old * width * sizeof(float));
-    copy_in(s.samples + s.position * s.step, s.channels, s.channel_step, s.step, piece,
-            rows + old * width, width);
+    s.samples.copy(s.position, piece, rows + old * width, width);
     std::fill(rows + (old + piece) * width, rows + present * width, 0.0f);
     for (long i = 0; i < count; ++i) {
       const Step& step = steps[i];
@@ -177,9 +179,8 @@ static inline bool run_all_places(const Step* steps, long count, const Place* pl
     const Needed& needed = place.needed[0];
     const long columns = steps[0].before;
     rows[i] = take(i, needed, columns);
-    copy_in(place.samples + needed.first * place.step, place.channels, place.channel_step,
-            place.step, needed.stop - needed.first, rows[i] + needed.before * columns,
-            columns);
+    place.samples.copy(needed.first, needed.stop - needed.first,
+                       rows[i] + needed.before * columns, columns);
     return true;
   });
   for (long n = 0; fine && n < count; ++n) {

@@ -40,14 +40,27 @@ class _Step(ctypes.Structure):
     )
 
 
+class _Samples(ctypes.Structure):
+    """`Samples` of native/flow.h."""
+
+    _fields_ = (
+        ("first", _FLOATS),
+        ("channels", _LONG),
+        ("channel_step", _LONG),
+        ("step", _LONG),
+    )
+
+    @classmethod
+    def of(cls, signal: torch.Tensor) -> _Samples:
+        """Describe a signal [C, T], which must outlive what comes of it."""
+        return cls(signal.data_ptr(), len(signal), *signal.stride())
+
+
 class _Signal(ctypes.Structure):
     """`Signal` of native/flow.h."""
 
     _fields_ = (
-        ("samples", _FLOATS),
-        ("channels", _LONG),
-        ("channel_step", _LONG),
-        ("step", _LONG),
+        ("samples", _Samples),
         ("position", _LONG),
         ("stop", _LONG),
         ("ends", ctypes.c_bool),
@@ -75,10 +88,7 @@ class _Place(ctypes.Structure):
     """`Place` of native/flow.h."""
 
     _fields_ = (
-        ("samples", _FLOATS),
-        ("channels", _LONG),
-        ("channel_step", _LONG),
-        ("step", _LONG),
+        ("samples", _Samples),
         ("needed", ctypes.c_void_p),
         ("out", _FLOATS),
     )
@@ -122,10 +132,7 @@ class NativeFlow:
         signals = (_Signal * len(x))(
             *(
                 _Signal(
-                    samples=item.data_ptr(),
-                    channels=item.shape[0],
-                    channel_step=item.stride(0),
-                    step=item.stride(1),
+                    samples=_Samples.of(item),
                     kept=kept[number].data_ptr(),
                     counts=ctypes.addressof(counts[number]),
                     out=result.data_ptr(),
@@ -174,14 +181,7 @@ class NativeFlow:
         ]
         places = (_Place * len(results))(
             *(
-                _Place(
-                    samples=signal.data_ptr(),
-                    channels=signal.shape[0],
-                    channel_step=signal.stride(0),
-                    step=signal.stride(1),
-                    needed=ctypes.addressof(rows),
-                    out=result.data_ptr(),
-                )
+                _Place(_Samples.of(signal), ctypes.addressof(rows), result.data_ptr())
                 for signal, rows, result in zip(signals, needed, results, strict=True)
             )
         )

@@ -1,0 +1,49 @@
+"""How a network cuts time, and how much of it is computed at once.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dac_lobe.network.context import Context, decoder_context, encoder_context
+from dac_lobe.network.executor import Network
+
+__all__ = ["COMPILED_FROM", "Shape", "decoder_shape", "encoder_shape"]
+
+# Seconds that compilers and graphs see at a time, and the least they are used for:
+# a window is computed whole, however little of it is signal.
+WINDOW_SECONDS = 5.12
+COMPILED_FROM = 1.5
+
+
+class Shape(NamedTuple):
+    """Context in frames, positions per frame before and after, frames per second."""
+
+    context: Context
+    before: int
+    after: int
+    frame_rate: float
+
+    def positions(self, seconds: float) -> int:
+        """Input positions of whole frames in ``seconds``, one frame at least."""
+        return max(1, round(seconds * self.frame_rate)) * self.before
+
+    @property
+    def windows(self) -> tuple[int, Context, tuple[int, int]]:
+        """Width of a window, its context, and the hops, for `run_windows`."""
+        kept = self.positions(WINDOW_SECONDS) // self.before
+        width = max(kept, 2 * sum(self.context))
+        return width, self.context, (self.before, self.after)
+
+
+def encoder_shape(network: Network) -> Shape:
+    """How the encoder of a codec cuts time."""
+    return Shape(encoder_context(network), network.hop_length, 1, network.frame_rate)
+
+
+def decoder_shape(network: Network) -> Shape:
+    """How the decoder of a codec cuts time."""
+    return Shape(decoder_context(network), 1, network.hop_length, network.frame_rate)
