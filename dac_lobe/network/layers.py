@@ -11,7 +11,7 @@ Authors
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -33,6 +33,8 @@ __all__ = [
     "keep_valid",
     "snake",
 ]
+
+AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
 
 def WNConv1d(*args: Any, **kwargs: Any) -> nn.Conv1d:
@@ -112,7 +114,7 @@ def init_weights(m: nn.Module) -> None:
                 m.bias.zero_()
 
 
-def fold_weight_norm(module: nn.Module) -> nn.Module:
+def fold_weight_norm(module: AnyModule) -> AnyModule:
     """Replace every weight norm inside ``module`` by the plain weight it computes.
 
     Arguments
