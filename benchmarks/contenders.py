@@ -125,6 +125,5 @@ CONTENDERS: dict[str, Callable[[Path], Codec]] = {
     "official package": _official,
     "transformers": _transformers,
     "dac-lobe, torch": lambda folder: _ours(folder, backend="torch"),
-    "dac-lobe, compiled": lambda folder: _ours(folder, backend="torch", compile=True),
     OURS: lambda folder: _ours(folder, backend="native"),
 }

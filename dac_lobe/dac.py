@@ -190,7 +190,8 @@ class DAC(Autoencoder):
         encoder_precision : str
             Of the encoder on a GPU; codes may change with it.
         compile : bool
-            Whether to compile the torch backend (seconds, once per process).
+            Whether to fuse what a GPU runs by ``torch.compile`` (seconds, once per
+            process).
 
         Returns
         -------
@@ -200,8 +201,8 @@ class DAC(Autoencoder):
         Raises
         ------
         ValueError
-            If the name is unknown, the file is not a DAC checkpoint, or there is no
-            such device.
+            If the name is unknown, the file is not a DAC checkpoint, there is no
+            such device, or an option is not for it.
 
         Example
         -------

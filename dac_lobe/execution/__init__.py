@@ -46,7 +46,7 @@ def attach(
         Of the decoder: 'exact', 'bf16' or 'fp16', on a GPU 'tf32' too. A CPU must
         have instructions for it; encoding and codes are not touched.
     compile : bool
-        Whether to compile the torch backend (seconds, once per process).
+        Whether to fuse what a GPU runs by ``torch.compile`` (seconds, once per process).
     encoder_precision : str
         Of the encoder on a GPU; codes may change with it.
 
@@ -58,7 +58,8 @@ def attach(
     Raises
     ------
     ValueError
-        If an option is unknown, or the backend is not built.
+        If an option is unknown or not for the codec's device, or the backend is not
+        built.
     """
     from dac_lobe.execution.engine import Engine
     from dac_lobe.execution.native.library import find_native
@@ -70,6 +71,11 @@ def attach(
     wanted = os.environ.get("DAC_LOBE_BACKEND") or backend
     if codec.device.type == "cpu":
         cpu_dtype(precision)
+        if compile:
+            raise ValueError(
+                "compile=True is for GPUs: compiled code was slower than eager torch on "
+                "some processors and models. Leave it out, or choose device='cuda'."
+            )
     if wanted not in BACKENDS:
         raise ValueError(
             f"DAC_LOBE_BACKEND={wanted!r}; choose one of {', '.join(BACKENDS)}."
@@ -79,9 +85,8 @@ def attach(
         raise ValueError(
             f"backend 'native': {native.reason}. Choose 'torch' or 'auto'."
         )
-    # Compiling is something that one asks for: it wins over an automatic choice.
     if wanted == "auto":
-        wanted = "torch" if native.library is None or compile else "native"
+        wanted = "torch" if native.library is None else "native"
     codec.executor = Engine(wanted, precision, compile, encoder_precision)
     return codec
 

@@ -18,7 +18,6 @@ from torch import nn
 
 from dac_lobe.execution import cores
 from dac_lobe.execution.chunked import CHUNK_SECONDS
-from dac_lobe.execution.compiled import CompiledBody
 from dac_lobe.execution.cuda import CudaBody, float32_products
 from dac_lobe.execution.eager import TorchKernel, reduced_kernels
 from dac_lobe.execution.fixed import run_windows
@@ -35,12 +34,7 @@ from dac_lobe.execution.plan import (
     output_positions,
 )
 from dac_lobe.execution.precision import cpu_dtype
-from dac_lobe.execution.shape import (
-    COMPILED_FROM,
-    Shape,
-    decoder_shape,
-    encoder_shape,
-)
+from dac_lobe.execution.shape import Shape, decoder_shape, encoder_shape
 from dac_lobe.execution.tables import QuantizerTables
 from dac_lobe.execution.weight_watch import Made
 from dac_lobe.network.executor import Network
@@ -66,7 +60,7 @@ class Engine:
     precision : str
         Of the decoder: 'exact', 'tf32', 'bf16' or 'fp16'; 'tf32' is exact on CPUs.
     compile : bool
-        Whether to compile the torch path.
+        Whether to compile what a GPU runs.
     encoder_precision : str
         Of the encoder on GPUs.
     """
@@ -264,12 +258,6 @@ class Engine:
                 precision, lambda: reduced_kernels(make_plan(network), dtype)
             )
             run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
-        elif self.compile and x.shape[-1] > shape.positions(COMPILED_FROM):
-            body = made.get("compiled", lambda: CompiledBody(make_plan(network)))
-            for item, length, result in zip(x, lengths, out, strict=True):
-                run_windows(
-                    body, item[None], length[None], *shape.windows, result[None]
-                )
         else:
             kernels = made.get("kernels", lambda: self._make_kernels(network))
             if not isinstance(kernels, NativeFlow):

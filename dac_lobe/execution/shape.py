@@ -11,12 +11,11 @@ from typing import NamedTuple
 from dac_lobe.network.context import Context, decoder_context, encoder_context
 from dac_lobe.network.executor import Network
 
-__all__ = ["COMPILED_FROM", "Shape", "decoder_shape", "encoder_shape"]
+__all__ = ["Shape", "decoder_shape", "encoder_shape"]
 
-# Seconds that compilers and graphs see at a time, and the least they are used for:
-# a window is computed whole, however little of it is signal.
+# Seconds that a graph on a GPU sees at a time: a window is computed whole, however
+# little of it is signal.
 WINDOW_SECONDS = 5.12
-COMPILED_FROM = 1.5
 
 
 class Shape(NamedTuple):
