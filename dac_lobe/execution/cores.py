@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-import torch
+from dac_lobe.network.threads import thread_count
 
 __all__ = ["Cores", "limited", "taken"]
 
@@ -69,7 +69,7 @@ _cores = Cores(_available())
 
 def taken() -> AbstractContextManager[None]:
     """Hold as many of this process's cores as torch has threads."""
-    return _cores.taken(torch.get_num_threads())
+    return _cores.taken(thread_count())
 
 
 @contextmanager

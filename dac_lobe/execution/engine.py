@@ -40,6 +40,7 @@ from dac_lobe.execution.weight_watch import Made
 from dac_lobe.network.executor import Network
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
 from dac_lobe.network.quantizer import ResidualVectorQuantize
+from dac_lobe.network.threads import one_thread
 
 logger = logging.getLogger(__name__)
 
@@ -229,9 +230,10 @@ class Engine:
         if plan is None:
             return network(x, lengths)
         shape: Shape = made.get("shape", make_shape)
-        out = x.new_zeros(
-            len(x), plan[-1].channels[1], output_positions(plan, x.shape[-1])
-        )
+        with one_thread():
+            out = x.new_zeros(
+                len(x), plan[-1].channels[1], output_positions(plan, x.shape[-1])
+            )
         with nullcontext() if x.is_cuda else cores.taken():
             return self._run_plan(network, made, x, lengths, shape, precision, out)
 
@@ -264,7 +266,7 @@ class Engine:
                 run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
             # NaN and infinity spread further through Winograd's sums than through
             # those of a convolution, so the modules must say where they go.
-            elif not bool(torch.isfinite(x).all()):
+            elif not _finite(x):
                 return network(x, lengths)
             else:
                 kernels.run_batch(x, lengths, shape.positions(CHUNK_SECONDS), out)
@@ -315,6 +317,12 @@ def _plan_or_none(network: nn.Module) -> list[Step] | None:
         return list(map(geometry, make_plan(network)))
     except UnusualNetworkError:
         return None
+
+
+@one_thread()
+def _finite(x: torch.Tensor) -> bool:
+    """Tell whether all values are finite."""
+    return bool(torch.isfinite(x).all())
 
 
 def _ordinary(x: torch.Tensor) -> bool:

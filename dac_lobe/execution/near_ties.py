@@ -29,6 +29,7 @@ import torch
 
 from dac_lobe.network.context import Context
 from dac_lobe.network.outputs import ResidualQuantized
+from dac_lobe.network.threads import one_thread
 
 __all__ = ["settle", "tolerance"]
 
@@ -105,7 +106,8 @@ def settle(
     names = ("z", "codes", "latents")
     parts = {name: getattr(quantized, name) for name in names}
     if places:
-        parts = {name: part.clone() for name, part in parts.items()}
+        with one_thread():
+            parts = {name: part.clone() for name, part in parts.items()}
     for (item, column), alone in zip(places, encode(pieces, frames), strict=True):
         again = quantize(alone)
         for name, part in parts.items():

@@ -150,7 +150,7 @@ class QuantizerTables:
         batch, _, frames = z.shape
         width = self.edges[used]
         rows = z.transpose(1, 2).reshape(batch * frames, -1)
-        latents = F.linear(rows, self.in_weight[:width], self.in_bias[:width])
+        latents = self._project(rows, used)
         codes, vectors = self._search(latents, used, gaps)
         distance = (latents - vectors).square_() @ self._shares[:width]
         loss = distance.view(batch, frames).mean(1).sum() / max(batch, 1)
@@ -200,6 +200,11 @@ class QuantizerTables:
             farther = distance.scatter_(1, code, torch.inf).amin(dim=1)
             torch.mul(farther - nearest, latents.norm(dim=1) / 2, out=gaps)
         return code[:, 0]
+
+    def _project(self, rows: torch.Tensor, used: int) -> torch.Tensor:
+        """Project latents [N, D] for all stages at once, [N, K' * d]."""
+        width = self.edges[used]
+        return F.linear(rows, self.in_weight[:width], self.in_bias[:width])
 
     def _expand(self, vectors: torch.Tensor, used: int) -> torch.Tensor:
         """Take chosen vectors [N, K' * d] to latents [N, D]."""

@@ -23,6 +23,7 @@ from dac_lobe.network.lengths import align, sample_lengths, wanted_lengths
 from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.network.outputs import Encoded, Forwarded
 from dac_lobe.network.parts import Parts
+from dac_lobe.network.threads import one_thread
 
 __all__ = ["Autoencoder"]
 
@@ -68,7 +69,9 @@ class Autoencoder(Parts):
             used = None
         batch, _, samples = audio_data.shape
         hop = self.hop_length
-        audio_data = F.pad(audio_data, (0, -samples % hop))
+        if samples % hop:
+            with one_thread():
+                audio_data = F.pad(audio_data, (0, -samples % hop))
         if lengths is None:
             quantized = self.encode_span(audio_data, used)
             frame_lengths = torch.full(
@@ -77,7 +80,8 @@ class Autoencoder(Parts):
         else:
             valid = sample_lengths(lengths, batch, samples).to(audio_data.device)
             frame_lengths = -(-valid // hop)
-            audio_data = keep_valid(audio_data, valid)
+            with one_thread():
+                audio_data = keep_valid(audio_data, valid)
             quantized = self.encode_span(audio_data, used, frame_lengths)
         return Encoded(*quantized, frame_lengths=frame_lengths)
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+from dac_lobe.network.threads import one_thread
+
 logger = logging.getLogger(__name__)
 
 __all__ = [
@@ -143,6 +145,7 @@ def reconcile(
     return joined
 
 
+@one_thread()
 def check_audio(
     audio: torch.Tensor, dtype: torch.dtype, finite: bool = True
 ) -> torch.Tensor:

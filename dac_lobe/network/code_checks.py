@@ -10,6 +10,8 @@ from typing import SupportsInt, cast
 
 import torch
 
+from dac_lobe.network.threads import one_thread
+
 __all__ = ["CodeChecks"]
 
 
@@ -46,6 +48,7 @@ class CodeChecks:
             )
         return int(number)
 
+    @one_thread()
     def check_codes(self, codes: torch.Tensor) -> torch.Tensor:
         """Return ``codes`` as int64, or raise a ValueError that says why not."""
         if not torch.is_tensor(codes) or codes.dim() != 3:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from dac_lobe.network.layers import keep_valid
+from dac_lobe.network.threads import one_thread
 
 __all__ = ["Wanted", "align", "sample_lengths", "wanted_lengths"]
 
@@ -97,6 +98,7 @@ class Wanted(NamedTuple):
         ragged = bool((frame_lengths != self.frames(hop_length)).any())
         return frame_lengths if ragged else None
 
+    @one_thread()
     def zero_past_ends(self, wav: torch.Tensor) -> torch.Tensor:
         """Zero what lies past each item's length, if they differ."""
         if bool((self.samples == self.longest).all()):
@@ -152,6 +154,7 @@ def wanted_lengths(
     return Wanted(wanted.long().expand(batch), longest)
 
 
+@one_thread()
 def align(raw: torch.Tensor, delay: int, samples: int) -> torch.Tensor:
     """Shift raw output by the delay; pad or cut it to a number of samples.
 
@@ -178,4 +181,6 @@ def align(raw: torch.Tensor, delay: int, samples: int) -> torch.Tensor:
     tensor([[[0., 0., 1., 1., 1., 0.]]])
     """
     missing = samples - raw.shape[-1] - delay
-    return F.pad(raw, (delay, max(missing, 0)))[..., :samples]
+    if delay or missing > 0:
+        raw = F.pad(raw, (delay, max(missing, 0)))
+    return raw[..., :samples]

@@ -13,6 +13,7 @@ import torch
 
 from dac_lobe.execution.native.library import NativeKernel
 from dac_lobe.execution.plan import Residual, Upsample, output_positions
+from dac_lobe.network.threads import thread_count
 
 __all__ = ["NativeFlow"]
 
@@ -213,7 +214,7 @@ class NativeFlow:
             items,
             _LONG(count),
             *more,
-            torch.get_num_threads(),
+            thread_count(),
         )
         if failed:
             raise MemoryError("the native kernel ran out of memory")

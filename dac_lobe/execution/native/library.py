@@ -19,6 +19,7 @@ import torch
 from dac_lobe.execution.native import packing
 from dac_lobe.execution.native.winograd import F32, F47
 from dac_lobe.execution.plan import Convolve, Residual, Step, Upsample, geometry
+from dac_lobe.network.threads import thread_count
 
 __all__ = [
     "Native",
@@ -220,7 +221,7 @@ class NativeKernel:
         fields.rows = rows.data_ptr()
         fields.out = out.data_ptr()
         fields.outputs = len(out) // positions
-        if self._function(ctypes.byref(fields), torch.get_num_threads()):
+        if self._function(ctypes.byref(fields), thread_count()):
             raise MemoryError("the native kernel ran out of memory")
 
     def _residual(self, step: Residual, width: int) -> _ResidualUnit:

@@ -1,4 +1,4 @@
-"""The quantizer's tables, searched by the native kernel.
+"""The quantizer's tables, searched and multiplied by the native kernel.
 
 Authors
  * The dac-lobe developers 2026
@@ -7,12 +7,16 @@ Authors
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 
+from dac_lobe.execution.native.library import NativeKernel
+from dac_lobe.execution.plan import Convolve
 from dac_lobe.execution.tables import QuantizerTables
 from dac_lobe.network.quantizer import ResidualVectorQuantize
+from dac_lobe.network.threads import one_thread, thread_count
 
 __all__ = ["NativeTables", "searchable"]
 
@@ -72,7 +76,8 @@ class NativeTables(QuantizerTables):
     @torch.no_grad()
     def __init__(self, quantizer: ResidualVectorQuantize, library: ctypes.CDLL):
         super().__init__(quantizer)
-        self._function = library.dac_lobe_search
+        self._library = library
+        self._kernels: dict[tuple[str, int], NativeKernel] = {}
         self._keep: list[torch.Tensor] = []
         extra = -quantizer.codebook_size % CODES
         self._size = quantizer.codebook_size + extra
@@ -88,6 +93,42 @@ class NativeTables(QuantizerTables):
             if number < len(self.corrections):
                 fields.corrections = self._hold(self.corrections[number])
                 fields.later = self.corrections[number].shape[1]
+
+    quantize = one_thread()(QuantizerTables.quantize)
+    quantize_with_margins = one_thread()(QuantizerTables.quantize_with_margins)
+    dequantize = one_thread()(QuantizerTables.dequantize)
+
+    def _project(self, rows: torch.Tensor, used: int) -> torch.Tensor:
+        """Project latents; see `QuantizerTables._project`."""
+        width = self.edges[used]
+        return self._multiply(
+            ("in", used), rows, lambda: (self.in_weight[:width], self.in_bias[:width])
+        )
+
+    def _expand(self, vectors: torch.Tensor, used: int) -> torch.Tensor:
+        """Take vectors to latents; see `QuantizerTables._expand`."""
+        width = self.edges[used]
+        return self._multiply(
+            ("out", used),
+            vectors,
+            lambda: (self.out_weight[:, :width], self.out_bias[used - 1]),
+        )
+
+    def _multiply(
+        self,
+        name: tuple[str, int],
+        rows: torch.Tensor,
+        layer: Callable[[], tuple[torch.Tensor, torch.Tensor]],
+    ) -> torch.Tensor:
+        """Multiply rows [N, I] by a layer's weight [O, I], and add its bias."""
+        kernel = self._kernels.get(name)
+        if kernel is None:
+            weight, bias = layer()
+            step = Convolve(None, weight[:, :, None], bias, 1, 1, 0, False)
+            kernel = self._kernels[name] = NativeKernel(step, self._library, first=True)
+        out = rows.new_empty(len(rows), kernel.widths[1])
+        kernel(rows.contiguous(), out)
+        return out[:, : kernel.step.channels[1]].contiguous()
 
     def _search(
         self, latents: torch.Tensor, used: int, gaps: torch.Tensor | None
@@ -106,7 +147,7 @@ class NativeTables(QuantizerTables):
             used,
             self._size,
         )
-        if self._function(ctypes.byref(search), torch.get_num_threads()):
+        if self._library.dac_lobe_search(ctypes.byref(search), thread_count()):
             raise MemoryError("the native kernel ran out of memory")
         return codes, vectors
 

@@ -1,0 +1,76 @@
+"""Torch's own small operations on one thread, beside networks that take all of them.
+
+An operation of torch on more than some 30,000 values wakes the threads of OpenMP, which
+look for more work at full load for milliseconds after it. Checks, padding and means take
+microseconds without them. Where another process has a share of the cores, each such
+operation waits for a thread that cannot run: for the length of a time slice, several
+times as long as a small network takes.
+
+Authors
+ * The dac-lobe developers 2026
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+__all__ = ["one_thread", "thread_count"]
+
+_caller = threading.local()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch's operations run on the calling thread alone; a decorator too.
+
+    Other threads are not touched, which `torch.set_num_threads` would do: a thread that
+    used torch for the first time meanwhile would keep to one for good.
+
+    Example
+    -------
+    >>> with one_thread():
+    ...     peak = torch.randn(100_000).abs().amax()
+    """
+    count, set_count = torch.get_num_threads(), _setter()
+    if count == 1 or set_count is None:
+        yield
+        return
+    _caller.count = count
+    set_count(1)
+    try:
+        yield
+    finally:
+        set_count(count)
+        _caller.count = None
+
+
+def thread_count() -> int:
+    """Return how many threads a network may use: torch's number, within `one_thread` too.
+
+    Returns
+    -------
+    int
+        ``torch.get_num_threads()`` outside of it.
+
+    Example
+    -------
+    >>> with one_thread():
+    ...     thread_count() >= torch.get_num_threads()
+    True
+    """
+    return getattr(_caller, "count", None) or torch.get_num_threads()
+
+
+@functools.cache
+def _setter() -> Callable[[int], object] | None:
+    """Find the OpenMP runtime's function; it sets the calling thread's number alone."""
+    try:
+        return ctypes.CDLL(None).omp_set_num_threads
+    except (AttributeError, OSError, TypeError):  # Windows, or a torch without OpenMP
+        return None
