@@ -119,7 +119,8 @@ class QuantizerTables:
         gaps = z.new_empty(used, len(z) * z.shape[2])
         quantized = self._quantize(z, used, gaps)
         margins = gaps.view(used, len(z), z.shape[2]).transpose(0, 1)
-        margins = margins / z.square().mean(dim=1, keepdim=True).sqrt()
+        # Not sqrt, for which MKL wakes its threads.
+        margins = margins * z.square().mean(dim=1, keepdim=True).rsqrt()
         margins.div_(self._sizes[:used, None]).nan_to_num_(torch.inf, torch.inf)
         return quantized, margins
 
@@ -152,7 +153,8 @@ class QuantizerTables:
         rows = z.transpose(1, 2).reshape(batch * frames, -1)
         latents = self._project(rows, used)
         codes, vectors = self._search(latents, used, gaps)
-        distance = (latents - vectors).square_() @ self._shares[:width]
+        # No product: a BLAS would wake its threads for it.
+        distance = (latents - vectors).square_().mul_(self._shares[:width]).sum(1)
         loss = distance.view(batch, frames).mean(1).sum() / max(batch, 1)
         return ResidualQuantized(
             self._expand(vectors, used).view(batch, frames, -1).transpose(1, 2),

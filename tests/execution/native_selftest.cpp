@@ -15,6 +15,7 @@
 #include <initializer_list>
 #include <random>
 #include <string>
+#include <thread>
 
 namespace {
 
@@ -303,6 +304,29 @@ Result search(Draw& draw, int threads) {
           right ? INFINITY : -INFINITY, 0.0};
 }
 
+// Threads that each lead a team at the same time: every task of every loop is done once.
+bool teams_do_all(int leaders, int threads, long rounds) {
+  std::atomic<bool> right{true};
+  std::vector<std::thread> crew;
+  for (int n = 0; n < leaders; ++n) {
+    crew.emplace_back([&] {
+      for (long round = 0; round < rounds; ++round) {
+        lobe::with_team(threads, [&] {
+          for (long tasks = 1; tasks < 40; tasks += 13) {
+            std::vector<std::atomic<int>> done(tasks);
+            const bool ran = lobe::parallel(tasks, threads, [&](long i) { ++done[i]; });
+            for (const auto& times : done) {
+              if (!ran || times != 1) right = false;
+            }
+          }
+        });
+      }
+    });
+  }
+  for (std::thread& leader : crew) leader.join();
+  return right;
+}
+
 }  // namespace
 
 int main(int count, char** given) {
@@ -320,6 +344,10 @@ int main(int count, char** given) {
       std::printf("%s, %d threads: %.1f dB, %.0f are wanted\n", result.shape.c_str(),
                   threads, result.decibels, result.wanted);
     }
+  }
+  if (!teams_do_all(3, 3, 40)) {
+    right = false;
+    std::printf("a team left a task out, or did it twice\n");
   }
   std::printf("%s: %ld cases, at worst %.1f dB\n", dac_lobe_isa(), 3 * cases, least);
   return right ? 0 : 1;

@@ -13,7 +13,7 @@ import torch
 
 from dac_lobe.execution.native.library import NativeKernel
 from dac_lobe.execution.plan import Residual, Upsample, output_positions
-from dac_lobe.network.threads import thread_count
+from dac_lobe.network.threads import one_thread, thread_count
 
 __all__ = ["NativeFlow"]
 
@@ -119,6 +119,7 @@ class NativeFlow:
         # Rows that a step may keep between two chunks.
         self._room = [max(step.reach - 1, step.padding) for step in self._steps]
 
+    @one_thread()
     def run_batch(
         self, x: torch.Tensor, lengths: torch.Tensor, chunk: int, out: torch.Tensor
     ) -> None:
@@ -150,6 +151,7 @@ class NativeFlow:
                 signal.ends = signal.stop == length
             self._call("signals", signals, len(x), _LONG(chunk))
 
+    @one_thread()
     def run_positions(
         self, signals: Sequence[torch.Tensor], positions: Sequence[int]
     ) -> list[torch.Tensor]:

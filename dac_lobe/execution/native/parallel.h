@@ -1,17 +1,10 @@
-// Parallel loops on the OpenMP threads that the process already has.
+// Parallel loops on threads of our own, which sleep while there is nothing to do.
 //
-// torch brings an OpenMP runtime. A second one would mean a second set of
-// threads on the same cores, so none is linked: GOMP_parallel, the entry that
-// compilers call, is looked up in the running process (GNU's and LLVM's runtime
-// both have it). Where there is none, as on Windows, or after a fork, whose child
-// must not touch the parent's threads, short-lived threads do the work. Threads of our
-// own that sleep between calls were tried: they share the cores with those of torch,
-// which look for work at full load for some milliseconds after each of its loops.
-//
-// A whole network is one parallel region, within which its loops are handed out here,
-// since the runtime lets all wait for all at the end of each loop, at full load. Where
-// another process has a share of the cores, they would wait for threads that cannot run
-// because of them.
+// Those of torch's OpenMP look for work at full load for milliseconds after each of its
+// loops, and wait for each other at full load at its end. Where another process has a share
+// of the cores, they would wait for threads that cannot run because of them. So they are
+// left alone, and torch's own operations around the networks run on the calling thread
+// (dac_lobe/network/threads.py).
 #pragma once
 
 #include <algorithm>
@@ -21,11 +14,11 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 #if !defined(_WIN32)
-#include <dlfcn.h>
 #include <pthread.h>
 #endif
 #if defined(__linux__)
@@ -33,22 +26,6 @@
 #endif
 
 namespace lobe {
-
-typedef void (*GompParallel)(void (*)(void*), void*, unsigned, unsigned);
-
-#if defined(_WIN32)
-static inline GompParallel find_runtime() { return nullptr; }
-#else
-static std::atomic<bool> forked{false};
-
-static inline GompParallel find_runtime() {
-  static const GompParallel runtime = [] {
-    pthread_atfork(nullptr, nullptr, [] { forked = true; });
-    return reinterpret_cast<GompParallel>(dlsym(RTLD_DEFAULT, "GOMP_parallel"));
-  }();
-  return forked ? nullptr : runtime;
-}
-#endif
 
 // Whether this thread is one of several that each do a whole item: loops within it then
 // run on this thread alone, divided as if there were all.
@@ -132,9 +109,9 @@ class Team {
     wake(sleeping_);
   }
 
- private:
   static constexpr int kLooks = 1000;
 
+ private:
   template <class Ready>
   void wait(std::atomic<int>& sleepers, const Ready& ready) {
     for (int i = 0; i < kLooks; ++i) {
@@ -161,34 +138,95 @@ class Team {
   std::condition_variable changed_;
 };
 
+// Threads of this process that sleep until a team asks for help. They begin when they
+// are first needed and never end; a forked child begins anew.
+class Pool {
+ public:
+  static Pool& here() {
+    static std::atomic<Pool*> current{nullptr};
+#if !defined(_WIN32)
+    static const int registered =
+        pthread_atfork(nullptr, nullptr, [] { current = nullptr; });
+    static_cast<void>(registered);
+#endif
+    Pool* pool = current;
+    if (pool == nullptr) {
+      // Never deleted: at the process's end its threads still wait on it.
+      Pool* fresh = new Pool;
+      if (current.compare_exchange_strong(pool, fresh)) return *fresh;
+      delete fresh;
+    }
+    return *pool;
+  }
+
+  // Have some threads help a team, as soon as they come to it.
+  void lend(const std::shared_ptr<Team>& team, int helpers) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    asked_ += helpers;
+    try {
+      for (; threads_ < asked_; ++threads_) std::thread([this] { work(); }).detach();
+    } catch (const std::system_error&) {
+      // No more threads to be had: the leader does it with fewer, or alone.
+    }
+    vacancies_.insert(vacancies_.end(), helpers, team);
+    open_ += helpers;
+    for (int i = 0; i < helpers && sleeping_ > 0; ++i) changed_.notify_one();
+  }
+
+  // Whoever has not come to the team yet need not come any more.
+  void take_back(const std::shared_ptr<Team>& team, int helpers) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    asked_ -= helpers;
+    vacancies_.erase(std::remove(vacancies_.begin(), vacancies_.end(), team),
+                     vacancies_.end());
+    open_ = static_cast<int>(vacancies_.size());
+  }
+
+ private:
+  void work() {
+    for (;;) {
+      for (int i = 0; i < Team::kLooks && open_ == 0; ++i) pause_briefly();
+      std::shared_ptr<Team> team;
+      {
+        std::unique_lock<std::mutex> lock(mutex_);
+        ++sleeping_;
+        changed_.wait(lock, [&] { return !vacancies_.empty(); });
+        --sleeping_;
+        team = std::move(vacancies_.back());
+        vacancies_.pop_back();
+        --open_;
+      }
+      team->help();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::shared_ptr<Team>> vacancies_;
+  std::atomic<int> open_{0};
+  int asked_ = 0, threads_ = 0, sleeping_ = 0;
+};
+
 // Call body() on this thread, with others to help in its loops.
 template <class Body>
 static void with_team(int threads, const Body& body) {
   if (threads <= 1 || alone() || Team::mine() != nullptr) return body();
-  struct Region {
-    const Body& body;
-    const std::thread::id leader = std::this_thread::get_id();
-    Team team;
+  // Helpers that come late hold a team which is dismissed; nobody waits for them.
+  struct Lead {
+    const std::shared_ptr<Team> team = std::make_shared<Team>();
+    const int helpers;
 
-    explicit Region(const Body& given) : body(given) {}
-
-    static void enter(void* given) {
-      Region& region = *static_cast<Region*>(given);
-      if (std::this_thread::get_id() != region.leader) return region.team.help();
-      Team::mine() = &region.team;
-      region.body();
-      Team::mine() = nullptr;
-      region.team.dismiss();
+    explicit Lead(int count) : helpers(count) {
+      Pool::here().lend(team, helpers);
+      Team::mine() = team.get();
     }
-  };
-  Region region(body);
-  if (const GompParallel runtime = find_runtime()) {
-    return runtime(&Region::enter, &region, static_cast<unsigned>(threads), 0);
-  }
-  std::vector<std::thread> others;
-  for (int i = 1; i < threads; ++i) others.emplace_back(&Region::enter, &region);
-  Region::enter(&region);
-  for (std::thread& other : others) other.join();
+    ~Lead() {
+      Team::mine() = nullptr;
+      Pool::here().take_back(team, helpers);
+      team->dismiss();
+    }
+  } lead(threads - 1);
+  body();
 }
 
 // Call task(i) for i from 0 to count - 1. Returns whether all tasks ran; it is false if
