@@ -34,6 +34,7 @@ from dac_lobe.network.context import (
 from dac_lobe.network.layers import keep_valid
 from dac_lobe.network.lengths import sample_lengths, wanted_lengths
 from dac_lobe.network.names import codebooks_by_any_name
+from dac_lobe.network.threads import one_thread
 
 __all__ = [
     "Context",
@@ -127,12 +128,13 @@ def encode_window(
     hop = codec.hop_length
     frames = window.last - window.first
     audio = audio.to(device=codec.device, dtype=codec.dtype)
-    audio = F.pad(audio, (0, frames * hop - audio.shape[-1]))
     frame_lengths = None
-    if lengths is not None:
-        here = lengths.to(codec.device) - window.first * hop
-        audio = keep_valid(audio, here)
-        frame_lengths = (-(-here // hop)).clamp(0, frames)
+    with one_thread():
+        audio = F.pad(audio, (0, frames * hop - audio.shape[-1]))
+        if lengths is not None:
+            here = lengths.to(codec.device) - window.first * hop
+            audio = keep_valid(audio, here)
+            frame_lengths = (-(-here // hop)).clamp(0, frames)
     keep = slice(window.start - window.first, window.stop - window.first)
     return codec.encode_span(audio, num_codebooks, frame_lengths, keep).codes
 
@@ -333,13 +335,15 @@ def _decode_chunks(
     length = frames * hop if length is None else length
     wanted = wanted_lengths(length, batch, frames, hop)
     frame_lengths = wanted.frame_lengths(hop)
-    wav = torch.zeros(batch, 1, wanted.longest, dtype=codec.dtype, device=like.device)
+    with one_thread():
+        wav = like.new_zeros(batch, 1, wanted.longest, dtype=codec.dtype)
     context = decoder_context(codec)
     for window in windows(wanted.frames(hop), chunk_frames, context):
         part = _decode_latents(codec, latents(window), window, frame_lengths)
         begin = window.start * hop + codec.delay
         end = min(begin + part.shape[-1], wanted.longest)
-        wav[..., begin:end] = part[..., : max(end - begin, 0)]
+        with one_thread():
+            wav[..., begin:end] = part[..., : max(end - begin, 0)]
     return wanted.zero_past_ends(wav)
 
 

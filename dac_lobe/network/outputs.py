@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 
 from dac_lobe.network.layers import keep_valid
+from dac_lobe.network.threads import one_thread
 
 __all__ = ["Encoded", "Forwarded", "FromCodes", "ResidualQuantized"]
 
@@ -40,6 +41,7 @@ class ResidualQuantized(NamedTuple):
     commitment_loss: torch.Tensor
     codebook_loss: torch.Tensor
 
+    @one_thread()
     def keep_valid(self, frame_lengths: torch.Tensor) -> ResidualQuantized:
         """Zero latents and codes past each item's frames, shape [B]."""
         return self._replace(

@@ -299,6 +299,40 @@ assert same and os.waitpid(child, 0)[1] == 0
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
+def test_a_forked_child_encodes_and_decodes_what_its_parent_did():
+    """As workers of a DataLoader do. torch's threads are not there any more."""
+    if native.find_native().library is None or not hasattr(os, "fork"):
+        pytest.skip("no native kernel, or no fork")
+    script = """
+import os, torch
+from dac_lobe import DAC, DACTokenizer
+torch.set_num_threads(2)
+codec = DAC.from_pretrained("16khz-small", backend="native")
+tokenizer = DACTokenizer(codec)
+wav = torch.randn(2, 160123) / 10
+samples = torch.tensor([160123, 90000])
+
+def results():
+    tokens = tokenizer.sig_to_tokens(wav, torch.tensor([1.0, 0.6]))
+    yield tokens
+    yield tokenizer.tokens_to_sig(tokens)
+    encoded = codec.encode(wav[:, None], lengths=samples)
+    yield from (encoded.codes, encoded.z, codec.decode(encoded.z, length=samples))
+    codes = codec.encode_chunked(wav[:, None], lengths=samples)
+    yield from (codes, codec.decode_chunked(codes, length=samples))
+
+with torch.inference_mode():
+    torch.ones(1_000_000).mul(2)  # torch has threads now
+    here = [result.numpy() for result in results()]
+    child = os.fork()
+    if child == 0:
+        there = [result.numpy() for result in results()]
+        os._exit(sum((a != b).any() for a, b in zip(here, there)))
+assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
 def test_decoding_no_numbers_is_left_to_the_modules(make_dac):
     if native.find_native().library is None:
         pytest.skip("no native kernel")
