@@ -16,6 +16,7 @@ from hyperpyyaml import load_hyperpyyaml
 
 from dac_lobe import DAC
 from dac_lobe.audio import write_audio
+from dac_lobe.network.layers import fold_weight_norm
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "recipes" / "codec"
@@ -222,6 +223,24 @@ def test_discriminators_are_trained_on(recordings, tmp_path):
     first, second = (torch.load(path, weights_only=True) for path in states)
     assert first.keys() == second.keys()
     assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.slow
+def test_another_decoder_is_trained_for_the_same_codes(recordings, tmp_path):
+    """Encoder and codebooks come out bit for bit as they went in."""
+    options = ["--batch_size=1", "--steps_per_epoch=2", "--total_steps=2"]
+    options += ["--source=16khz-small", "--compile_codec=False", "--restart_every=0"]
+    options += ["--decoder_rates=[10, 32]", "--frozen=[encoder, quantizer]"]
+    done = train(recordings, tmp_path, *options, name="small_16khz_adversarial")
+    assert done.returncode == 0, done.stderr[-3000:]
+    before = DAC.from_pretrained("16khz-small", backend="torch")
+    after = DAC.from_pretrained(tmp_path / "codec.safetensors", backend="torch")
+    assert after.decoder_rates == [10, 32]
+    for part in ("encoder", "quantizer"):
+        states = [
+            fold_weight_norm(getattr(c, part)).state_dict() for c in (before, after)
+        ]
+        assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
 @pytest.mark.slow
