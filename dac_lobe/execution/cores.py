@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from dac_lobe.network.threads import thread_count
+from dac_lobe.network.threads import core_count, thread_count
 
 __all__ = ["Cores", "limited", "taken"]
 
@@ -57,14 +57,7 @@ class Cores:
                 self._changed.notify_all()
 
 
-def _available() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-_cores = Cores(_available())
+_cores = Cores(core_count())
 
 
 def taken() -> AbstractContextManager[None]:
@@ -77,7 +70,7 @@ def limited(count: int) -> Iterator[None]:
     """Let callers, meanwhile, have so many cores together, at most all there are."""
     global _cores
     before = _cores
-    _cores = Cores(min(count, _available()))
+    _cores = Cores(min(count, core_count()))
     try:
         yield
     finally:

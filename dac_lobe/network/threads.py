@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 
-__all__ = ["one_thread", "thread_count"]
+__all__ = ["core_count", "one_thread", "thread_count"]
 
 _caller = threading.local()
 
@@ -51,20 +52,40 @@ def one_thread() -> Iterator[None]:
 
 
 def thread_count() -> int:
-    """Return how many threads a network may use: torch's number, within `one_thread` too.
+    """Return how many threads a network may use, within `one_thread` too.
 
     Returns
     -------
     int
-        ``torch.get_num_threads()`` outside of it.
+        ``torch.get_num_threads()`` outside of it, but no more than there are cores:
+        threads that share one keep each other's data out of its cache.
 
     Example
     -------
     >>> with one_thread():
-    ...     thread_count() >= torch.get_num_threads()
+    ...     1 <= thread_count() <= core_count()
     True
     """
-    return getattr(_caller, "count", None) or torch.get_num_threads()
+    wanted = getattr(_caller, "count", None) or torch.get_num_threads()
+    return min(wanted, core_count())
+
+
+def core_count() -> int:
+    """Return how many cores this process may use.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Example
+    -------
+    >>> core_count() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @functools.cache

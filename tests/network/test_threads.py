@@ -7,12 +7,14 @@ import threading
 import pytest
 import torch
 
+from dac_lobe.network import threads
 from dac_lobe.network.threads import one_thread, thread_count
 
 
 @pytest.fixture
-def three_threads():
-    """Let torch have three threads."""
+def three_threads(monkeypatch):
+    """Let torch have three threads, and the process four cores."""
+    monkeypatch.setattr(threads, "core_count", lambda: 4)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     yield
@@ -59,5 +61,12 @@ def test_other_threads_are_not_touched(three_threads):
 
 def test_threads_that_are_changed_outside_are_noticed(three_threads):
     torch.set_num_threads(2)
+    with one_thread():
+        assert thread_count() == 2
+
+
+def test_no_more_threads_than_cores(three_threads, monkeypatch):
+    monkeypatch.setattr(threads, "core_count", lambda: 2)
+    assert (torch.get_num_threads(), thread_count()) == (3, 2)
     with one_thread():
         assert thread_count() == 2
