@@ -63,7 +63,6 @@ def kernels():
             language="c++",
             extra_compile_args=[*COMMON, *flags],
             extra_link_args=["-pthread"],
-            libraries=["dl"] if platform.system() == "Linux" else [],
             optional=True,
         )
         for isa, flags in BUILDS.items()

@@ -4,7 +4,7 @@
     python benchmarks/threads.py --models 16khz-small --threads 1,2,4,8
 
 Milliseconds for one item of 10 s, and for 16 items of 1 s, which threads share among
-them. More threads than cores wait for each other; a row says so. In brackets: how many
+them. More threads than cores are not used, which a row may show. In brackets: how many
 times sooner than the first row. The last table is two processes, each with as many
 threads as there are cores, against the same work one after the other: 1.00 is no loss.
 

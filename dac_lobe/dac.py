@@ -209,11 +209,14 @@ class DAC(Autoencoder):
         >>> DAC.from_pretrained("16khz-small").n_codebooks
         12
         """
-        from dac_lobe.execution import attach
+        from dac_lobe.execution import attach, check_options
         from dac_lobe.execution.devices import check_device
         from dac_lobe.weights.pretrained import load_model
 
         place = check_device(device)
+        check_options(
+            place, backend, precision, compile, encoder_precision=encoder_precision
+        )
         codec = load_model(cls, source, cache_dir=cache_dir).to(place)
         return attach(
             codec, backend, precision, compile, encoder_precision=encoder_precision

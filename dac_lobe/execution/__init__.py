@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 from typing import TypeVar
 
+import torch
+
 from dac_lobe.execution.precision import PRECISIONS, check_precision, cpu_dtype
 from dac_lobe.network.autoencoder import Autoencoder
 
-__all__ = ["BACKENDS", "PRECISIONS", "attach", "describe", "detach"]
+__all__ = ["BACKENDS", "PRECISIONS", "attach", "check_options", "describe", "detach"]
 
 Codec = TypeVar("Codec", bound=Autoencoder)
 
@@ -62,6 +64,41 @@ def attach(
         built.
     """
     from dac_lobe.execution.engine import Engine
+
+    chosen = check_options(
+        codec.device, backend, precision, compile, encoder_precision=encoder_precision
+    )
+    codec.executor = Engine(chosen, precision, compile, encoder_precision)
+    return codec
+
+
+def check_options(
+    device: torch.device,
+    backend: str = "auto",
+    precision: str = "exact",
+    compile: bool = False,
+    *,
+    encoder_precision: str = "exact",
+) -> str:
+    """Check the options of `attach` for a device, before weights are fetched for it.
+
+    Arguments
+    ---------
+    device : torch.device
+        Where the codec will be.
+    backend, precision, compile, encoder_precision
+        As in `attach`.
+
+    Returns
+    -------
+    str
+        The backend that they and the environment mean: 'native' or 'torch'.
+
+    Raises
+    ------
+    ValueError
+        As `attach`.
+    """
     from dac_lobe.execution.native.library import find_native
 
     if backend not in BACKENDS:
@@ -69,7 +106,7 @@ def attach(
     for given in (precision, encoder_precision):
         check_precision(given)
     wanted = os.environ.get("DAC_LOBE_BACKEND") or backend
-    if codec.device.type == "cpu":
+    if device.type == "cpu":
         cpu_dtype(precision)
         if compile:
             raise ValueError(
@@ -87,8 +124,7 @@ def attach(
         )
     if wanted == "auto":
         wanted = "torch" if native.library is None else "native"
-    codec.executor = Engine(wanted, precision, compile, encoder_precision)
-    return codec
+    return wanted
 
 
 def detach(codec: Codec) -> Codec:

@@ -378,6 +378,9 @@ def test_compiled_code_is_not_for_processors(make_dac):
     """It was not faster everywhere; what a user can do instead is said."""
     with pytest.raises(ValueError, match="Leave it out, or choose device='cuda'"):
         attach(make_dac(), compile=True)
+    # Before anything is read or fetched, so that nobody waits for a refusal.
+    with pytest.raises(ValueError, match="Leave it out"):
+        DAC.from_pretrained("no/such/file.pth", compile=True)
 
 
 @pytest.mark.slow

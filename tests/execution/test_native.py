@@ -277,30 +277,6 @@ def test_threads_do_not_change_the_result(make_dac, monkeypatch):
         torch.testing.assert_close(other, results[0], rtol=1e-4, atol=1e-5)
 
 
-def test_a_forked_child_computes_too():
-    if native.find_native().library is None or not hasattr(os, "fork"):
-        pytest.skip("no native kernel, or no fork")
-    # A child's torch hangs in its parent's OpenMP threads; the kernel must not.
-    # Tensors are too small for torch to use threads on them.
-    script = """
-import os, torch
-from dac_lobe.execution.native.library import NativeKernel, find_native
-from dac_lobe.execution.plan import Convolve
-torch.set_num_threads(2)
-step = Convolve(torch.ones(8), torch.ones(8, 8, 1), torch.zeros(8), 1, 1, 0, False)
-kernel = NativeKernel(step, find_native().library)
-rows, here, there = torch.ones(3, 3000, 8)
-kernel(rows, here)
-child = os.fork()
-kernel(rows, there)
-same = torch.equal(here, there)
-if child == 0:
-    os._exit(0 if same else 1)
-assert same and os.waitpid(child, 0)[1] == 0
-"""
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
-
-
 def test_a_forked_child_encodes_and_decodes_what_its_parent_did():
     """As workers of a DataLoader do. torch's threads are not there any more."""
     if native.find_native().library is None or not hasattr(os, "fork"):
