@@ -56,12 +56,13 @@ def orthogonalise(matrix: torch.Tensor, iterations: int = 5) -> torch.Tensor:
     matrix = matrix / (matrix.norm() + 1e-7)
     gram = matrix @ matrix.T
     identity = torch.eye(len(gram), device=gram.device, dtype=gram.dtype)
-    product = identity
-    for _ in range(iterations):
+    product = None
+    for left in reversed(range(iterations)):
         step = a * identity + b * gram + c * (gram @ gram)
-        product = step @ product
-        gram = step @ gram @ step
-    return product @ matrix
+        product = step if product is None else step @ product
+        if left:
+            gram = step @ gram @ step
+    return matrix if product is None else product @ matrix
 
 
 class Muon(torch.optim.Optimizer):

@@ -41,6 +41,7 @@ from speechbrain.utils.distributed import run_on_main
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dac_lobe.network.layers import fold_weight_norm
+from dac_lobe.nnet.channels_last import channels_last
 from dac_lobe.nnet.code_usage import CodeUsage
 from dac_lobe.nnet.loggers import log_audio
 from dac_lobe.nnet.losses import GANLoss
@@ -93,6 +94,9 @@ class CodecBrain(sb.Brain):
             self.skeleton = torch.nn.Sequential(
                 skeleton(codec.encoder), skeleton(codec.decoder)
             )
+        if getattr(self.hparams, "channels_last", False):
+            channels_last(codec.encoder)
+            channels_last(codec.decoder)
         if self.hparams.compile_codec:
             codec.encoder.compile()
             codec.decoder.compile()
