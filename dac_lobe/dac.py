@@ -140,6 +140,7 @@ class DAC(Autoencoder):
         }
         checkpoint: Checkpoint | None = None
         if load_pretrained or load_path:
+            from dac_lobe.execution import attach
             from dac_lobe.weights.checkpoint import read_checkpoint
             from dac_lobe.weights.fetch import download
 
@@ -157,6 +158,7 @@ class DAC(Autoencoder):
         checkpoint.load_into(self)
         self.metadata = checkpoint.metadata
         self.eval()
+        attach(self)
 
     @classmethod
     def from_pretrained(
@@ -178,17 +180,17 @@ class DAC(Autoencoder):
             A name ('16khz', '24khz', '44khz', '44khz-16kbps', '16khz-small'), a
             file (.pth, .safetensors), a folder (transformers layout), or a hub id.
         device : str or torch.device
-            Where to put the model.
+            Where to put the model; 'auto' takes a GPU if there is one.
         cache_dir : str or Path, optional
             Where fetched weights are kept; '~/.cache/descript/dac' by default.
         backend : str
             What executes inference: 'native' (the C++ kernel), 'torch', or 'auto':
             native where it is built. DAC_LOBE_BACKEND in the environment wins.
         precision : str
-            Of the decoder: 'exact', 'bf16' or 'fp16', on a GPU 'tf32' too. A CPU must
-            have instructions for it; encoding and codes are not touched.
+            Of the decoder: 'exact', 'tf32' (exact on a CPU), 'bf16' or 'fp16', for
+            which a CPU must have instructions; encoding and codes are not touched.
         encoder_precision : str
-            Of the encoder on a GPU; codes may change with it.
+            Of the encoder on a GPU; codes may change with it. 'exact' on a CPU.
         compile : bool
             Whether to fuse what a GPU runs by ``torch.compile`` (seconds, once per
             process).

@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dac_lobe import DAC
+from dac_lobe.execution import attach
+from dac_lobe.execution.native.library import find_native
 from dac_lobe.network.layers import fold_weight_norm
 from dac_lobe.weights.variants import VARIANTS
 
@@ -229,20 +231,31 @@ def test_autocast_does_not_decide_codes_in_half(tiny_dac):
     assert torch.equal(indices, quantizer.decode_latents(latents)[1])
 
 
-def test_empty_batch(tiny_dac):
-    encoded = tiny_dac.encode(torch.zeros(0, 1, 20))
+@pytest.fixture(params=["modules", "torch", "native"])
+def any_dac(request, make_dac, monkeypatch):
+    """The codec that `tiny_dac` is, run in each of the ways."""
+    monkeypatch.delenv("DAC_LOBE_BACKEND", raising=False)
+    if request.param == "modules":
+        return make_dac()
+    if request.param == "native" and find_native().library is None:
+        pytest.skip(f"no native kernel: {find_native().reason}")
+    return attach(make_dac(), request.param)
+
+
+def test_empty_batch(any_dac):
+    encoded = any_dac.encode(torch.zeros(0, 1, 20))
     assert encoded.codes.shape == (0, 3, 3)
     assert encoded.commitment_loss == 0
-    assert tiny_dac.encode(torch.zeros(0, 20), lengths=torch.ones(0)).z.shape[0] == 0
-    assert tiny_dac.decode_codes(encoded.codes).shape == (0, 1, 24)
-    assert tiny_dac.decode_codes(encoded.codes, torch.ones(0).long()).shape[0] == 0
-    assert tiny_dac.encode_chunked(torch.zeros(0, 1, 20)).shape == (0, 3, 3)
-    assert tiny_dac.decode_chunked(encoded.codes).shape == (0, 1, 24)
+    assert any_dac.encode(torch.zeros(0, 20), lengths=torch.ones(0)).z.shape[0] == 0
+    assert any_dac.decode_codes(encoded.codes).shape == (0, 1, 24)
+    assert any_dac.decode_codes(encoded.codes, torch.ones(0).long()).shape[0] == 0
+    assert any_dac.encode_chunked(torch.zeros(0, 1, 20)).shape == (0, 3, 3)
+    assert any_dac.decode_chunked(encoded.codes).shape == (0, 1, 24)
 
 
-def test_no_frames(tiny_dac):
-    assert tiny_dac.decode_codes(torch.zeros(2, 3, 0).long()).shape == (2, 1, 0)
-    assert tiny_dac.decode(torch.zeros(2, 16, 0)).shape == (2, 1, 0)
+def test_no_frames(any_dac):
+    assert any_dac.decode_codes(torch.zeros(2, 3, 0).long()).shape == (2, 1, 0)
+    assert any_dac.decode(torch.zeros(2, 16, 0)).shape == (2, 1, 0)
 
 
 @pytest.mark.parametrize(

@@ -100,12 +100,8 @@ def load_codec(model: str, device: str, cache_dir: Path | None) -> DAC:
 
 def check_device(name: str) -> str:
     """Return a device that is there, or raise a usage error."""
-    import torch
-
     from dac_lobe.execution import devices
 
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         return str(devices.check_device(name))
     except ValueError as error:

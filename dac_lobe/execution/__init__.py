@@ -45,12 +45,12 @@ def attach(
         'native' (the C++ kernel), 'torch', or 'auto': native where it is built.
         The environment variable DAC_LOBE_BACKEND overrides it.
     precision : str
-        Of the decoder: 'exact', 'bf16' or 'fp16', on a GPU 'tf32' too. A CPU must
-        have instructions for it; encoding and codes are not touched.
+        Of the decoder: 'exact', 'tf32' (exact on a CPU), 'bf16' or 'fp16', for
+        which a CPU must have instructions; encoding and codes are not touched.
     compile : bool
         Whether to fuse what a GPU runs by ``torch.compile`` (seconds, once per process).
     encoder_precision : str
-        Of the encoder on a GPU; codes may change with it.
+        Of the encoder on a GPU; codes may change with it. 'exact' on a CPU.
 
     Returns
     -------
@@ -108,6 +108,11 @@ def check_options(
     wanted = os.environ.get("DAC_LOBE_BACKEND") or backend
     if device.type == "cpu":
         cpu_dtype(precision)
+        if encoder_precision not in ("exact", "tf32"):
+            raise ValueError(
+                f"encoder_precision={encoder_precision!r} is for GPUs: on a CPU the "
+                "encoder is exact. Leave it out, or choose device='cuda'."
+            )
         if compile:
             raise ValueError(
                 "compile=True is for GPUs: compiled code was slower than eager torch on "

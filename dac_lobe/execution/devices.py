@@ -17,7 +17,7 @@ def check_device(device: str | torch.device) -> torch.device:
     Arguments
     ---------
     device : str or torch.device
-        'cpu', 'cuda', 'cuda:1', 'mps'.
+        'cpu', 'cuda', 'cuda:1', 'mps', or 'auto': a GPU of CUDA if there is one.
 
     Returns
     -------
@@ -33,11 +33,14 @@ def check_device(device: str | torch.device) -> torch.device:
     >>> check_device("cpu")
     device(type='cpu')
     """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         found = torch.device(device)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f"device={str(device)!r}: no such device. Choose 'cpu', 'cuda' or 'mps'."
+            f"device={str(device)!r}: no such device. Choose 'cpu', 'cuda', 'mps' or "
+            "'auto'."
         ) from error
     if found.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(

@@ -140,10 +140,11 @@ class Engine:
         self, network: Network, z: torch.Tensor, used: int
     ) -> ResidualQuantized:
         """Quantize latents [B, D, F] with the first ``used`` codebooks."""
-        if not _ordinary(z):
+        tables = self._tables(network) if _ordinary(z) else None
+        if tables is None:
             return network.quantizer(z, used)
         with float32_products(exact=True) if z.is_cuda else nullcontext():
-            return self._tables(network).quantize(z, used)
+            return tables.quantize(z, used)
 
     @torch.no_grad()
     def quantize_span(
@@ -160,9 +161,11 @@ class Engine:
         See `near_ties`. On GPUs the choice is left as it is, as upstream's modules
         leave it.
         """
-        if z.device.type != "cpu" or not _ordinary(z):
+        tables = None
+        if z.device.type == "cpu" and _ordinary(z):
+            tables = self._tables(network)
+        if tables is None:
             return self.quantize(network, z, used)
-        tables = self._tables(network)
         quantized, margins = tables.quantize_with_margins(z, used)
         near = (margins < tolerance(z.shape[1])).any(dim=1)
         if not near.any():
@@ -187,9 +190,11 @@ class Engine:
     def dequantize(self, network: Network, codes: torch.Tensor) -> FromCodes:
         """Rebuild latents from codes [B, K', F]."""
         codes = network.quantizer.check_codes(codes)
-        if not _ordinary(network.quantizer.quantizers[0].codebook.weight):
+        ordinary = _ordinary(network.quantizer.quantizers[0].codebook.weight)
+        tables = self._tables(network) if ordinary else None
+        if tables is None:
             return network.quantizer.from_codes(codes)
-        return self._tables(network).dequantize(codes)
+        return tables.dequantize(codes)
 
     def _encode_single_frames(
         self,
@@ -201,6 +206,8 @@ class Engine:
         """Latents [1, D, 1] of one frame of each of several signals [1, T]."""
         encoder = network.encoder
         plan: list[Step] | None = made.get("plan", lambda: _plan_or_none(encoder))
+        if made.hooked:
+            plan = None
         kernels = plan and made.get("kernels", lambda: self._make_kernels(encoder))
         if plan and isinstance(kernels, NativeFlow):
             with cores.taken():
@@ -227,7 +234,7 @@ class Engine:
             lengths = torch.full((len(x),), x.shape[-1], device=x.device)
         made = self._made_from(network)
         plan: list[Step] | None = made.get("plan", lambda: _plan_or_none(network))
-        if plan is None:
+        if plan is None or made.hooked:
             return network(x, lengths)
         shape: Shape = made.get("shape", make_shape)
         with one_thread():
@@ -294,9 +301,12 @@ class Engine:
             native.append(NativeKernel(plan.pop(0), library, first=not native))
         return NativeFlow(native, library)
 
-    def _tables(self, network: Network) -> QuantizerTables:
-        """Return the tables of a codec's quantizer."""
-        tables: QuantizerTables = self._made_from(network.quantizer).get(
+    def _tables(self, network: Network) -> QuantizerTables | None:
+        """Return the tables of a codec's quantizer; None if its layers have hooks."""
+        made = self._made_from(network.quantizer)
+        if made.hooked:
+            return None
+        tables: QuantizerTables = made.get(
             "tables", lambda: self._make_tables(network.quantizer)
         )
         return tables

@@ -5,7 +5,9 @@ Each way to change weights leaves its own trace, and all are looked for:
     optimizer.step(), load_state_dict      the version counter of autograd
     .to(), .half(), remove weight norm     another tensor, or its place in memory
     codec.decoder.model[0] = layer         another module
-    parameter.data.copy_(...)              none but the values: a sample of them
+    layer.register_forward_hook(...)       how many hooks a module has
+    parameter.data.copy_(...)              none but the values: a sample of them,
+                                           and of codebooks all
 
 Authors
  * The dac-lobe developers 2026
@@ -24,7 +26,8 @@ from torch import nn
 
 __all__ = ["Made", "WeightWatch"]
 
-# Values looked at per parameter; whoever writes to .data writes all of it.
+# Values looked at per parameter. Who writes to .data writes all of it, except where
+# single codes are moved.
 SAMPLES = 4
 
 
@@ -35,6 +38,11 @@ class WeightWatch:
     ---------
     module : nn.Module
         The module to watch.
+
+    Attributes
+    ----------
+    hooked : bool
+        Whether somebody waits for one of its layers to be called.
 
     Example
     -------
@@ -51,9 +59,15 @@ class WeightWatch:
     def __init__(self, module: nn.Module):
         # Ids tell objects apart while all of them live.
         self._modules = [(ref(each), *_trace(each)) for each in module.modules()]
+        self.hooked = any(map(_hooks, module.modules()))
         parameters = list(module.parameters())
         self._parameters = [ref(each) for each in parameters]
-        self._views = [_sample(p) for p in parameters if _has_sample(p)]
+        codebooks = [m.weight for m in module.modules() if isinstance(m, nn.Embedding)]
+        self._views = [_values(p) for p in codebooks if _has_values(p)]
+        self._views += [
+            values[:: max(1, len(values) // SAMPLES)]
+            for values in map(_values, filter(_has_values, parameters))
+        ]
         self._values = self._look()
 
     def fresh(self) -> bool:
@@ -94,6 +108,11 @@ class Made:
         self._lock = threading.Lock()
         self._parts: dict[str, Any] = {}
 
+    @property
+    def hooked(self) -> bool:
+        """Whether somebody waits for a layer to be called: only modules do that."""
+        return self._watch.hooked
+
     def fresh(self) -> bool:
         """Tell whether the weights are what they were."""
         return self._watch.fresh()
@@ -107,7 +126,7 @@ class Made:
 
 
 def _trace(module: nn.Module) -> tuple[list[int], list[Any]]:
-    """List a module's children; its parameters, their places and what autograd saw."""
+    """List a module's children and hooks; its parameters, places and versions."""
     seen: list[Any] = []
     for parameter in module._parameters.values():
         if parameter is not None:
@@ -115,10 +134,16 @@ def _trace(module: nn.Module) -> tuple[list[int], list[Any]]:
             version = -1 if inference else parameter._version
             seen += id(parameter), parameter.data_ptr(), version, parameter.dtype
     children = module._modules
+    seen.append(_hooks(module))
     return [id(child) for child in children.values()] if children else [], seen
 
 
-def _has_sample(parameter: torch.Tensor) -> bool:
+def _hooks(module: nn.Module) -> int:
+    """Count what is called with a module's forward."""
+    return len(module._forward_hooks) + len(module._forward_pre_hooks)
+
+
+def _has_values(parameter: torch.Tensor) -> bool:
     """Tell whether numpy can look at a parameter without copying it."""
     return (
         parameter.device.type == "cpu"
@@ -128,8 +153,8 @@ def _has_sample(parameter: torch.Tensor) -> bool:
     )
 
 
-def _sample(parameter: torch.Tensor) -> np.ndarray:
-    """View a few values, spread over the parameter."""
+def _values(parameter: torch.Tensor) -> np.ndarray:
+    """View the values of a parameter as integers, [N]: NaN equals itself."""
     integers = {2: torch.int16, 4: torch.int32, 8: torch.int64}
     flat = parameter.detach().reshape(-1).view(integers[parameter.element_size()])
-    return flat.numpy()[:: max(1, flat.numel() // SAMPLES)]
+    return flat.numpy()

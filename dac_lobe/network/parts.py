@@ -218,7 +218,7 @@ class Parts(Portable, nn.Module):
     def dequantize(self, codes: torch.Tensor) -> FromCodes:
         """Rebuild latents from codes."""
         executor = self._executor_of(self.quantizer, codes)
-        if executor is not None:
+        if executor is not None and codes.numel():
             return executor.dequantize(self, codes)
         return self.quantizer.from_codes(codes)
 
@@ -237,5 +237,8 @@ class Parts(Portable, nn.Module):
         if part.training or not torch.is_tensor(x):
             return None
         if x.requires_grad and torch.is_grad_enabled():
+            return None
+        # What lies elsewhere is for torch's own message.
+        if self.executor is None or next(part.parameters()).device != x.device:
             return None
         return self.executor

@@ -27,6 +27,7 @@ ABSENT = [
         ("cuda:7", torch.cuda.device_count() > 7),
         ("mps", torch.backends.mps.is_available()),
         ("abacus", False),
+        (None, False),
     ]
 ]
 FACES = {
@@ -44,7 +45,12 @@ def test_a_device_that_is_not_here_is_one_line(face, device):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("device", ABSENT)
+def test_auto_is_a_device_that_is_here():
+    there = "cuda" if torch.cuda.is_available() else "cpu"
+    assert FACES["codec"]("auto").device.type == there
+
+
+@pytest.mark.parametrize("device", ABSENT[:-1])
 @pytest.mark.parametrize("command", ["encode", "extract"])
 def test_nor_is_it_on_the_command_line(command, device, tmp_path, capfd):
     soundfile.write(tmp_path / "a.wav", np.zeros(800), 16000)

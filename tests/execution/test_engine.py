@@ -184,6 +184,17 @@ def test_changed_weights_are_noticed(codec, change):
     check(codec, wav)
 
 
+def test_one_code_that_moves_is_noticed(codec):
+    codebook = codec.quantizer.quantizers[0].codebook.weight
+    codes = torch.arange(len(codebook)).repeat(1, codec.n_codebooks, 1)
+    before = codec.decode_codes(codes)
+    for code in range(len(codebook)):
+        codebook.data[code] += 1.0
+        after = codec.decode_codes(codes)
+        assert not torch.equal(after, before)
+        before = after
+
+
 def test_a_training_step_runs_the_modules_and_is_noticed(codec):
     wav = torch.randn(2, 1, 400)
     check(codec, wav)
@@ -201,6 +212,41 @@ def test_gradients_of_inputs_run_the_modules(codec):
     z = torch.randn(1, codec.latent_dim, 5, requires_grad=True)
     codec.decode(z).sum().backward()
     assert z.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_hooks_are_called(codec, before):
+    wav = torch.randn(1, 1, 200)
+    encoded = codec.encode(wav)
+    seen = []
+    stage = codec.quantizer.quantizers[1]
+    layers = codec.encoder.block[0], stage.in_proj, codec.decoder.model
+    for layer in layers:
+        if before:
+            hook = layer.register_forward_pre_hook(lambda *call: seen.append(call[0]))
+        else:
+            hook = layer.register_forward_hook(lambda *call: seen.append(call[0]))
+        seen.clear()
+        again = codec.encode(wav)
+        codec.decode_codes(again.codes)
+        hook.remove()
+        assert layer in seen
+        assert torch.equal(again.codes, encoded.codes)
+
+
+def test_what_a_hook_changes_counts(codec):
+    wav = torch.randn(2, 1, 400)
+    check(codec, wav)
+    codec.encoder.block[1].register_forward_hook(lambda module, x, y: 1.5 * y)
+    codec.decoder.model[1].register_forward_hook(lambda module, x, y: -y)
+    check(codec, wav)
+
+
+def test_audio_on_another_device_is_for_torch_to_refuse(codec):
+    with pytest.raises(RuntimeError, match="meta"):
+        codec.encode_frames(torch.zeros(1, 1, 80, device="meta"), None)
+    with pytest.raises(RuntimeError, match="meta"):
+        codec.to("meta").encode_frames(torch.zeros(1, 1, 80), None)
 
 
 def test_only_the_part_in_training_runs_its_modules(codec):
@@ -322,6 +368,11 @@ def test_tf32_is_exact_on_a_cpu(make_dac):
     codec, codes = make_dac(), torch.randint(16, (1, 3, 40))
     exact = attach(codec, "torch").decode_codes(codes)
     assert torch.equal(attach(codec, "torch", "tf32").decode_codes(codes), exact)
+
+
+def test_encoders_are_exact_on_a_cpu(make_dac):
+    with pytest.raises(ValueError, match="encoder_precision='bf16' is for GPUs"):
+        attach(make_dac(), encoder_precision="bf16")
 
 
 @pytest.mark.parametrize("option", [{"backend": "cuda"}, {"precision": "fp8"}])

@@ -46,6 +46,7 @@ struct Part {
 template <class Task>
 static bool run_parts(const Convolution& c, int threads, long rows, long unit,
                       const Task& task) {
+  if (c.outputs == 0) return true;
   const int all = panel_count(c.columns);
   long blocks = (c.outputs + rows - 1) / rows;
   const bool by_channels = blocks < threads && all >= threads * kGroup;
