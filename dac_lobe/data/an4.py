@@ -14,6 +14,7 @@ Authors
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -128,7 +129,8 @@ def _given(folder: Path, split: str) -> list[Utterance]:
                 f"{folder / split}.csv has the columns ID, duration, wav, "
                 f"{', '.join(item.fields)}; spk_id and wrd are needed too."
             )
-        wav = Path(item.wav).relative_to(folder).as_posix()
+        # Not all ways to name the same folder are a prefix of one another.
+        wav = Path(os.path.relpath(item.wav, folder)).as_posix()
         text = normalise(item.fields["wrd"], punctuation=False)
         utterances.append(
             Utterance(item.id, wav, item.fields["spk_id"], text, item.segment)

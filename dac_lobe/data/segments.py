@@ -132,8 +132,8 @@ class WholeDataset(Dataset):
     ):
         items = read_manifest(manifest, data_root)
         # Evenly spread over the sorted names, so over the speakers.
-        step = max(1, len(items) // limit) if limit else 1
-        self.items = items[::step][:limit]
+        count = min(limit or len(items), len(items))
+        self.items = [items[i * len(items) // count] for i in range(count)]
         self.wavs = read_waves(self.items, sample_rate)
 
     def __len__(self) -> int:

@@ -82,7 +82,7 @@ def find_weights(
             found.model_type, found.model_bitrate, found.tag, cache_dir=cache_dir
         )
     path = Path(source).expanduser()
-    if path.exists() or isinstance(source, os.PathLike):
+    if source and path.exists() or isinstance(source, os.PathLike):
         return path
     if path.suffix in (".pth", ".pt", ".ckpt", ".safetensors"):
         raise ValueError(f"{path} does not exist; is the working folder right?")
@@ -90,6 +90,11 @@ def find_weights(
         from dac_lobe.weights.fetch import download_hub
 
         return download_hub(source, cache_dir=cache_dir)
+    if len(path.parts) > 1:
+        raise ValueError(
+            f"{path} does not exist and is no hub id 'org/name'; is the working folder "
+            "right?"
+        )
     variant(source)  # raises, and names what there is
     return path
 

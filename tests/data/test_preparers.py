@@ -81,6 +81,19 @@ def test_an4_with_sentences_apart(an4, tmp_path):
         prepare_an4(an4, tmp_path / "out", apart="words")
 
 
+def test_an4_that_is_named_in_two_ways(an4, tmp_path, monkeypatch):
+    whole = prepare_an4(an4, tmp_path / "out")
+    for name, path in whole.items():
+        (an4 / f"{name}.csv").write_text(
+            path.read_text().replace("$data_root", str(an4))
+        )
+    monkeypatch.chdir(tmp_path)
+    for folder in (an4, Path("an4"), Path("an4/../an4")):
+        given = prepare_an4(folder, tmp_path / "again")
+        for name, path in given.items():
+            assert path.read_text() == whole[name].read_text()
+
+
 def test_an4_of_the_audio_pack(shared_audio, tmp_path):
     files = prepare_an4(shared_audio / "asr_mini", tmp_path)
     rows = {name: read(path) for name, path in files.items()}

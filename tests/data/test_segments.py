@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from dac_lobe.data.segments import SegmentDataset
+from dac_lobe.data.segments import SegmentDataset, WholeDataset
 from dac_lobe.data.waves import as_float, read_waves
 
 RATE = 16000
@@ -67,3 +67,16 @@ def test_full_scale_is_one():
     np.testing.assert_array_equal(
         as_float(np.array([-32768, 0, 16384], np.int16)), [-1.0, 0.0, 0.5]
     )
+
+
+@pytest.mark.parametrize("limit", [1, 7, 8, 15, 40, None])
+def test_a_limit_takes_recordings_from_beginning_to_end(tmp_path, limit):
+    names = [f"{number:02d}" for number in range(15)]
+    for number, name in enumerate(names):
+        soundfile.write(tmp_path / f"{name}.wav", np.full(10, number / 16), RATE)
+    data = WholeDataset(tmp_path, RATE, limit)
+    taken = [int(data[index]["sig"][0] * 16 + 0.5) for index in range(len(data))]
+    assert len(taken) == min(limit or 15, 15)
+    gaps = np.diff([*taken, 15])
+    assert taken[0] == 0
+    assert gaps.max() - gaps.min() <= 1

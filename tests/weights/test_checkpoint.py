@@ -391,6 +391,10 @@ class TestBadFiles:
             load(tmp_path / "none.pth")
         with pytest.raises(ValueError, match="does not exist"):
             load("weights/none.safetensors")
+        with pytest.raises(ValueError, match="a/folder/none does not exist and is no"):
+            load("a/folder/none")
+        with pytest.raises(ValueError, match="unknown model ''"):
+            load("")
 
     @pytest.mark.parametrize("name", ["a.pth", "a.safetensors"])
     def test_empty(self, tmp_path, name):
