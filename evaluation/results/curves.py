@@ -76,7 +76,7 @@ def bd_rate(test: Curve, anchor: Curve) -> Bjontegaard:
     >>> round(bd_rate(half, anchor).value, 6)
     -50.0
     """
-    curves = []
+    curves, rising = [], set()
     for curve in (test, anchor):
         rate, score = _sorted(curve)
         steps = np.diff(score)
@@ -84,8 +84,11 @@ def bd_rate(test: Curve, anchor: Curve) -> Bjontegaard:
             return Bjontegaard(None, reason="fewer than two rates")
         if not (np.all(steps > 0) or np.all(steps < 0)):
             return Bjontegaard(None, reason="scores do not rise or fall with the rate")
+        rising.add(bool(steps[0] > 0))
         order = np.argsort(score)
         curves.append((score[order], np.log10(rate)[order]))
+    if len(rising) > 1:
+        return Bjontegaard(None, reason="one curve rises with the rate, one falls")
     ours, theirs = curves
     result = _between(ours, theirs, what="scores")
     if result.value is None:

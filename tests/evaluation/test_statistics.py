@@ -140,6 +140,15 @@ class TestBjontegaard:
         half = Curve([rate / 2 for rate in anchor.kbps], anchor.score)
         assert bd_rate(half, anchor).value == pytest.approx(-50)
 
+    def test_curves_in_opposite_directions(self):
+        """One of them gets worse with more bits: no rate gives an equal score."""
+        worse = Curve(self.curve.kbps, self.curve.score[::-1])
+        for pair in ((worse, self.curve), (self.curve, worse)):
+            result = bd_rate(*pair)
+            assert result.value is None
+            assert result.reason == "one curve rises with the rate, one falls"
+            assert bd_metric(*pair).value is not None
+
     def test_no_number_without_evidence(self):
         far = Curve([1, 2], [10.0, 11.0])
         assert bd_rate(far, self.curve).reason == "the curves share no scores"
