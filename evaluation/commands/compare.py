@@ -33,6 +33,7 @@ def compare(
     from rich.table import Table
 
     from evaluation.results.compare import compare as compare_folders
+    from evaluation.results.statistics import LEAST_CLUSTERS
     from evaluation.results.writers import number, records, write_table
 
     result = compare_folders(first, second, seed)
@@ -52,10 +53,14 @@ def compare(
             row["setting"] if codebooks is None else f"K={codebooks}",
             *(number(row[key], 4) for key in ("mean_first", "mean_second")),
             number(row["difference"], 4, "+"),
-            f"{number(row['low'], 4, '+')} … {number(row['high'], 4, '+')}",
+            "n/a"
+            if row["low"] is None
+            else f"{number(row['low'], 4, '+')} … {number(row['high'], 4, '+')}",
             number(row["p_holm"], 4),
             str(row["n_pairs"]),
         )
+    if result["low"].isna().any():
+        table.caption = f"n/a: no interval of fewer than {LEAST_CLUSTERS} speakers"
     # A pipe has no width to wrap to; brackets of a name are no markup.
     width = None if sys.stdout.isatty() else 160
     Console(width=width, markup=False, emoji=False).print(table)

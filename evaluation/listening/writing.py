@@ -13,7 +13,7 @@ from evaluation.listening.findings import Findings
 from evaluation.listening.measures import MEASURES, Measure
 from evaluation.results.conditions import Condition, is_control
 from evaluation.results.definitions import environment
-from evaluation.results.statistics import CONFIDENCE, RESAMPLES
+from evaluation.results.statistics import CONFIDENCE, LEAST_CLUSTERS, RESAMPLES
 from evaluation.results.writers import records, write_json, write_table, write_text
 
 __all__ = ["write_findings"]
@@ -95,7 +95,9 @@ def _markdown(findings: Findings, measure: Measure, signature: str) -> str:
         condition = Condition.of(row)
         kbps = "" if row["kbps"] is None else f"{row['kbps']:.2f}"
         mean, low, high = (row[f"{measure.name}_{e}"] for e in ("mean", "low", "high"))
-        ends = "n/a" if low is None else f"{low:.1f} to {high:.1f}"
+        ends = f"n/a: fewer than {LEAST_CLUSTERS} assessors"
+        if low is not None:
+            ends = f"{low:.1f} to {high:.1f}"
         lines.append(
             f"| {condition} | {kbps} | {mean:.1f} | {ends} | {row['answers']} |"
         )

@@ -16,6 +16,7 @@ from evaluation.report.rendering import published, render
 from evaluation.results.board import SIGNIFICANT, Board
 from evaluation.results.conditions import Condition
 from evaluation.results.joining import Shown
+from evaluation.results.statistics import LEAST_CLUSTERS
 from evaluation.results.writers import records, write_table, write_text
 
 __all__ = ["Origin", "write_board"]
@@ -85,6 +86,7 @@ def _page(board: Board) -> str:
         published=outside,
         data=_data(board, rows, shown, colours, outside),
         significant=SIGNIFICANT,
+        least=LEAST_CLUSTERS,
     )
 
 

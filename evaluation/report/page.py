@@ -25,6 +25,7 @@ from evaluation.report.rendering import published, render
 from evaluation.report.verdict import headline, verdict
 from evaluation.results.definitions import environment
 from evaluation.results.results import Results
+from evaluation.results.statistics import LEAST_CLUSTERS
 from evaluation.results.writers import records, write_text
 from evaluation.running.cache import Cache
 from evaluation.systems import Point
@@ -79,6 +80,7 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
         contrasts=disagreement(results),
         scale=colour_scale(),
         decibels=DECIBELS,
+        least=LEAST_CLUSTERS,
         excerpt=SECONDS,
         summary=records(results.summary),
         plots=[

@@ -14,7 +14,7 @@ from typing import Any
 from evaluation.metrics import kind_of
 from evaluation.running.cache import PIPELINE
 from evaluation.running.run import Run
-from evaluation.results.statistics import CONFIDENCE, RESAMPLES
+from evaluation.results.statistics import CONFIDENCE, LEAST_CLUSTERS, RESAMPLES
 
 __all__ = [
     "audio_digest",
@@ -92,7 +92,9 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
             "is weighted, by the weights of its scores",
             "difference": "mean over the clips that both have, each counting once",
             "interval": f"{CONFIDENCE:.0%} BCa bootstrap, {RESAMPLES} resamples of "
-            "speakers (a clip of unknown speaker is its own)",
+            "speakers (a clip of unknown speaker is its own); none of fewer than "
+            f"{LEAST_CLUSTERS}. Of few it is too narrow: in simulations 95 % of 5 cover "
+            "the mean 80 % of the time, of 10 90 %, of 20 92 %",
             "p": f"signs of speakers' differences flipped, exact or {RESAMPLES} times; "
             "Holm's correction within each metric",
             "bd": "Bjøntegaard differences with PCHIP over the common range",

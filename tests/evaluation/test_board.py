@@ -111,20 +111,25 @@ class TestJoin:
             "rounding K=3", "twelve-bits 12 bits",
         ]  # fmt: skip
 
-    def test_numbers_are_those_of_the_runs(self, runs):
+    def test_numbers_are_those_of_the_runs(self, runs, tmp_path):
         """Where a run is whole, its own means and intervals; else those of a part."""
-        board = join(runs)
+        ends = {"waveform_l1_low": 0.25, "waveform_l1_high": 0.75}
+        own = changed(runs[0], tmp_path / "a", lambda content: [
+            row.update(ends) for row in content["summary"]
+        ])  # fmt: skip
+        board = join([own, runs[1]])
         table = board.numbers.set_index(["metric", "system", "num_codebooks"])
         summary = pd.read_csv(runs[0] / "summary.csv")
         of_k4 = summary[summary["num_codebooks"] == 4].iloc[0]
         whole = table.loc[("waveform_l1", "rounding", 4)]
-        for end in ("mean", "low", "high"):
-            assert whole[end] == pytest.approx(of_k4[f"waveform_l1_{end}"])
+        assert whole["mean"] == pytest.approx(of_k4["waveform_l1_mean"])
+        assert (whole["low"], whole["high"]) == (0.25, 0.75)
         scores = pd.read_csv(runs[0] / "utterances.csv")
         chosen = (scores["num_codebooks"] == 4) & (scores["utterance"] != "clip3")
         part = table.loc[("stoi", "rounding", 4)]
         assert part["mean"] == pytest.approx(scores.loc[chosen, "stoi"].mean())
-        assert (part["n_ok"], part["run"]) == (3, str(runs[0]))
+        assert (part["n_ok"], part["run"]) == (3, str(own))
+        assert np.isnan(part["low"])  # of two speakers
 
     def test_one_run_alone_is_its_own_board(self, runs):
         board = join(runs[:1])

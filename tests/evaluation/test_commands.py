@@ -170,7 +170,9 @@ class TestCompare:
         assert (table["difference"] == 0).all()
         assert (table["n_pairs"] == 3).all()
         assert main(["compare", *map(str, runs), "-o", str(runs[0] / "cmp.csv")]) == 0
-        assert "K=4" in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        assert "K=4" in printed
+        assert "no interval of fewer than 5 speakers" in printed
         assert len(pd.read_csv(runs[0] / "cmp.csv")) == len(table)
 
     def test_brackets_of_a_name_are_printed(self, runs, capsys, monkeypatch):

@@ -365,7 +365,7 @@ class TestAnswers:
         return read_key(mushra.with_name("key.json"))
 
     def people(self, key):
-        """Three who hear what is there, and one who rates the reference 80."""
+        """Five who hear what is there, and one who rates the reference 80."""
         fair = {
             "reference": 100,
             "opus": 60,
@@ -382,7 +382,7 @@ class TestAnswers:
 
         deaf = lambda system, clip: 80  # noqa: E731
         return [
-            *(answers(key, f"p{n}", rater(n)) for n in range(3)),
+            *(answers(key, f"p{n}", rater(n)) for n in range(5)),
             answers(key, "deaf", deaf),
         ]
 
@@ -392,12 +392,20 @@ class TestAnswers:
             "deaf": "the hidden reference is below 90 in 2 of 2 recordings"
         }
         table = findings.summary.set_index("system")
-        # 60 + shifts 0, 1, 2 + clips 0, 2
-        assert table.loc["opus", "mushra_mean"] == pytest.approx(62)
-        assert table.loc["opus", "mushra_low"] < 62 < table.loc["opus", "mushra_high"]
-        assert table.loc["opus", "answers"] == 6
+        # 60 + shifts 0 to 4 + clips 0, 2
+        assert table.loc["opus", "mushra_mean"] == pytest.approx(63)
+        assert table.loc["opus", "mushra_low"] < 63 < table.loc["opus", "mushra_high"]
+        assert table.loc["opus", "answers"] == 10
         clip = findings.utterances.set_index(["system", "utterance"])["mushra"]
-        assert clip[("opus", sorted(key["clips"])[1])] == pytest.approx(63)
+        assert clip[("opus", sorted(key["clips"])[1])] == pytest.approx(64)
+
+    def test_few_assessors_have_no_interval(self, key, tmp_path):
+        from evaluation.listening.writing import write_findings
+
+        few = save(tmp_path / "in", *self.people(key)[:4])
+        write_findings(find(key, read_answers(few, key)), tmp_path / "out")
+        text = (tmp_path / "out/summary.md").read_text()
+        assert "| 62.5 | n/a: fewer than 5 assessors | 8 |" in text
 
     @pytest.mark.parametrize(("low", "excluded"), [(1, False), (2, True)])
     def test_the_rule_is_more_than_15_percent(self, low, excluded):
@@ -432,7 +440,7 @@ class TestAnswers:
         board = join([run, out])
         heard = board.numbers[board.numbers["metric"] == "mushra"]
         opus = heard[heard["system"] == "opus"].iloc[0]
-        assert opus["mean"] == pytest.approx(62)
+        assert opus["mean"] == pytest.approx(63)
         # The same row of the board as the metrics of that operating point.
         assert opus["kbps"] > 0
         names = [str(one) for one in board.conditions]
@@ -469,7 +477,7 @@ class TestAnswers:
             read_answers(save(tmp_path, bad), key)
 
     def test_nobody_is_left(self, key, tmp_path):
-        deaf = self.people(key)[3]
+        deaf = self.people(key)[-1]
         with pytest.raises(ValueError, match="no assessor passes"):
             find(key, read_answers(save(tmp_path, deaf), key))
 

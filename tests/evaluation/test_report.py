@@ -113,6 +113,7 @@ class TestFile:
             "for orientation, not for ranking",
             "sr:16000|",
             "rounding K=4",
+            "fewer than 5, or recordings of unknown speakers, say too little",
         ):
             assert needed in text, needed
 

@@ -32,6 +32,20 @@ class TestInterval:
             hits += result.low <= 0 <= result.high
         assert 0.88 <= hits / 200 <= 0.98
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("clusters", "covers"), [(5, 0.80), (10, 0.90), (20, 0.92)]
+    )
+    @pytest.mark.parametrize("draw", ["normal", "exponential"])
+    def test_covers_as_often_as_the_pages_say(self, clusters, covers, draw):
+        rng = np.random.default_rng(clusters)
+        mean, hits = {"normal": 0, "exponential": 1}[draw], 0
+        for trial in range(600):
+            values = getattr(rng, draw)(size=clusters)
+            result = interval(values, [""] * clusters, seed=trial)
+            hits += result.low <= mean <= result.high
+        assert hits / 600 == pytest.approx(covers, abs=0.03)
+
     def test_clusters_widen_it(self):
         rng = np.random.default_rng(1)
         speakers = [f"s{index // 10}" for index in range(100)]
@@ -57,6 +71,19 @@ class TestInterval:
         assert math.isnan(interval([], []).mean)
         one = interval([2.0, 3.0], ["a", "a"])
         assert (one.mean, math.isnan(one.low), one.clusters) == (2.5, True, 1)
+
+    @pytest.mark.parametrize("clusters", range(1, 8))
+    def test_few_clusters_have_none(self, clusters):
+        """However many clips they have, and even where all agree."""
+        speakers = [f"s{index % clusters}" for index in range(40)]
+        for values in (np.arange(40.0), np.ones(40)):
+            result = interval(values, speakers)
+            ends = (result.low, result.high)
+            assert np.isnan(ends).all() == (clusters < 5)
+            assert np.isnan(ends).any() == (clusters < 5)
+            assert result.mean == values.mean()
+
+    def test_equal_values(self):
         assert interval([2.0] * 5, [""] * 5)[:3] == (2.0, 2.0, 2.0)
 
 
