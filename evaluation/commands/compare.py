@@ -44,6 +44,9 @@ def compare(
         )
     for head in ("difference", "95 % interval", "p (Holm)", "pairs"):
         table.add_column(head, justify="right")
+    with_reasons = bool((result["reason"] != "").any())
+    if with_reasons:
+        table.add_column("reason")
     for row in records(result):
         same = row["first"] == row["second"]
         codebooks = row["num_codebooks"]
@@ -58,6 +61,7 @@ def compare(
             else f"{number(row['low'], 4, '+')} … {number(row['high'], 4, '+')}",
             number(row["p_holm"], 4),
             str(row["n_pairs"]),
+            *([row["reason"]] if with_reasons else []),
         )
     if result["low"].isna().any():
         table.caption = f"n/a: no interval of fewer than {LEAST_CLUSTERS} speakers"

@@ -7,6 +7,8 @@ Authors
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -123,7 +125,9 @@ def compare(first: str | Path, second: str | Path, seed: int = 0) -> pd.DataFram
     pandas.DataFrame
         One row per metric, pair of systems and point: both means, the mean
         difference second - first with its interval, p-values before and after
-        Holm's correction within the metric, and how many clips were paired.
+        Holm's correction within the metric, how many clips were paired, and a
+        ``reason`` to take the row with care or to have no p-value. One system with
+        the same scores in both is no comparison, and does not count in the correction.
 
     Raises
     ------
@@ -134,45 +138,18 @@ def compare(first: str | Path, second: str | Path, seed: int = 0) -> pd.DataFram
 
     one, two = load(first), load(second)
     metrics = _refuse_differences(one, two)
-    names, others = list(one.content["systems"]), list(two.content["systems"])
-    # The recordings are the same ones: they are no system that could differ.
-    pairs = [(name, name) for name in names if name in others and name != "reference"]
-    if (names[0], others[0]) not in pairs:
-        pairs.insert(0, (names[0], others[0]))
     rows = []
     for metric in metrics:
         family = []
-        for name, other in pairs:
+        for name, other in _pairs(one, two):
             joined = one.utterances[one.utterances["system"] == name].merge(
                 two.utterances[two.utterances["system"] == other],
                 on=["utterance", *KEY],
                 suffixes=("_1", "_2"),
             )
             for point, part in joined.groupby(KEY, dropna=False, sort=False):
-                result = paired_difference(
-                    part[f"{metric}_2"],
-                    part[f"{metric}_1"],
-                    list(part["speaker_1"]),
-                    seed,
-                    f"compare {name} {other} {point} {metric}",
-                )
-                both = part[part[f"{metric}_1"].notna() & part[f"{metric}_2"].notna()]
-                row = {
-                    "metric": metric,
-                    "first": name,
-                    "second": other,
-                    "num_codebooks": point[0],
-                    "setting": point[1],
-                    "mean_first": both[f"{metric}_1"].mean(),
-                    "mean_second": both[f"{metric}_2"].mean(),
-                    "difference": result.difference.mean,
-                    "low": result.difference.low,
-                    "high": result.difference.high,
-                    "p": result.p,
-                    "n_pairs": result.pairs,
-                    "n_first": int(part[f"{metric}_1"].notna().sum()),
-                    "n_second": int(part[f"{metric}_2"].notna().sum()),
-                }
+                row = _row(metric, name, other, point, part, seed)
+                _judge(row, part, one, two)
                 family.append(row)
         for row, corrected in zip(family, holm([r["p"] for r in family]), strict=True):
             row["p_holm"] = corrected
@@ -183,3 +160,57 @@ def compare(first: str | Path, second: str | Path, seed: int = 0) -> pd.DataFram
             "with the same --codebooks."
         )
     return pd.DataFrame(rows).astype({"num_codebooks": "Int64"})
+
+
+def _pairs(one: Evaluation, two: Evaluation) -> list[tuple[str, str]]:
+    names, others = list(one.content["systems"]), list(two.content["systems"])
+    # The recordings are the same ones: they are no system that could differ.
+    pairs = [(name, name) for name in names if name in others and name != "reference"]
+    if (names[0], others[0]) not in pairs:
+        pairs.insert(0, (names[0], others[0]))
+    return pairs
+
+
+def _row(
+    metric: str, name: str, other: str, point: Sequence, part: pd.DataFrame, seed: int
+) -> dict[str, Any]:
+    """Compare two systems at a point; ``part`` has the scores of both side by side."""
+    first, second = part[f"{metric}_1"], part[f"{metric}_2"]
+    label = f"compare {name} {other} {tuple(point)} {metric}"
+    result = paired_difference(second, first, list(part["speaker_1"]), seed, label)
+    both = first.notna() & second.notna()
+    return {
+        "metric": metric,
+        "first": name,
+        "second": other,
+        "num_codebooks": point[0],
+        "setting": point[1],
+        "mean_first": first[both].mean(),
+        "mean_second": second[both].mean(),
+        "difference": result.difference.mean,
+        "low": result.difference.low,
+        "high": result.difference.high,
+        "p": result.p,
+        "n_pairs": result.pairs,
+        "n_first": int(first.notna().sum()),
+        "n_second": int(second.notna().sum()),
+        "reason": "",
+    }
+
+
+def _judge(
+    row: dict[str, Any], part: pd.DataFrame, one: Evaluation, two: Evaluation
+) -> None:
+    """Say what is no comparison of systems, and take its p-value out of the family."""
+    first = one.content["systems"][row["first"]]
+    second = two.content["systems"][row["second"]]
+    same = first["fingerprint"] == second["fingerprint"]
+    delays = [about["delay_samples"] for about in (first, second)]
+    metric = row["metric"]
+    aligned = one.content["definitions"]["metrics"][metric]["aligned"]
+    if aligned and delays[0] != delays[1]:
+        row["reason"] = f"delays of {delays[0]} and {delays[1]} samples are taken out"
+    elif same and row["n_pairs"] and not (part[f"{metric}_2"] - part[f"{metric}_1"]).any():
+        row["reason"] = "the same system and scores"
+    if same and row["reason"]:
+        row["p"] = math.nan

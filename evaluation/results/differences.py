@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from evaluation.running.run import Run
 from evaluation.results.statistics import holm, paired_difference
 from evaluation.results.tables import scores
 from evaluation.systems import Point, System
-from evaluation.systems.controls import Reference
+from evaluation.systems.controls import Identity, Reference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,8 @@ def paired_table(run: Run, seed: int = 0) -> pd.DataFrame:
     pandas.DataFrame
         One row per metric, ``reference`` and operating point: mean difference
         (this one minus the reference) on the ``n_pairs`` clips that both have, its
-        interval, and p-values, corrected by Holm's method within each metric.
+        interval, and p-values, corrected by Holm's method within each metric. Two
+        names of one system have none, and do not count in the correction.
     """
     import pandas as pd
 
@@ -60,6 +62,7 @@ def paired_table(run: Run, seed: int = 0) -> pd.DataFrame:
                 found = scores(run, system, point, metric).values
                 label = f"{system.name} {point} - {reference.name} {metric.name}"
                 result = paired_difference(found, base, speakers, seed, label)
+                same = point == top and _is_same(run, system, reference)
                 row: dict[str, Any] = {
                     "metric": metric.name,
                     "system": system.name,
@@ -69,7 +72,7 @@ def paired_table(run: Run, seed: int = 0) -> pd.DataFrame:
                     "difference": result.difference.mean,
                     "low": result.difference.low,
                     "high": result.difference.high,
-                    "p": result.p,
+                    "p": math.nan if same else result.p,
                     "n_pairs": result.pairs,
                     "n_clusters": result.difference.clusters,
                 }
@@ -82,6 +85,12 @@ def paired_table(run: Run, seed: int = 0) -> pd.DataFrame:
         "low", "high", "p", "p_holm", "n_pairs", "n_clusters",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns).astype({"num_codebooks": "Int64"})
+
+
+def _is_same(run: Run, first: System, second: System) -> bool:
+    """Whether two systems have one output by construction."""
+    controls = type(first) is Identity and isinstance(second, Reference)
+    return controls or run.fingerprints[first.name] == run.fingerprints[second.name]
 
 
 def _points(run: Run, systems: list[System]) -> Iterator[tuple[System, Point]]:

@@ -169,11 +169,53 @@ class TestCompare:
         assert list(table["num_codebooks"]) == [2, 4] * len(FAST)
         assert (table["difference"] == 0).all()
         assert (table["n_pairs"] == 3).all()
+        assert set(table["reason"]) == {"the same system and scores"}
+        assert table[["p", "p_holm"]].isna().all(axis=None)
         assert main(["compare", *map(str, runs), "-o", str(runs[0] / "cmp.csv")]) == 0
         printed = capsys.readouterr().out
         assert "K=4" in printed
         assert "no interval of fewer than 5 speakers" in printed
         assert len(pd.read_csv(runs[0] / "cmp.csv")) == len(table)
+
+    def test_unchanged_baselines_weaken_nothing(self, clips, tmp_path):
+        """With them or without: the same p-values of what did change."""
+        old, new = Rounding(), Rounding()
+        old.name = new.name = "mine"
+        old.trained = 1  # another fingerprint
+        for name, system in (("a", old), ("b", new)):
+            for extra, baselines in (("", []), (" more", ["identity", Rounding()])):
+                evaluate(clips, [system], [1, 2], FAST, output=tmp_path / f"{name}{extra}",
+                         baselines=baselines, workers=0, report=False)  # fmt: skip
+        alone = compare(tmp_path / "a", tmp_path / "b")
+        more = compare(tmp_path / "a more", tmp_path / "b more")
+        assert set(more["first"]) == {"mine", "identity", "rounding"}
+        ours = more[more["first"] == "mine"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(ours, alone)
+        assert ours["p_holm"].notna().all()
+        assert more.loc[more["first"] != "mine", "p_holm"].isna().all()
+
+    def test_other_delays_are_said(self, runs, capsys):
+        """Aligned in another way: no difference of a system that is the same."""
+        path = runs[1] / "results.json"
+        content = json.loads(path.read_text())
+        content["systems"]["rounding"]["delay_samples"] = 8
+        path.write_text(json.dumps(content))
+        table = compare(*runs).set_index("metric")
+        said = "delays of 0 and 8 samples are taken out"
+        definitions = content["definitions"]["metrics"]
+        aligned = [name for name in FAST if definitions[name]["aligned"]]
+        assert 0 < len(aligned) < len(FAST)
+        assert (table.loc[aligned, "reason"] == said).all()
+        assert (table["reason"] == said).sum() == 2 * len(aligned)
+        assert table.loc[aligned, "p"].isna().all()
+        assert main(["compare", *map(str, runs)]) == 0
+        assert "delays of 0" in capsys.readouterr().out
+        # Another codec may well be later: said, and tested all the same.
+        content["systems"]["rounding"]["fingerprint"] = "f" * 16
+        path.write_text(json.dumps(content))
+        table = compare(*runs).set_index("metric")
+        assert (table.loc[aligned, "reason"] == said).all()
+        assert table["p"].notna().all()
 
     def test_brackets_of_a_name_are_printed(self, runs, capsys, monkeypatch):
         runs[1].rename(runs[1].with_name("b[red]"))

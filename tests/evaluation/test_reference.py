@@ -49,6 +49,16 @@ def test_differences_are_taken_from_it(clips):
     assert "reference" not in set(results.paired["system"])
 
 
+def test_what_is_the_same_is_not_tested(clips):
+    """Nothing done is the recording; that no difference is found is no finding."""
+    results = score(clips, [Rounding()], [4], baselines=["identity"])
+    paired = results.paired.set_index(["metric", "system", "reference"])
+    same = ("level", "identity", "reference")
+    assert paired.loc[same, "difference"] == 0
+    assert list(paired.index[paired["p"].isna()]) == [same]
+    assert list(paired.index[paired["p_holm"].isna()]) == [same]
+
+
 def test_it_is_computed_once(clips, tmp_path, monkeypatch):
     out = tmp_path / "out"
     score(clips, [Rounding()], [1], output=out)
