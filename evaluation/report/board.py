@@ -144,7 +144,12 @@ def _data(
             row["metric"], [None] * len(shown)
         )
         values = [_short(row[key]) for key in ("mean", "low", "high")]
-        of_metric[place[condition]] = [*values, row["n_ok"], int(row["front"])]
+        of_metric[place[condition]] = [
+            *values,
+            row["n_ok"],
+            int(row["front"]),
+            _short(row["kbps"]),
+        ]
     tests: dict[str, dict[str, list[Any]]] = {}
     for row in records(board.pairs):
         first = Condition.of(row)

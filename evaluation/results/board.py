@@ -23,6 +23,7 @@ from evaluation.results.conditions import Condition, is_control
 from evaluation.results.joining import Joined, Shown, Source, agree, open_runs
 from evaluation.results.pairs import pairwise
 from evaluation.results.statistics import holm, interval
+from evaluation.results.taking import Taken, take
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,12 +45,14 @@ class Board:
     metrics : list of Shown
         The metrics.
     conditions : dict
-        Rate in kbps (or None) of each `Condition`, in the order of the runs.
+        Rate in kbps (or None) of each `Condition`, in the order of the runs: over the
+        recordings of the first metric that has it.
     controls : set of str
         Systems that are no codecs.
     numbers : pandas.DataFrame
-        One row per condition, metric and domain: mean, interval, count, whether
-        it is on the Pareto front, and the run that it comes from.
+        One row per condition, metric and domain: rate, mean, interval and count
+        of the recordings shown, whether it is on the Pareto front, and the run
+        that it comes from.
     pairs : pandas.DataFrame
         One row per metric, domain and pair of conditions of different codecs.
     notes : list of str
@@ -103,7 +106,7 @@ def join(folders: Sequence[str | Path], seed: int = 0) -> Board:
     rows: list[dict[str, Any]] = []
     tests: list[dict[str, Any]] = []
     for metric in metrics:
-        taken = _take(runs, metric, notes)
+        taken = take(runs, metric, notes)
         found = _numbers(taken, metric, conditions, seed)
         codecs = [row for row in found if row["system"] not in controls]
         _mark_front(codecs, metric.higher_is_better)
@@ -132,41 +135,16 @@ _PAIR_COLUMNS = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Taken:
-    """A condition's scores of the recordings that are shown, and the run they are of."""
-
-    run: Joined
-    table: pd.DataFrame
-    whole: bool  # all recordings of the run: its own means and intervals hold
-    weighted: bool
-
-
-def _take(
-    runs: list[Joined], metric: Shown, notes: list[str]
-) -> dict[Condition, _Taken]:
-    """Take each condition from the first run that has it."""
-    taken: dict[Condition, _Taken] = {}
-    for run in runs:
-        if metric.name not in run.metrics:
-            continue
-        whole = run.is_whole and set(run.clips) == set(metric.clips)
-        weighted = run.is_weighted(metric.name)
-        if weighted and not whole:
-            notes.append(
-                f"{metric.name} of {run.source.label} is left out: its means are "
-                "weighted, and can only be shown on all of its recordings"
-            )
-            continue
-        for condition, table in run.tables.items():
-            if condition not in taken:
-                shown = table[[metric.name, "speaker", "domain"]].reindex(metric.clips)
-                taken[condition] = _Taken(run, shown, whole, weighted)
-    return taken
+def _kbps(part: pd.DataFrame) -> float | None:
+    """Compute the rate over the recordings shown; None where it is not known."""
+    rates = part["kbps"].dropna()
+    if rates.nunique() < 2:  # nominal
+        return float(rates.iloc[0]) if len(rates) else None
+    return float(np.average(rates, weights=part.loc[rates.index, "seconds"]))
 
 
 def _numbers(
-    taken: dict[Condition, _Taken],
+    taken: dict[Condition, Taken],
     metric: Shown,
     conditions: dict[Condition, float | None],
     seed: int,
@@ -175,7 +153,6 @@ def _numbers(
     rows: list[dict[str, Any]] = []
     for condition, one in taken.items():
         about, source = one.run.summary[condition], one.run.source
-        kbps = conditions.setdefault(condition, about["kbps"])
         for domain in (ALL, *_domains(one.table)):
             inside = (domain == ALL) | (one.table["domain"] == domain)
             part = one.table[inside]
@@ -190,6 +167,8 @@ def _numbers(
                 ends = list(interval(values, speakers, None, seed, label)[:3])
             if ends[0] is None or math.isnan(ends[0]):
                 continue
+            kbps = _kbps(part)
+            conditions.setdefault(condition, kbps)
             row = {
                 **condition._asdict(),
                 "kbps": kbps,
@@ -241,7 +220,7 @@ def _mark_front(codecs: list[dict[str, Any]], higher_is_better: bool) -> None:
 
 def _tests(
     codecs: list[dict[str, Any]],
-    taken: dict[Condition, _Taken],
+    taken: dict[Condition, Taken],
     metric: Shown,
     order: list[Condition],
     seed: int,

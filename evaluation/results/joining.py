@@ -112,6 +112,12 @@ class Joined:
         """Whether every recording could be read."""
         return len(self.clips) == len(self.evaluation.content["clips"])
 
+    @property
+    def delays(self) -> dict[str, int]:
+        """Samples that aligned metrics take out of each system's output."""
+        found = self.evaluation.content["systems"]
+        return {self.names[name]: about["delay_samples"] for name, about in found.items()}
+
     @cached_property
     def tables(self) -> dict[Condition, pd.DataFrame]:
         """All scores of each condition by recording."""

@@ -30,10 +30,11 @@ function ticks(low, high, count) {
 
 function plot(metric, {domain, points, inside, outside}) {
   const numbers = data.numbers[domain]?.[metric.name] ?? [];
-  const curves = points.filter((i) => numbers[i] && !isLevel(i) && data.points[i].kbps);
+  const rate = (i) => numbers[i][5];  // of the recordings that the metric is shown on
+  const curves = points.filter((i) => numbers[i] && !isLevel(i) && rate(i));
   const levels = points.filter((i) => numbers[i] && isLevel(i) && data.points[i].system !== "identity");
   const others = outside ? data.published.filter((one) => one.metric === metric.name && inside(one.kbps)) : [];
-  const rates = [...curves.map((i) => data.points[i].kbps), ...others.map((one) => one.kbps)];
+  const rates = [...curves.map((i) => rate(i)), ...others.map((one) => one.kbps)];
   const ends = [...[...curves, ...levels].flatMap((i) => numbers[i].slice(0, 3)), ...others.map((one) => one.value)].filter((v) => v !== null);
   if (!rates.length) return null;
   const pad = (low, high, share, least) => { const space = Math.max((high - low) * share, least); return [low - space, high + space]; };
@@ -43,7 +44,7 @@ function plot(metric, {domain, points, inside, outside}) {
   const y = (score) => 214 - (score - bottom) / (top - bottom) * 184;
   const better = metric.higher ? "↑ better" : "↓ better";
   const name = `${metric.title}${metric.unit ? ", " + metric.unit : ""}`;
-  const said = curves.map((i) => `${data.points[i].label} ${digits(numbers[i][0], metric.decimals)} at ${digits(data.points[i].kbps, 2)} kbps`);
+  const said = curves.map((i) => `${data.points[i].label} ${digits(numbers[i][0], metric.decimals)} at ${digits(rate(i), 2)} kbps`);
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 360 246");
   svg.setAttribute("role", "img");
@@ -63,19 +64,19 @@ function plot(metric, {domain, points, inside, outside}) {
     const line = element("line", {x1: 44, x2: 350, y1: y(numbers[i][0]), y2: y(numbers[i][0]), stroke: data.points[i].colour, "stroke-dasharray": "4 3"}, svg);
     element("title", {}, line, `${data.points[i].label}: ${digits(numbers[i][0], metric.decimals)}`);
   }
-  const byRate = (i, j) => data.points[i].kbps - data.points[j].kbps;
+  const byRate = (i, j) => rate(i) - rate(j);
   for (const system of new Set(curves.map((i) => data.points[i].system))) {
     const own = curves.filter((i) => data.points[i].system === system).sort(byRate);
-    const colour = data.points[own[0]].colour, at = (i, end) => `${x(data.points[i].kbps)},${y(numbers[i][end] ?? numbers[i][0])}`;
+    const colour = data.points[own[0]].colour, at = (i, end) => `${x(rate(i))},${y(numbers[i][end] ?? numbers[i][0])}`;
     if (own.length > 1) {
       element("polygon", {points: [...own.map((i) => at(i, 1)), ...[...own].reverse().map((i) => at(i, 2))].join(" "), fill: colour, "fill-opacity": .15}, svg);
       element("polyline", {points: own.map((i) => at(i, 0)).join(" "), fill: "none", stroke: colour, "stroke-width": 1.8}, svg);
     }
   }
   const front = curves.filter((i) => numbers[i][4]).sort(byRate);
-  if (front.length > 1) element("polyline", {points: front.map((i) => `${x(data.points[i].kbps)},${y(numbers[i][0])}`).join(" "), class: "frontline"}, svg);
+  if (front.length > 1) element("polyline", {points: front.map((i) => `${x(rate(i))},${y(numbers[i][0])}`).join(" "), class: "frontline"}, svg);
   for (const i of curves) {
-    const {kbps, label, colour} = data.points[i], [mean, low, high, n, onFront] = numbers[i];
+    const {label, colour} = data.points[i], [mean, low, high, n, onFront, kbps] = numbers[i];
     const dot = element("circle", {cx: x(kbps), cy: y(mean), r: onFront ? 4.5 : 3, fill: onFront ? colour : "var(--paper)", stroke: colour, "stroke-width": 1.5}, svg);
     const interval = low === null ? "" : ` (${digits(low, metric.decimals)} to ${digits(high, metric.decimals)})`;
     element("title", {}, dot, `${label}, ${digits(kbps, 2)} kbps: ${digits(mean, metric.decimals)}${interval}, n = ${n}${onFront ? ", on the Pareto front" : ""}`);
@@ -94,17 +95,24 @@ function fillTables({domain, points}) {
   const seen = new Set(points);
   for (const row of document.querySelectorAll("tr[data-point]")) {
     let known = false;
+    const rates = [];
     for (const cell of row.querySelectorAll("td[data-metric]")) {
       const metric = data.metrics.find((one) => one.name === cell.dataset.metric);
       const found = data.numbers[domain]?.[metric.name]?.[row.dataset.point];
       cell.textContent = found ? (found[4] ? "● " : "") + digits(found[0], metric.decimals) : "–";
       cell.dataset.v = found ? found[0] : "";
       known ||= Boolean(found);
+      if (found && found[5] !== null) rates.push(found[5]);
       if (found && found[1] !== null) {
         const small = document.createElement("small");
         small.textContent = `${digits(found[1], metric.decimals)} … ${digits(found[2], metric.decimals)}`;
         cell.append(small);
       }
+    }
+    if (rates.length) {
+      const cell = row.querySelector("td[data-rate]"), [least, most] = [Math.min(...rates), Math.max(...rates)].map((kbps) => digits(kbps, 2));
+      cell.textContent = least === most ? least : `${least} … ${most}`;
+      cell.dataset.v = rates[0];
     }
     row.hidden = !known || !seen.has(Number(row.dataset.point));
   }

@@ -222,6 +222,48 @@ class TestJoin:
         assert stoi.runs == [str(runs[0])]
         assert len(stoi.clips) == 4
 
+    def test_another_delay_is_left_out_and_named(self, tmp_path):
+        """One codec, aligned in two ways: no curve of both."""
+        clips = make_clips(tmp_path / "clips")
+        for name, points in (("a", [1, 2]), ("b", [2, 3])):
+            evaluate(clips, [Rounding()], points, ["stoi", "si_sdr"], workers=0,
+                     output=tmp_path / name, report=False, domain="speech")  # fmt: skip
+        where = ("systems", "rounding", "delay_samples")
+        late = edited(tmp_path / "b", tmp_path / "late", where, 8)
+        for other, points in ((tmp_path / "b", {1, 2, 3}), (late, {1, 2})):
+            board = join([tmp_path / "a", other])
+            table = board.numbers.groupby("metric")["num_codebooks"].agg(set)
+            assert table["stoi"] == {1, 2, 3}
+            assert table["si_sdr"] == points
+            assert board.notes == [
+                f"si_sdr of rounding in {other} is left out: a delay of 8 samples is "
+                f"taken out, in {tmp_path / 'a'} 0"
+            ] * (other == late)
+
+    def test_rates_are_of_the_recordings_shown(self, tmp_path):
+        """Opus spends what a recording needs; the scores shown cost their own bits."""
+        clips = make_clips(tmp_path / "clips")
+        common = {"workers": 0, "report": False, "domain": "speech"}
+        evaluate(
+            clips, ["opus:1.0/0.95"], None, METRICS, output=tmp_path / "a", **common
+        )
+        (clips / "manifest.csv").unlink()
+        (clips / "clip2.wav").unlink()
+        evaluate(
+            clips, ["opus:1.0"], None, METRICS[:1], output=tmp_path / "b", **common
+        )
+        board = join([tmp_path / "a", tmp_path / "b"])
+        rates = board.numbers.set_index(["metric", "setting"])["kbps"]
+        table = pd.read_csv(tmp_path / "a/utterances.csv")
+        for setting, part in table.groupby("setting"):
+            bits = part["kbps"] * part["seconds"]
+            two = part["utterance"] != "clip2"
+            shared = bits[two].sum() / part.loc[two, "seconds"].sum()
+            every = bits.sum() / part["seconds"].sum()
+            assert shared != pytest.approx(every, rel=1e-3)
+            assert rates["stoi", setting] == pytest.approx(shared, rel=1e-5)
+            assert rates["waveform_l1", setting] == pytest.approx(every, rel=1e-5)
+
     def test_another_file_under_one_name_is_left_out(self, runs, tmp_path):
         other = edited(runs[1], tmp_path / "other", ("clips", "clip1"), "0" * 64)
         board = join([runs[0], other])
