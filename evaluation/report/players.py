@@ -106,17 +106,19 @@ def choose_cases(run: Run) -> list[tuple[str, Clip]]:
 def nearest_baseline(run: Run) -> tuple[System, Point] | None:
     """Find the rate of the first other codec that is nearest to the first one's top.
 
-    Without another codec of several known rates it is the highest of what else there is.
+    Without another codec of several known rates it is the highest of another codec's,
+    and without another codec a control, which is no rival but worth hearing.
     """
     first = run.systems[0]
     target = overall_kbps(run, first, run.points[first.name][-1])
-    for system in run.systems[1:]:
+    codecs = [system for system in run.systems[1:] if not system.control]
+    for system in codecs:
         rates = {p: overall_kbps(run, system, p) for p in run.points[system.name]}
         known = {point: kbps for point, kbps in rates.items() if kbps}
         if len(rates) > 1 and target and len(known) == len(rates):
             distance = {p: abs(np.log(kbps / target)) for p, kbps in known.items()}
             return system, min(distance, key=distance.__getitem__)
-    for system in run.systems[1:]:
+    for system in (*codecs, *run.systems[1:]):
         if not isinstance(system, Reference):  # it is played anyway
             return system, run.points[system.name][-1]
     return None

@@ -44,7 +44,7 @@ def verdict(results: Results) -> str:
     """Say in which metrics the first system is better or worse than the baseline.
 
     The baseline is the operating point that the report plays: of the first other
-    codec, at the rate nearest to the first system's highest.
+    codec, at the rate nearest to the first system's highest. Controls are no rivals.
 
     Arguments
     ---------
@@ -54,10 +54,10 @@ def verdict(results: Results) -> str:
     Returns
     -------
     str
-        Empty if there is nothing to compare with.
+        Empty if there is no other codec.
     """
     baseline = nearest_baseline(results.run)
-    if baseline is None:
+    if baseline is None or baseline[0].control:
         return ""
     system, point = baseline
     first = results.run.systems[0].name

@@ -8,10 +8,11 @@ import subprocess
 from html.parser import HTMLParser
 
 import pytest
-from toy_systems import Broken, Rounding
+from toy_systems import Broken, OneBitLess, Rounding
 
 from evaluation import Metric, evaluate
 from evaluation.report.disagreement import disagreement
+from evaluation.report.players import nearest_baseline
 from evaluation.report.verdict import verdict
 
 CHROMIUM = next(
@@ -164,10 +165,10 @@ class TestVerdict:
             workers=0,
         )  # fmt: skip
 
-    def test_worse_than_what_is_perfect(self, recordings):
-        said = verdict(self.compare(recordings, Rounding(), ["identity"]))
+    def test_worse_than_what_is_better(self, recordings):
+        said = verdict(self.compare(recordings, Rounding(), [OneBitLess()], [1]))
         assert said.startswith(
-            "Against identity it is significantly worse in SI-SDR not aligned and "
+            "Against twelve-bits 12 bits it is significantly worse in SI-SDR not aligned and "
             "Waveform L1 (paired"
         )
 
@@ -194,7 +195,7 @@ class TestVerdict:
 
     def test_few_recordings_are_said_to_be_few(self, recordings, tmp_path):
         few = self.few(recordings, tmp_path / "few", 3)
-        said = verdict(self.compare(few, Rounding(), ["identity"]))
+        said = verdict(self.compare(few, Rounding(), [OneBitLess()]))
         assert "no significant difference" in said
         assert "So few speakers (3)" in said
 
@@ -206,11 +207,22 @@ class TestVerdict:
         )  # fmt: skip
         six = self.few(recordings, tmp_path / "six", 6)
         said = verdict(
-            self.compare(six, Rounding(), ["identity"], [4], ["si_sdr_raw", level])
+            self.compare(six, Rounding(), [OneBitLess()], [4], ["si_sdr_raw", level])
         )
         assert "significantly worse in SI-SDR not aligned; there is no" in said
         assert "no significant difference in Level (paired" in said
         assert "So few speakers" not in said
+
+    def test_controls_are_no_rivals(self, recordings):
+        """Wherever they stand and whatever their rates, a codec is named, or none."""
+        curve = Rounding()
+        curve.name, curve.control = "control-curve", True
+        controls = [curve, "identity", "resample"]
+        alone = self.compare(recordings, Rounding(), controls)
+        assert verdict(alone) == ""
+        assert nearest_baseline(alone.run)[0].control  # played all the same
+        said = verdict(self.compare(recordings, Rounding(), [*controls, OneBitLess()]))
+        assert said.startswith("Against twelve-bits 12 bits it is")
 
     def test_nothing_to_compare_with(self, recordings):
         assert verdict(self.compare(recordings, Rounding(), [])) == ""
