@@ -7,6 +7,7 @@ Authors
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import random
 from collections import Counter
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DOMAINS", "files_left_out", "find_clips", "recordings_in"]
 
+logger = logging.getLogger(__name__)
+
 DOMAINS = ("speech", "music", "auto")
+SAID = 3  # groups of copies that a warning names
 
 
 def find_clips(
@@ -44,6 +48,9 @@ def find_clips(
     not list are taken too, unless they are hidden. A manifest has one of the forms
     of `dac_lobe.data.read_manifest`. Columns used, all of them optional: ``domain``,
     ``speaker`` (or ``spk_id``), ``transcript`` (or ``wrd``), ``language``.
+
+    Recordings with the same bytes are one observation under several names: there is
+    a warning, and they get one speaker, so that intervals and tests draw them together.
 
     Arguments
     ---------
@@ -101,11 +108,39 @@ def find_clips(
         found = [found[number] for number in sorted(drawn)]
     on_disk = [item for item in found if not isinstance(item, Clip)]
     compare_headers(on_disk, strict=strict)
+    return _copies_together(
+        [
+            _told(item, {}, domain)
+            if isinstance(item, Clip)
+            else _told(_clip(item), item.fields, domain, item.where)
+            for item in found
+        ]
+    )
+
+
+def _copies_together(clips: list[Clip]) -> list[Clip]:
+    """Give recordings with the same bytes one speaker, and warn."""
+    by_content: dict[str, list[Clip]] = {}
+    for clip in clips:
+        if clip.sha256:
+            by_content.setdefault(clip.sha256, []).append(clip)
+    copies = {key: same for key, same in by_content.items() if len(same) > 1}
+    if not copies:
+        return clips
+    said = [" = ".join(clip.name for clip in same) for same in copies.values()]
+    more = f"; {len(said) - SAID} more" if len(said) > SAID else ""
+    logger.warning(
+        "recordings with the same bytes count as one speaker: %s%s. Remove the copies, "
+        "unless they are meant to weigh more in the means.",
+        "; ".join(said[:SAID]),
+        more,
+    )
+    speakers = {
+        key: next((clip.speaker for clip in same if clip.speaker), same[0].name)
+        for key, same in copies.items()
+    }
     return [
-        _told(item, {}, domain)
-        if isinstance(item, Clip)
-        else _told(_clip(item), item.fields, domain, item.where)
-        for item in found
+        replace(clip, speaker=speakers.get(clip.sha256, clip.speaker)) for clip in clips
     ]
 
 

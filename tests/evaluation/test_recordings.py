@@ -85,6 +85,33 @@ def test_parts_of_one_file_have_names_of_their_own(clips):
     assert names == ["clip0-0-8000", "clip0-8000-end", "mine", "clip2"]
 
 
+def test_copies_are_one_speaker(clips, caplog):
+    """One observation, however many names it has; parts of a file are no copies."""
+    (clips / "again").mkdir()
+    for name in ("clip1.wav", "clip2.wav"):
+        (clips / "again" / name).write_bytes((clips / name).read_bytes())
+    (clips / "manifest.csv").write_text("path,speaker\nagain/clip1.wav,anna\n")
+    speakers = {clip.name: clip.speaker for clip in find_clips(clips)}
+    assert speakers["clip1"] == speakers["again/clip1"] == "anna"
+    assert speakers["clip2"] == speakers["again/clip2"] != ""
+    assert speakers["clip0"] == ""
+    assert "again/clip1 = clip1; again/clip2 = clip2. Remove" in caplog.text
+
+    twice = {"one": (voice(0.6), RATE), "two": (voice(0.6), RATE)}
+    results = evaluate(twice, [Rounding()], [1, 4], ["waveform_l1"], workers=0)
+    assert set(results.paired["n_clusters"]) == {1}
+    assert results.paired["p"].isna().all()
+
+    caplog.clear()
+    (clips / "manifest.csv").write_text(
+        "path,start,stop\nclip0.wav,0,8000\nclip0.wav,8000,\n"
+    )
+    for name in ("clip1.wav", "clip2.wav"):
+        (clips / "again" / name).unlink()
+    assert {clip.speaker for clip in find_clips(clips)} == {""}
+    assert not caplog.text
+
+
 def test_scores_of_a_part_are_those_of_its_samples(clips, tmp_path):
     """From a manifest, in memory, and again from the cache, through a worker."""
     (clips / "x.csv").write_text("path,start_s,stop_s,ID\nclip0.wav,0.25,0.75,part\n")
