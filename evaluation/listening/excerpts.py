@@ -11,24 +11,20 @@ Authors
 from __future__ import annotations
 
 import math
-import random
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from evaluation.errors import ArgumentError
 from evaluation.recordings.clips import Clip, read_clip
-from evaluation.recordings.finding import find_clips
 from evaluation.results.compare import Evaluation
 from evaluation.results.conditions import Condition, is_control
 from evaluation.running.codes import codes_file, encode
 from evaluation.systems import Point, System, make_system
 
-__all__ = ["REFERENCE", "choose_clips", "choose_conditions", "decode"]
+__all__ = ["REFERENCE", "choose_conditions", "decode"]
 
 REFERENCE = Condition("reference", None, "")
 
@@ -133,72 +129,6 @@ def _default(rows: list[_Row]) -> list[Condition]:
     return chosen
 
 
-def choose_clips(
-    evaluation: Evaluation, count: int, audio: str | Path | None, seed: int
-) -> list[Clip]:
-    """Draw recordings, of as many speakers as there are.
-
-    Arguments
-    ---------
-    evaluation : Evaluation
-        The run.
-    count : int
-        How many.
-    audio : str or Path, optional
-        Where the recordings are now; by default where the run found them.
-    seed : int
-        Of the draw.
-
-    Returns
-    -------
-    list of Clip
-        With the same bytes as those that were scored.
-
-    Raises
-    ------
-    ValueError
-        If the recordings are not there, or are others.
-    """
-    were = evaluation.content.get("source", "")
-    source = Path(audio or were)
-    if audio is None and not (were and source.exists()):
-        raise ArgumentError(
-            f"the recordings of {evaluation.folder} are not where they were "
-            f"({were or 'it does not say where'}). Say where with --audio."
-        )
-    table = evaluation.utterances.drop_duplicates("utterance").set_index("utterance")
-    scored = {n: sha for n, sha in evaluation.content["clips"].items() if sha}
-    root = evaluation.content.get("data_root")
-    known = root if root and Path(root).is_dir() else None  # or it moved, too
-    found = find_clips(source, "speech", data_root=known)
-    there = {clip.name: clip for clip in found}
-    lost = [name for name in scored if name not in there]
-    others = [n for n in scored if n in there and there[n].sha256 != scored[n]]
-    if lost or others:
-        what = "is not there" if lost else "is another file"
-        raise ArgumentError(
-            f"{source}: {(lost or others)[0]!r} {what}. Give with --audio what the run "
-            "was made of."
-        )
-    names = sorted(scored)
-    random.Random(f"clips {seed}").shuffle(names)
-    met: Counter[str] = Counter()
-    turn = {}
-    for name in names:
-        speaker = table.loc[name, "speaker"] or name
-        turn[name] = met[speaker]
-        met[speaker] += 1
-    names.sort(key=turn.__getitem__)  # stable: first one of each speaker
-    return [
-        replace(
-            there[name],
-            domain=table.loc[name, "domain"],
-            speaker=table.loc[name, "speaker"],
-        )
-        for name in names[:count]
-    ]
-
-
 def decode(
     evaluation: Evaluation,
     clips: Sequence[Clip],
@@ -212,7 +142,7 @@ def decode(
     evaluation : Evaluation
         The run.
     clips : sequence of Clip
-        From `choose_clips`.
+        From `evaluation.listening.drawing.choose_clips`.
     conditions : sequence of Condition
         From `choose_conditions`.
     seconds : float

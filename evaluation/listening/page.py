@@ -21,12 +21,8 @@ import numpy as np
 
 from evaluation.errors import ArgumentError
 from evaluation.listening.answers import ANSWERS, KEY
-from evaluation.listening.excerpts import (
-    REFERENCE,
-    choose_clips,
-    choose_conditions,
-    decode,
-)
+from evaluation.listening.drawing import choose_clips
+from evaluation.listening.excerpts import REFERENCE, choose_conditions, decode
 from evaluation.listening.measures import MEASURES
 from evaluation.listening.stimuli import anchor, anchors_at, dither, match, soften
 from evaluation.report.rendering import render, sound
@@ -94,7 +90,7 @@ def make_page(
     most = MOST_STIMULI - 1 - len(edges)  # beside hidden reference and anchors
     heard = _conditions(evaluation, test, systems, most)
     conditions = [*heard, *(Condition(f"anchor-{edge}", None, "") for edge in edges)]
-    chosen = choose_clips(evaluation, clips, audio, seed)
+    chosen = choose_clips(evaluation, clips, audio, seed, seconds)
     decoded = decode(evaluation, chosen, heard, seconds)
     rng = random.Random(f"{test} {seed}")
     names = _names(rng)

@@ -17,7 +17,8 @@ from toy_systems import Rounding
 from evaluation import evaluate
 from evaluation.cli import main
 from evaluation.listening.answers import read_answers, read_key
-from evaluation.listening.excerpts import choose_clips, choose_conditions, decode
+from evaluation.listening.drawing import choose_clips
+from evaluation.listening.excerpts import choose_conditions, decode
 from evaluation.listening.findings import find
 from evaluation.listening.page import make_page
 from evaluation.listening.stimuli import anchor, anchors_at, match
@@ -328,6 +329,45 @@ class TestPage:
     def test_clips_are_of_different_speakers(self, mushra):
         key = read_key(mushra.with_name("key.json"))
         assert {about["speaker"] for about in key["clips"].values()} == {"anna", "ben"}
+
+    def with_what_nobody_hears(self, folder):
+        import soundfile
+
+        wav = 0.1 * np.random.default_rng(0).normal(size=2 * RATE)
+        soundfile.write(folder / "silent.wav", np.zeros(RATE), RATE)
+        soundfile.write(folder / "late.wav", np.r_[np.zeros(9 * RATE), wav], RATE)
+        soundfile.write(folder / "short.wav", wav[:4800], RATE)
+        (folder / "broken.wav").write_bytes(b"no audio")
+        evaluate(
+            folder, ["toy_systems:Rounding"], [4], ["si_sdr_raw"], workers=0,
+            output=folder.parent / "run", report=False, domain="speech",
+        )  # fmt: skip
+        return folder.parent / "run"
+
+    @pytest.mark.parametrize("seed", [0, 1])
+    def test_what_nobody_hears_is_left_out_and_named(self, clips, caplog, seed):
+        run = self.with_what_nobody_hears(clips)
+        page = make_page(run, clips / "page", "abx", 7, seed=seed)
+        assert set(read_key(page.with_name("key.json"))["clips"]) == {
+            "clip0", "clip1", "clip2",
+        }  # fmt: skip
+        for said in (
+            "silent is silent in its first 8 s", "late is silent in its first 8 s",
+            "short is 0.3 s long, and 0.4 s are needed", "broken (the recording ",
+        ):  # fmt: skip
+            assert said in caplog.text
+        # More of it is heard.
+        longer = choose_clips(load(run), 7, None, seed, seconds=11)
+        assert "late" in {clip.name for clip in longer}
+
+    def test_nothing_to_hear(self, tmp_path, capsys):
+        (tmp_path / "clips").mkdir()
+        run = self.with_what_nobody_hears(tmp_path / "clips")
+        assert main(["listen", str(run), "--output", str(tmp_path / "page")]) == 1
+        error = capsys.readouterr().err.strip()
+        assert "can be listened to: " in error
+        assert len(error.splitlines()) == 1
+        assert not (tmp_path / "page").exists()
 
     @pytest.mark.parametrize(
         ("options", "message"),
