@@ -103,6 +103,7 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
         command=command,
         published=published(),
         speakers=len({clip.speaker for clip in run.clips if clip.speaker}),
+        unknown=sum(not clip.speaker for clip in run.clips),
         domains=sorted({clip.domain for clip in run.clips}),
         seconds=_seconds(results),
     )

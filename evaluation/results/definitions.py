@@ -93,8 +93,8 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
             "difference": "mean over the clips that both have, each counting once",
             "interval": f"{CONFIDENCE:.0%} BCa bootstrap, {RESAMPLES} resamples of "
             "speakers (a clip of unknown speaker is its own); none of fewer than "
-            f"{LEAST_CLUSTERS}. Of few it is too narrow: in simulations 95 % of 5 cover "
-            "the mean 80 % of the time, of 10 90 %, of 20 92 %",
+            f"{LEAST_CLUSTERS}. That of few is too narrow: in simulations it covers the mean "
+            "80 % of the time with 5, 90 % with 10 and 92 % with 20",
             "p": f"signs of speakers' differences flipped, exact or {RESAMPLES} times; "
             "Holm's correction within each metric",
             "bd": "Bjøntegaard differences with PCHIP over the common range",

@@ -114,7 +114,7 @@ class TestFile:
             "for orientation, not for ranking",
             "sr:16000|",
             "rounding K=4",
-            "fewer than 5, or recordings of unknown speakers, say too little",
+            "there is none for fewer than 5, which say too little",
         ):
             assert needed in text, needed
 
@@ -138,6 +138,19 @@ def recordings(tmp_path_factory):
     for seed in range(9):
         soundfile.write(clips / f"voice{seed}.wav", voice(0.6, seed), RATE)
     return clips
+
+
+def test_speakers_that_nobody_named_are_said(recordings, tmp_path):
+    """One known speaker among several unknown ones is not all there are."""
+    for seed in range(3):
+        shutil.copy(recordings / f"voice{seed}.wav", tmp_path)
+    (tmp_path / "manifest.csv").write_text("path,speaker\nvoice1.wav,anna\n")
+    evaluate(
+        tmp_path, [Rounding()], [1], ["si_sdr_raw"], output=tmp_path / "out",
+        domain="speech", workers=0,
+    )  # fmt: skip
+    text = (tmp_path / "out/report.html").read_text()
+    assert '<dd>1 <span class="faint">and 2 recordings of unknown ones<' in text
 
 
 @pytest.mark.parametrize(("most", "left_out"), [(1, True), (2, False)])
