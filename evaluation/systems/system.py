@@ -27,6 +27,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -110,15 +111,17 @@ class System(ABC):
     def fingerprint(self) -> str:
         """Identify what the output depends on beside the point, for the cache.
 
-        By default the class, its version and the plain attributes: text, numbers,
-        and tuples, lists and dicts of them; a system with weights adds their hash.
+        By default the class, its version and the plain attributes, its own and those
+        of its classes: text, numbers, paths (each with the bytes of its file), and
+        tuples, lists and dicts of them; a system with weights adds their hash.
         The cache's keys have the point already: one more must not change the
         fingerprint, or all others are computed again.
         """
         kind = type(self)
-        plain = {key: value for key, value in vars(self).items() if _is_plain(value)}
+        held = {**_of_classes(kind), **vars(self)}
+        plain = {key: value for key, value in held.items() if _is_plain(value)}
         identity = [f"{kind.__module__}.{kind.__qualname__}", self.version, plain]
-        text = json.dumps(identity, sort_keys=True)
+        text = json.dumps(identity, sort_keys=True, default=_path_and_bytes)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def load(self) -> None:
@@ -160,13 +163,30 @@ class System(ABC):
         return resample(np.atleast_1d(wav.squeeze()), own, sample_rate)
 
 
+def _of_classes(kind: type) -> dict[str, Any]:
+    """Attributes that a class has from itself and its bases; ours have a version."""
+    held: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        if not base.__module__.startswith("evaluation."):
+            held |= vars(base)
+    return {key: value for key, value in held.items() if not key.startswith("__")}
+
+
+def _path_and_bytes(path: Path) -> list[str]:
+    """Write down a path for JSON; if it is that of a file, with a hash of the file."""
+    if not path.is_file():
+        return [str(path)]
+    with path.open("rb") as file:
+        return [str(path), hashlib.file_digest(file, "sha256").hexdigest()]
+
+
 def _is_plain(value: Any) -> bool:
-    """Whether JSON can write it down: text and numbers, and what holds only these."""
+    """Whether it can be written down: text, numbers, paths, and what holds only these."""
     if isinstance(value, dict):
         return all(isinstance(key, str) and _is_plain(value[key]) for key in value)
     if isinstance(value, (tuple, list)):
         return all(map(_is_plain, value))
-    return isinstance(value, (str, int, float, type(None)))
+    return isinstance(value, (str, int, float, Path, type(None)))
 
 
 class CodebookSystem(System):

@@ -201,6 +201,44 @@ class TestDescriptions:
         one.options, other.options = value, [value, value]
         assert len({s.fingerprint() for s in (one, other, Rounding())}) == 3
 
+    def test_attributes_of_classes_change_the_fingerprint(self):
+        """Wherever a user's class has them from; an object's own go before them."""
+        parent = type("Parent", (Rounding,), {"steps": 1, "only_once": object()})
+        prints = set()
+        for steps in (1, 2, {"a": Path("b")}):
+            parent.steps = steps
+            child = type("Child", (parent,), {})()
+            prints.add(child.fingerprint())
+        assert len(prints) == 3
+        child.steps = 2
+        assert child.fingerprint() in prints
+
+    def test_files_of_paths_change_the_fingerprint(self, tmp_path):
+        system, prints = Rounding(), set()
+        for name, content in [("a", b""), ("a", b"x"), ("b", b"x"), ("none", None)]:
+            if content is not None:
+                (tmp_path / name).write_bytes(content)
+            system.weights = {"all": [tmp_path / name]}
+            prints.add(system.fingerprint())
+        system.weights = tmp_path
+        assert len(prints | {system.fingerprint()}) == 5
+
+    def test_an_attribute_of_the_class_is_scored_again(self, tmp_path):
+        """The output differs, and so do scores and codes, from one cache."""
+        system = type("Louder", (Rounding,), {"gain": 1.0})
+        system.encode = lambda self, wav, rate: Rounding.encode(
+            self, wav * self.gain, rate
+        )
+        scores = set()
+        for gain in (1.0, 0.25):
+            system.gain = gain
+            table = evaluate(
+                {"a": (voice(0.5), RATE)}, [system()], [2], ["waveform_l1"],
+                workers=0, cache_dir=tmp_path,
+            ).utterances  # fmt: skip
+            scores.add(table["waveform_l1"].item())
+        assert len(scores) == 2
+
     @pytest.mark.parametrize("value", [object(), (object(),), {1: 2}, np.ones(2)])
     def test_other_attributes_do_not(self, value):
         one = Rounding()
