@@ -20,8 +20,8 @@ _VISQOL = "evaluation.metrics.visqol"
 _VOICING = "evaluation.metrics.voicing"
 _ALIGNED = (
     "The system's delay is taken out first: the most frequent lag of the "
-    "cross-correlation's peak over all clips (at most 2048 samples), one number per "
-    "system, listed as `delay_samples`. "
+    "cross-correlation's peak over all clips that are not silent (at most 2048 "
+    "samples), one number per system, listed as `delay_samples`. "
 )
 _SI_SDR = (
     "Means removed; a = <y,x>/<x,x>; 10 log10(|ax|^2 / |y - ax|^2); limited to "

@@ -16,6 +16,7 @@ import numpy as np
 
 from evaluation.errors import MetricError
 from evaluation.metrics.metric import import_package
+from evaluation.metrics.waveform import SILENCE
 from evaluation.recordings.clips import resample
 
 __all__ = ["estoi", "pesq_nb", "pesq_wb", "pesq_wb_c2", "stoi"]
@@ -23,7 +24,6 @@ __all__ = ["estoi", "pesq_nb", "pesq_wb", "pesq_wb_c2", "stoi"]
 PESQ_RATE = 16000
 PESQ_MIN_SAMPLES = 4000
 PESQ_MAX_SECONDS = 60
-SILENCE = 1e-6  # below half a step of 16 bits, everywhere
 
 
 def _refuse_silence(reference: np.ndarray, output: np.ndarray) -> None:

@@ -6,13 +6,24 @@ Authors
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from evaluation.errors import MetricError
 
-__all__ = ["MAX_LAG", "align", "estimate_lag", "si_sdr", "waveform_l1"]
+__all__ = [
+    "MAX_LAG",
+    "SILENCE",
+    "agreed_delay",
+    "align",
+    "estimate_lag",
+    "si_sdr",
+    "waveform_l1",
+]
 
 MAX_LAG = 2048
+SILENCE = 1e-6  # below half a step of 16 bits, everywhere
 LIMIT_DB = 100.0
 
 
@@ -85,12 +96,12 @@ def waveform_l1(
 
 def estimate_lag(
     reference: np.ndarray, output: np.ndarray, max_lag: int = MAX_LAG
-) -> int:
+) -> int | None:
     """Find by how many samples ``output`` comes late (negative: early).
 
     The highest peak of the cross-correlation's magnitude within ``max_lag``.
     On one periodic clip it may lock to a pitch period, so a system's delay is
-    the mode over many clips, never one clip's own lag.
+    what many clips agree on (`agreed_delay`), never one clip's own lag.
 
     Arguments
     ---------
@@ -103,8 +114,8 @@ def estimate_lag(
 
     Returns
     -------
-    int
-        Samples; 0 if one of them is silent.
+    int or None
+        Samples; None if one of them is silent or constant, which says nothing.
 
     Example
     -------
@@ -114,15 +125,32 @@ def estimate_lag(
     """
     from scipy.signal import correlate
 
+    if min(map(_swing, (reference, output))) < SILENCE:
+        return None
     bound = min(max_lag, reference.size - 1)
     correlation = np.abs(correlate(output, reference, mode="full", method="fft"))
     centre = reference.size - 1
     window = correlation[centre - bound : centre + bound + 1]
-    if window.max() <= 0:
-        return 0
     # Of equal peaks, the one nearest to no delay.
     peaks = np.flatnonzero(window >= window.max() * (1 - 1e-12)) - bound
     return int(peaks[np.argmin(np.abs(peaks))])
+
+
+def _swing(signal: np.ndarray) -> float:
+    """From the lowest sample to the highest; 0 if there is none."""
+    return float(np.ptp(signal)) if signal.size else 0.0
+
+
+def agreed_delay(lags: Counter[int]) -> int:
+    """Return the lag that more than half of the clips have; 0 if there is none.
+
+    Example
+    -------
+    >>> agreed_delay(Counter([8, 8, 0])), agreed_delay(Counter([8, 0]))
+    (8, 0)
+    """
+    lag, count = max(lags.items(), key=lambda item: item[1], default=(0, 0))
+    return lag if 2 * count > lags.total() else 0
 
 
 def align(

@@ -70,8 +70,9 @@ class Facts:
         The same in samples at the scoring rate.
     len_out : int
         Length of the output in samples.
-    lag : int
-        This output's own lag in samples; positive is late.
+    lag : int or None
+        This output's own lag in samples, positive if late; None if it or the
+        recording is silent.
     emitted_bits : float or None
         Bits of tokens or payload.
     file_bits : float or None
@@ -81,7 +82,7 @@ class Facts:
     seconds: float
     len_ref: int
     len_out: int
-    lag: int
+    lag: int | None
     emitted_bits: float | None
     file_bits: float | None
 

@@ -56,7 +56,8 @@ class Run:
     delays : dict
         Samples taken out for aligned metrics, by system name.
     lags : dict
-        How often each lag was found at the highest rate, by system name.
+        How often each lag was found at the highest rate, by system name; silent
+        clips have none.
     outcomes : dict
         By `Cell`.
     source : str

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from evaluation.metrics import Metric
+from evaluation.metrics.waveform import agreed_delay
 from evaluation.running.cache import Cache, cache_key
 from evaluation.running.codes import identity
 from evaluation.running.jobs import FACTS, Job, Outcome, Scored, Started
@@ -65,16 +66,14 @@ def execute(
 
 
 def _delay(run: Run, system: System) -> tuple[Counter, int]:
-    """Find the most frequent lag at the highest rate, if most clips agree on it."""
+    """Count the lags at the highest rate, and find the one that most clips have."""
     point = run.points[system.name][-1]
     found = [
         run.outcomes[Cell(clip.name, system.name, point, FACTS)] for clip in run.clips
     ]
-    lags = Counter(facts.value["lag"] for facts in found if facts.status == "ok")
-    if not lags:
-        return lags, 0
-    lag, count = min(lags.items(), key=lambda item: (-item[1], abs(item[0]), item[0]))
-    return lags, lag if 2 * count > lags.total() else 0
+    known = (facts.value["lag"] for facts in found if facts.status == "ok")
+    lags = Counter(lag for lag in known if lag is not None)
+    return lags, agreed_delay(lags)
 
 
 class _Computation:

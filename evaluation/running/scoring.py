@@ -212,7 +212,7 @@ def _facts(
         seconds=len(reference) / job.sample_rate,
         len_ref=len(reference),
         len_out=len(output),
-        lag=estimate_lag(reference[:length], output[:length]) if length else 0,
+        lag=estimate_lag(reference[:length], output[:length]),
         emitted_bits=rate.emitted,
         file_bits=rate.file,
     )

@@ -146,6 +146,13 @@ class TestLaws:
         reference, output = align(wav, late, lag)
         assert np.array_equal(reference, output)
 
+    def test_silence_has_no_lag(self, pair):
+        clean, _ = pair
+        for still in (np.zeros_like(clean), np.full_like(clean, 0.3), 1e-8 * clean):
+            assert estimate_lag(clean, still) is None
+            assert estimate_lag(still, clean) is None
+        assert estimate_lag(clean[:0], clean[:0]) is None
+
     def test_blocks_do_not_show(self, pair, monkeypatch):
         from evaluation.metrics import spectral
 

@@ -233,6 +233,35 @@ class TestDelay:
         assert set(table["delay_samples"]) == {0}
         assert list(table["lag_samples"]) == [8, 0, 0]
 
+    @pytest.mark.parametrize("level", [0.0, 0.25])
+    def test_silent_recordings_have_no_vote(self, clips, tmp_path, level):
+        """Nor have constant ones: a shift does not show in them."""
+        for number in range(4):
+            soundfile.write(clips / f"still{number}.wav", np.full(RATE, level), RATE)
+        results = evaluate(
+            clips, [Broken("late")], [1], ["si_sdr"], workers=0, output=tmp_path / "o"
+        )
+        table = results.utterances.set_index("utterance")
+        assert set(table["delay_samples"]) == {8}
+        heard = table.index.str.startswith("clip")
+        assert (table["lag_samples"][heard] == 8).all()
+        assert table["lag_samples"][~heard].isna().all()
+        assert (table["si_sdr"][heard] > 99).all()
+
+    def test_silent_outputs_have_no_vote(self, clips):
+        """A codec that mutes two of three clips, and is late in the third."""
+
+        class Muting(Broken):
+            def decode(self, coded, point, length):
+                late = super().decode(coded, point, length)
+                return late if coded[1] else np.zeros(length)
+
+        table = evaluate(
+            clips, [Muting("late", only="clip0")], metrics=FAST, workers=0
+        ).utterances
+        assert set(table["delay_samples"]) == {8}
+        assert table["lag_samples"].isna().sum() == 2
+
 
 class TestCache:
     def test_second_run_computes_nothing(self, clips, tmp_path):
