@@ -11,12 +11,18 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
-from evaluation.metrics import Metric, choose
+from evaluation.errors import MetricError
+from evaluation.metrics import METRICS, Metric, choose
+from evaluation.metrics.metric import validate
+from evaluation.metrics.waveform import agreed_delay, estimate_lag
 from evaluation.running.jobs import Outcome
 from evaluation.running.pool import Died, Finished, Pool
 from evaluation.running.scoring import measure, prepare
@@ -34,8 +40,8 @@ class _Task(NamedTuple):
     sample_rate: int
 
 
-def _measure(task: _Task) -> Iterator[Outcome]:
-    yield measure(task.metric, task.reference, task.output, task.sample_rate)
+def _measure(task: _Task, delay: int) -> Iterator[Outcome]:
+    yield measure(task.metric, task.reference, task.output, task.sample_rate, delay)
 
 
 class CodecMetricStats:
@@ -51,10 +57,14 @@ class CodecMetricStats:
     ``on_stage_start``, ``self.pesq.append(ids, predict, target, lengths)``
     after each batch, ``self.pesq.summarize("average")`` in ``on_stage_end``.
 
+    Metrics that take a system's delay out, as `si_sdr` and `waveform_l1`, do so here
+    too: without ``delay_samples`` it is what most utterances agree on, as in
+    `evaluate`, and the waveforms are kept until `clear`.
+
     Arguments
     ---------
     metric : str or Metric
-        Name of a metric.
+        Name of a metric; not of those that need a transcript, as ``wer``.
     sample_rate : int
         Of all waveforms, in Hz.
     n_jobs : int
@@ -62,6 +72,13 @@ class CodecMetricStats:
         or a metric that hangs costs one score.
     timeout : float
         Seconds for one score, with several processes.
+    delay_samples : int, optional
+        By how many samples outputs are late (negative: early), if that is known.
+
+    Raises
+    ------
+    ValueError
+        If the metric is unknown, is a set of several, or needs a transcript.
 
     Example
     -------
@@ -83,11 +100,14 @@ class CodecMetricStats:
         sample_rate: int = 16000,
         n_jobs: int = 1,
         timeout: float = 30.0,
+        delay_samples: int | None = None,
     ):
-        (self.metric,) = choose([metric])
+        self.metric = _one_without_transcript(metric)
         self.sample_rate = sample_rate
         self.n_jobs = n_jobs
         self.timeout = timeout
+        self.delay_samples = delay_samples
+        self._votes = self.metric.aligned and delay_samples is None
         self.clear()
 
     def clear(self) -> None:
@@ -96,6 +116,9 @@ class CodecMetricStats:
         self.outcomes: list[Outcome | None] = []
         self.summary: dict[str, Any] = {}
         self._tasks: list[_Task] = []
+        self._kept: list[_Task] = []
+        self._lags: Counter[int] = Counter()
+        self._delay = self.delay_samples or 0
 
     @property
     def scores(self) -> list[float]:
@@ -143,23 +166,44 @@ class CodecMetricStats:
             task = _Task(
                 len(self.ids),
                 self.metric,
-                reference[:samples],
-                output[:samples],
+                reference[:samples].copy(),  # it may wait, and the batch change
+                output[:samples].copy(),
                 self.sample_rate,
             )
             self.ids.append(name)
             self.outcomes.append(None)
-            if self.n_jobs > 1:
-                self._tasks.append(task)
-            else:
-                (self.outcomes[task.number],) = _measure(task)
+            self._tasks.append(task)
+        if self.n_jobs <= 1 and not self._votes:
+            self._compute()
+
+    def _agree(self) -> None:
+        """Take the lags of new utterances; if they change the delay, all are computed."""
+        for task in self._tasks:
+            with suppress(MetricError):  # where there is no score there is no lag
+                lag = estimate_lag(*validate(task.reference, task.output))
+                self._lags.update([] if lag is None else [lag])
+        self._kept += self._tasks
+        delay = agreed_delay(self._lags)
+        if delay != self._delay:
+            self._delay, self._tasks = delay, list(self._kept)
 
     def _compute(self) -> list[Outcome]:
-        """Compute what waits for the other processes, each of it once; return all."""
-        if not self._tasks:
-            return [outcome for outcome in self.outcomes if outcome is not None]
+        """Compute what waits, each of it once; return all."""
+        if self._tasks and self._votes:
+            self._agree()
+        if self.n_jobs > 1 and self._tasks:
+            self._compute_in_others()
+        else:
+            for task in self._tasks:
+                (self.outcomes[task.number],) = _measure(task, self._delay)
+        self._tasks = []
+        return [outcome for outcome in self.outcomes if outcome is not None]
+
+    def _compute_in_others(self) -> None:
+        """Compute what waits in other processes, and note those that die."""
         workers = min(self.n_jobs, len(self._tasks))
-        with Pool(_measure, workers, self.timeout, prepare) as pool:
+        function = partial(_measure, delay=self._delay)
+        with Pool(function, workers, self.timeout, prepare) as pool:
             for task in self._tasks:
                 pool.submit(task)
             for task, event in pool.events():
@@ -167,8 +211,6 @@ class CodecMetricStats:
                     event = Outcome(None, "failed", event.reason)
                 if not isinstance(event, Finished):
                     self.outcomes[task.number] = event
-        self._tasks = []
-        return self._compute()
 
     def summarize(self, field: str | None = None) -> Any:
         """Summarize.
@@ -230,6 +272,17 @@ class CodecMetricStats:
         filestream.write("\n".join(lines) + "\n")
         if verbose:
             logger.info("%s", "\n".join(lines))
+
+
+def _one_without_transcript(name: str | Metric) -> Metric:
+    """Look a metric up that needs nothing but waveforms."""
+    chosen = choose([name])
+    if len(chosen) > 1 or chosen[0].wants_transcript:
+        why = "is a set of several" if len(chosen) > 1 else "needs transcripts"
+        fit = [one for one, known in METRICS.items() if not known.wants_transcript]
+        said = name if isinstance(name, str) else name.name
+        raise ValueError(f"metric {said!r} {why}. Choose from {', '.join(fit)}.")
+    return chosen[0]
 
 
 def _rows(wavs: Any) -> np.ndarray:

@@ -15,9 +15,10 @@ import torch
 from toy_recordings import RATE, voice
 from toy_systems import Rounding
 
-from evaluation import evaluate
+from evaluation import System, evaluate
 from evaluation.cli import main
 from evaluation.metric_stats import CodecMetricStats
+from evaluation.metrics import METRICS
 from evaluation.results.compare import compare, load
 from evaluation.selftest import selftest
 
@@ -289,6 +290,52 @@ class TestMetricStats:
         stats.append(["a", "b", "c"], predict, target, torch.tensor([1.0, 0.5, 0.25]))
         expected = float((predict[2, :4000] - target[2, :4000]).abs().mean())
         assert stats.scores[2] == pytest.approx(expected, rel=1e-5)
+
+    @pytest.mark.parametrize("n_jobs", [1, 2])
+    def test_scores_are_those_of_the_suite(self, n_jobs):
+        """For a model that is early in most clips, and silent in one."""
+        target = np.stack([voice(0.6, seed) for seed in range(5)]).astype(np.float32)
+        predict = np.round(np.roll(target, -7, axis=1), 2)
+        predict[1] = target[1]
+        target[2] = 0
+
+        class Kept(System):
+            name = "kept"
+
+            def encode_clip(self, clip, wav, sample_rate):
+                return int(clip.name)
+
+            def encode(self, wav, sample_rate):
+                raise TypeError("not reached")
+
+            def decode(self, coded, point, length):
+                return predict[coded]
+
+        names = [str(number) for number in range(5)]
+        clips = {name: (wav, RATE) for name, wav in zip(names, target, strict=True)}
+        metrics = ["si_sdr", "si_sdr_raw", "waveform_l1"]
+        table = evaluate(
+            clips, [Kept()], None, metrics, domain="speech", workers=0
+        ).utterances
+        assert set(table["delay_samples"]) == {-7}
+        for metric in metrics:
+            stats = CodecMetricStats(metric, RATE, n_jobs=n_jobs, timeout=60)
+            for step in range(5):  # the delay is not known from the first on
+                one = slice(step, step + 1)
+                stats.append(names[one], predict[one], target[one])
+                assert n_jobs > 1 or len(stats.scores) == step + 1
+            np.testing.assert_array_equal(stats.scores, table[metric])
+            told = CodecMetricStats(metric, RATE, delay_samples=-7)
+            told.append(names, predict, target)
+            np.testing.assert_array_equal(told.scores, stats.scores)
+
+    @pytest.mark.parametrize("metric", ["wer", "cer", "standard", METRICS["wer"]])
+    def test_metrics_that_do_not_fit_are_refused_at_once(self, metric):
+        with pytest.raises(
+            ValueError, match=r"Choose from .*, si_sdr, .*dwer"
+        ) as error:
+            CodecMetricStats(metric, RATE)
+        assert " wer," not in str(error.value)
 
     def test_nothing_valid(self):
         stats = CodecMetricStats("stoi", RATE)
