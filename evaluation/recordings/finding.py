@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 DOMAINS = ("speech", "music", "auto")
 SAID = 3  # groups of copies that a warning names
+# Between the words of a name: 'my-music_2', 'LibriSpeech', 'FMAMusic'.
+_BREAKS = re.compile(r"[\W\d_]+|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def find_clips(
@@ -60,8 +63,8 @@ def find_clips(
     domain : str
         'speech', 'music' or 'auto' for recordings whose manifest row has no
         ``domain``. 'auto' takes what has a transcript or a language for speech,
-        what lies in a folder named music or speech for that, and listens to the
-        rest (see `evaluation.recordings.domain`).
+        what lies in a folder whose name has the word music or speech for that, and
+        listens to the rest (see `evaluation.recordings.domain`).
     max_utterances : int, optional
         Take at most this many, drawn by ``seed``.
     seed : int
@@ -240,7 +243,8 @@ def _told(clip: Clip, fields: Mapping[str, str], domain: str, where: str = "") -
 def _heard(clip: Clip) -> tuple[str, str]:
     """Tell by the folder, or else by the signal."""
     if clip.path:
-        words = "/".join(Path(clip.path).resolve().parent.parts[-2:]).lower()
+        folders = Path(clip.path).resolve().parent.parts[-2:]
+        words = {word.lower() for name in folders for word in _BREAKS.split(name)}
         named = [word for word in ("music", "speech") if word in words]
         if len(named) == 1:
             return named[0], "name"

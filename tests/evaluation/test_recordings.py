@@ -77,6 +77,26 @@ def test_the_columns_of_speechbrain(clips):
     assert clip.domain_from == "transcript"
 
 
+@pytest.mark.parametrize(
+    ("folder", "domain"),
+    [
+        *((name, "speech") for name in ("speech", "LibriSpeech", "speech_2/dev-clean")),
+        *((name, "music") for name in ("Music", "my-music", "FMAMusic", "MUSIC2/a")),
+        *(
+            (name, None)
+            for name in ("amusic", "speechless/a", "musician", "deep/music/a/b")
+        ),
+        ("music/speech", None),
+    ],
+)
+def test_words_of_a_folder_tell_the_domain(tmp_path, folder, domain):
+    (tmp_path / folder).mkdir(parents=True)
+    soundfile.write(tmp_path / folder / "a.wav", voice(0.5), RATE)
+    (clip,) = find_clips(tmp_path)
+    assert (clip.domain_from == "name") == (domain is not None)
+    assert domain in (clip.domain, None)
+
+
 def test_parts_of_one_file_have_names_of_their_own(clips):
     (clips / "manifest.csv").write_text(
         "path,start,stop,ID\nclip0.wav,0,8000,\nclip0.wav,8000,,\nclip1.wav,,,mine\n"
