@@ -125,7 +125,7 @@ def _from_source(kind: str, source: str, device: str) -> System:
         from evaluation.systems.folder import DecodedFolder
 
         path, at, kbps = source.rpartition("@")
-        if not at:
+        if not at or Path(source).is_dir():  # a name may have an @ of its own
             return DecodedFolder(source)
         return DecodedFolder(path, kbps=_number(f"folder:{source}", kbps, float))
     if kind == "hf":

@@ -7,7 +7,9 @@ Authors
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -22,7 +24,8 @@ __all__ = ["DecodedFolder"]
 class DecodedFolder(System):
     """Decoded files, paired with the references by their path below the folder.
 
-    A file may have another rate than its reference, if its header says so: it
+    Of a reference that a manifest lists by an absolute path, or gives an ID of its
+    own, it is as much of the path as the decoded files have; then the ID. A file may have another rate than its reference, if its header says so: it
     is resampled, and a wrong header shows as a length that does not match.
 
     Arguments
@@ -57,11 +60,12 @@ class DecodedFolder(System):
         """Find and read the decoded file of ``clip``."""
         from dac_lobe.audio import readable_suffixes
 
-        base = Path(self.folder) / clip.name
-        # Not with_suffix: a name may hold dots of its own.
         ends = readable_suffixes()
-        candidates = [base] if base.suffix.lower() in ends else []
-        candidates += [base.with_name(base.name + end) for end in sorted(ends)]
+        candidates = []
+        for base in (Path(self.folder) / name for name in _names(clip)):
+            # Not with_suffix: a name may hold dots of its own.
+            candidates += [base] if base.suffix.lower() in ends else []
+            candidates += [base.with_name(base.name + end) for end in sorted(ends)]
         path = next((path for path in candidates if path.is_file()), None)
         if path is None:
             raise MetricError(f"no decoded file {clip.name}.* in {self.folder}")
@@ -82,3 +86,30 @@ class DecodedFolder(System):
     def kbps(self, point: Point, sample_rate: int) -> float | None:
         """Return the rate that was given."""
         return self.nominal
+
+
+def _names(clip: Clip) -> Iterator[PurePath]:
+    """Yield what the decoded file of a clip may be called, the likeliest first.
+
+    All of them lie below the folder: an absolute name, or one that begins with '..',
+    would be the reference itself.
+    """
+    name = PurePath(os.path.normpath(clip.name))
+    if name.is_absolute() or name.parts[:1] == ("..",):
+        yield from _ends(name, 1)
+        return
+    whole = PurePath(os.path.normpath(clip.path))
+    stem = PurePath(os.path.splitext(whole)[0])
+    of_path = any(
+        path.parts[-len(name.parts) :] == name.parts for path in (whole, stem)
+    )
+    if clip.path and clip.segment is None and not of_path:
+        yield from _ends(stem, 2)  # a bare name may be that of other recordings too
+    yield name
+
+
+def _ends(path: PurePath, fewest: int) -> Iterator[PurePath]:
+    """Yield the last parts of a path, from all to the fewest."""
+    parts = [part for part in path.parts if part not in (path.anchor, "..")]
+    for first in range(len(parts) - fewest + 1):
+        yield PurePath(*parts[first:])

@@ -24,6 +24,7 @@ from evaluation import evaluate
 from evaluation.metrics import MetricError
 from evaluation.metrics.waveform import estimate_lag
 from evaluation.recordings.clips import Clip
+from evaluation.recordings.finding import find_clips
 from evaluation.systems import Point, make_system
 from evaluation.systems.opus import ogg_packets, opus_payload_bytes
 
@@ -160,6 +161,62 @@ class TestFolder:
         before = system.fingerprint()
         soundfile.write(tmp_path / "a.wav", np.ones(10) / 2, 8000)
         assert system.fingerprint() != before
+
+    def test_a_folder_with_an_at_in_its_name(self, tmp_path):
+        for name in ("dec", "dec@6", "dec@v2"):
+            (tmp_path / name).mkdir()
+        told = [
+            (system.name, system.kbps(Point(), RATE))
+            for name in ("dec@6", "dec@v2", "dec@v2@6", "dec@5")
+            for system in [make_system(f"folder:{tmp_path / name}")]
+        ]
+        assert told == [("dec@6", None), ("dec@v2", None), ("dec@v2", 6), ("dec", 5)]
+        with pytest.raises(ValueError, match="'v3' is not a number"):
+            make_system(f"folder:{tmp_path / 'dec@v3'}")
+
+    @pytest.mark.parametrize("listed", ["folder", "above", "absolute", "ids"])
+    def test_pairs_by_the_path_however_recordings_are_listed(self, tmp_path, listed):
+        """Decoded files lie as the recordings do, and are never these themselves."""
+        names = ["s1/a", "s2/a", "s2/a.b"]
+        for number, name in enumerate(names):
+            for folder in ("clips", "decoded"):
+                path = tmp_path / folder / f"{name}.wav"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                still = folder == "decoded"
+                wav = np.full(900, number / 10) if still else voice(0.5)
+                soundfile.write(path, wav, RATE)
+        source = tmp_path / "clips"
+        if listed != "folder":
+            source = tmp_path / "lists" / "x.csv"
+            source.parent.mkdir()
+            root = {"absolute": tmp_path}.get(listed, "..")
+            rows = [
+                f"{root}/clips/{name}.wav" + (f",id{number}" if listed == "ids" else "")
+                for number, name in enumerate(names)
+            ]
+            head = "path,ID" if listed == "ids" else "path"
+            source.write_text("\n".join([head, *rows]))
+        system = make_system(f"folder:{tmp_path / 'decoded'}")
+        means = {
+            clip.path.partition("/clips/")[2]: system.encode_clip(clip, [], RATE).mean()
+            for clip in find_clips(source, "speech")
+        }
+        expected = {f"{name}.wav": number / 10 for number, name in enumerate(names)}
+        assert means == pytest.approx(expected, abs=1e-4)
+
+    def test_a_bare_name_does_not_pair(self, tmp_path):
+        """Of s1/a and s2/a one would be given the other's file; nor do ids of parts."""
+        (tmp_path / "clips" / "s1").mkdir(parents=True)
+        soundfile.write(tmp_path / "clips" / "s1" / "a.wav", voice(0.5), RATE)
+        (tmp_path / "x.csv").write_text("path,start,ID\nclips/s1/a.wav,90,part\n")
+        (tmp_path / "dec" / "s1").mkdir(parents=True)
+        soundfile.write(tmp_path / "dec" / "a.wav", voice(0.5), RATE)
+        system = make_system(f"folder:{tmp_path / 'dec'}")
+        with pytest.raises(MetricError, match="no decoded file s1/a"):
+            system.encode_clip(find_clips(tmp_path / "clips")[0], voice(0.5), RATE)
+        soundfile.write(tmp_path / "dec" / "s1" / "a.wav", voice(0.5), RATE)
+        with pytest.raises(MetricError, match="no decoded file part"):
+            system.encode_clip(find_clips(tmp_path / "x.csv")[0], voice(0.5), RATE)
 
     def test_no_folder(self):
         with pytest.raises(ValueError, match="there is no such folder"):
