@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from dac_lobe.data.tables import read_text
+
 __all__ = ["Utterance", "is_kaldi", "utterances"]
 
 
@@ -95,10 +97,7 @@ def utterances(folder: Path) -> Iterator[Utterance]:
 
 def _lines(path: Path) -> Iterator[tuple[str, str, str]]:
     """Yield place, name and rest of each line that is not empty."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not text in UTF-8: {error}.") from error
+    text = read_text(path, "text")
     # Only line feeds end a line: transcripts may hold Unicode's other separators.
     for number, line in enumerate(text.split("\n"), start=1):
         name, _, rest = line.strip().partition(" ")

@@ -225,9 +225,10 @@ def _item(row: Row, folder: Path, root: str) -> Item:
     """Make an Item of a row, or say what is wrong with it."""
     where, values = row
     name, wav = values["ID"], values["wav"]
-    if not name or not wav:
+    if not name or not wav.strip():
+        column = "path" if "path" in values else "wav"
         raise ValueError(
-            f"manifest {where}: ID {name!r}, wav {wav!r}. Both are needed."
+            f"manifest {where}: ID {name!r}, {column} {wav!r}. Both are needed."
         )
     segment, used = read_segment(where, values)
     located = locate(wav, folder, root)

@@ -26,6 +26,7 @@ __all__ = [
     "Row",
     "columns_of_csv",
     "named_by_path",
+    "read_text",
     "rows_of_csv",
     "rows_of_json",
 ]
@@ -68,8 +69,9 @@ def columns_of_csv(path: Path) -> list[str]:
             header = file.readline(1 << 16).decode("utf-8-sig")
         except UnicodeDecodeError:
             return []
-    mark = _separator(header)
-    return next(csv.reader([header], delimiter=mark, skipinitialspace=True), [])
+    lines = io.StringIO(header, newline="")  # a lone CR ends a line, too
+    mark = _separator(lines)
+    return next(csv.reader(lines, delimiter=mark, skipinitialspace=True), [])
 
 
 def rows_of_csv(path: Path, required: Sequence[str] = REQUIRED) -> Iterator[Row]:
@@ -90,36 +92,70 @@ def rows_of_csv(path: Path, required: Sequence[str] = REQUIRED) -> Iterator[Row]
     Raises
     ------
     ValueError
-        If it is not CSV in UTF-8, lacks a column, or a row has not its columns.
+        If it is not CSV in UTF-8, lacks a column, or a row has not its columns; the
+        message names the line.
     """
+    lines = io.StringIO(read_text(path, "CSV"), newline="")
+    mark = _separator(lines)
+    if mark != ",":
+        name = {"\t": "tabs", ";": "semicolons"}[mark]
+        logger.warning("%s has no commas in its header: read by %s", path, name)
+    reader = csv.DictReader(lines, delimiter=mark, skipinitialspace=True)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        header = text.partition("\n")[0]
-        mark = _separator(header)
-        if mark != ",":
-            name = {"\t": "tabs", ";": "semicolons"}[mark]
-            logger.warning("%s has no commas in its header: read by %s", path, name)
-        reader = csv.DictReader(
-            io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=True
-        )
-        found = reader.fieldnames or []
+        found = list(reader.fieldnames or [])
         missing = [name for name in required if name not in found]
         if missing:
             raise ValueError(
-                f"manifest {path} lacks {', '.join(missing)}: it has the columns "
-                f"{', '.join(found) or 'none'}; needed are {', '.join(required)}."
+                f"manifest {path}, line 1, lacks {', '.join(missing)}: it has the "
+                f"columns {', '.join(found) or 'none'}; needed are "
+                f"{', '.join(required)}, or path alone."
             )
         for row in reader:
             if None in row or None in row.values():
+                absent = sum(row[name] is None for name in found)
+                count = len(found) - absent + len(row.get(None, []))
                 raise ValueError(
-                    f"manifest {path}, line {reader.line_num}: the number of values "
-                    f"is not that of the {len(found)} columns. Quote what has commas."
+                    f"manifest {path}, line {reader.line_num}: {count} values, and "
+                    f"there are {len(found)} columns: {', '.join(found)}. Quote what "
+                    "has commas."
                 )
             yield Row(f"{path}, line {reader.line_num}", row)
-    except (UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise ValueError(
-            f"manifest {path} is not CSV in UTF-8: {error}. Give a SpeechBrain CSV or "
-            "JSON, or a folder of audio files."
+            f"manifest {path}, line {reader.reader.line_num} is not CSV: {error}. Quote what "
+            "has commas, quotes or line breaks."
+        ) from error
+
+
+def read_text(path: Path, kind: str) -> str:
+    """Read a file whole, as UTF-8 with or without a byte-order mark.
+
+    Arguments
+    ---------
+    path : Path
+        The file.
+    kind : str
+        What it should hold, for the message.
+
+    Returns
+    -------
+    str
+        Its text; line ends as they are.
+
+    Raises
+    ------
+    ValueError
+        If it is no text in UTF-8; the message names the line.
+    """
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"manifest {path} is not {kind} in UTF-8: line {line} holds the byte "
+            f"0x{error.object[error.start]:02x}. Save it as UTF-8, or give a folder of "
+            "audio files."
         ) from error
 
 
@@ -166,8 +202,10 @@ def _stem(path: str) -> str:
     return PurePath(os.path.splitext(path)[0]).as_posix()
 
 
-def _separator(header: str) -> str:
+def _separator(lines: io.StringIO) -> str:
     """Tell what separates the columns: commas, unless only another gives any."""
+    header = lines.readline()
+    lines.seek(0)
     if "," in header:
         return ","
     return next((mark for mark in "\t;" if mark in header), ",")
@@ -191,9 +229,8 @@ def rows_of_json(path: Path) -> Iterator[Row]:
         return entries
 
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        entries = json.loads(text, object_pairs_hook=unique)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        entries = json.loads(read_text(path, "JSON"), object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
         raise ValueError(f"manifest {path} is not JSON: {error}") from error
     if not isinstance(entries, dict) or not all(
         isinstance(entry, dict) for entry in entries.values()

@@ -104,8 +104,12 @@ def test_folder(tmp_path):
         ("x.csv", "", "has the columns none; needed are ID, duration, wav"),
         ("x.csv", "ID,wav\na,b\n", "lacks duration: it has the columns ID, wav"),
         ("x.csv", "ID,duration,wav\n", "is empty"),
-        ("x.csv", "ID,duration,wav\na,1\n", "line 2: the number of values"),
-        ("x.csv", "ID,duration,wav\na,1,b,c\n", "line 2: the number of values"),
+        ("x.csv", "ID,duration,wav\na,1\n", "line 2: 2 values, and there are 3"),
+        ("x.csv", "ID,duration,wav\na,1,b,c\n", "line 2: 4 values, and .*: ID, dur"),
+        ("x.csv", "file\na.wav\n", r"x\.csv, line 1, lacks ID, .* or path alone"),
+        ("x.csv", "path,ID\n,b\n", "line 2: ID 'b', path ''. Both are needed"),
+        ("x.csv", 'path\n"  "\n', "line 2: ID '  ', path '  '. Both are needed"),
+        ("x.csv", f"path\na\n{'b' * 140000}\n", r"x\.csv, line 3 is not CSV: field la"),
         ("x.csv", "ID,duration,wav\na,one,b\n", "'one' is not a number of seconds"),
         ("x.csv", "ID,duration,wav\na,-1,b\n", "'-1' is not a number"),
         ("x.csv", "ID,duration,wav\na,inf,b\n", "'inf' is not a number"),
@@ -160,6 +164,15 @@ def test_what_is_no_text_is_named(tmp_path, name):
         ValueError, match=f"manifest .*{name} is not.*UTF-8|{name} is not JSON"
     ):
         read_manifest(path)
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.json", "wav.scp"])
+def test_the_line_that_is_not_in_utf8_is_named(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"\xef\xbb\xbfpath,speaker\na.wav,Anna\nb.wav,Ren\xe9\n")
+    said = rf"manifest .*{name} is not .* in UTF-8: line 3 holds the byte 0xe9. Save it"
+    with pytest.raises(ValueError, match=said):
+        read_manifest(tmp_path if name == "wav.scp" else path)
 
 
 def test_every_search_of_a_folder_finds_the_same(tmp_path):

@@ -50,6 +50,8 @@ def test_parts_are_the_same_in_every_manifest(corpus, tmp_path, way):
     [
         lambda text: "\ufeff" + text,
         lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("\n", "\r"),
+        lambda text: text.replace("\n", ",,\n"),
         lambda text: text.replace(",", ";"),
         lambda text: "\ufeff" + text.replace(",", "\t"),
         lambda text: text.replace("one", '"one, or ""two"""'),
@@ -225,7 +227,7 @@ def test_what_is_no_audio_is_refused_in_one_line(source, message):
         ("path,start,stop\nclip0.wav,0.5,1.5\n", "Seconds go into columns start_s"),
         ("path,domain\nclip0.wav,birds\n", r"line 2: domain 'birds' of clip0"),
         ("path,duration\nclip0.wav,long\n", "'long' is not a number of seconds"),
-        ("path,speaker\nclip0.wav\n", "line 2: the number of values"),
+        ("path,speaker\nclip0.wav\n", "line 2: 1 values, and there are 2"),
         ("path\n\n", "is empty"),
         ("file\nclip0.wav\n", "lacks ID, duration, wav"),
     ],
