@@ -19,7 +19,7 @@ import pandas as pd
 
 from evaluation.errors import ArgumentError
 from evaluation.metrics import Metric, choose
-from evaluation.recordings.clips import Clip
+from evaluation.recordings.clips import Clip, check_rate
 from evaluation.recordings.finding import files_left_out, find_clips
 from evaluation.results import tables
 from evaluation.results.definitions import definitions, signature
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 logger = logging.getLogger(__name__)
+
+LONGEST_TIMEOUT = 1_000_000  # seconds; what waits for workers takes not much more
 
 
 def evaluate(
@@ -119,7 +121,7 @@ def evaluate(
     Raises
     ------
     ValueError
-        If an argument is not allowed; the message says what is.
+        If an argument is not allowed, as an `ArgumentError`; the message says what is.
 
     Example
     -------
@@ -133,11 +135,8 @@ def evaluate(
     """
     from dac_lobe.audio import AudioError
 
-    if workers < 0:
-        raise ValueError(f"workers={workers}; 0 or more are needed.")
-    if sample_rate is not None and sample_rate < 1000:
-        raise ValueError(f"sample_rate={sample_rate} Hz; 1000 or more are needed.")
     try:
+        _check_numbers(workers, timeout, sample_rate)
         run = _plan(
             [*systems, *baselines],
             codebooks,
@@ -185,6 +184,19 @@ def evaluate(
 
                 write_report(results, cache, command)
     return results
+
+
+def _check_numbers(workers: int, timeout: float, sample_rate: int | None) -> None:
+    """Refuse what would fail only after hours, or compute nothing."""
+    if workers < 0:
+        raise ValueError(f"workers={workers}; 0 or more are needed.")
+    if not 0 < timeout <= LONGEST_TIMEOUT:
+        raise ValueError(
+            f"timeout={timeout:g} s; more than 0 and at most {LONGEST_TIMEOUT} are "
+            "needed."
+        )
+    if sample_rate is not None:
+        check_rate("sample_rate=", sample_rate)
 
 
 def _gpu_or_cpu() -> str:

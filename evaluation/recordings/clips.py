@@ -16,7 +16,9 @@ from evaluation.errors import MetricError
 if TYPE_CHECKING:
     from dac_lobe.audio import Segment
 
-__all__ = ["Clip", "read_clip", "read_wav", "resample"]
+__all__ = ["Clip", "check_rate", "read_clip", "read_wav", "resample"]
+
+LOWEST_RATE, HIGHEST_RATE = 1000, 192000  # Hz
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,33 @@ def read_clip(clip: Clip, sample_rate: int) -> np.ndarray:
     except MetricError as error:
         raise MetricError(f"the recording {error}") from error
     return resample(wav, original, sample_rate)
+
+
+def check_rate(what: str, rate: int) -> None:
+    """Refuse a rate that audio is not resampled to.
+
+    Arguments
+    ---------
+    what : str
+        What stands before the rate in the message.
+    rate : int
+        In Hz.
+
+    Raises
+    ------
+    ValueError
+        If it is not from 1000 to 192000.
+
+    Example
+    -------
+    >>> check_rate("resample:", 999999)
+    Traceback (most recent call last):
+    ValueError: resample:999999 Hz; 1000 to 192000 are needed.
+    """
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise ValueError(
+            f"{what}{rate} Hz; {LOWEST_RATE} to {HIGHEST_RATE} are needed."
+        )
 
 
 def resample(wav: np.ndarray, old: int, new: int) -> np.ndarray:

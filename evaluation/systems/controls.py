@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluation.recordings.clips import resample
+from evaluation.recordings.clips import check_rate, resample
 from evaluation.systems.system import Point, Rate, System
 
 __all__ = ["Identity", "Reference", "Resample"]
@@ -64,7 +64,7 @@ class Resample(System):
     Arguments
     ---------
     through : int, optional
-        Rate to go through, in Hz; half the scoring rate by default.
+        Rate to go through, 1000 to 192000 Hz; half the scoring rate by default.
 
     Example
     -------
@@ -77,8 +77,7 @@ class Resample(System):
 
     def __init__(self, through: int | None = None):
         if through is not None:
-            if through < 1000:
-                raise ValueError(f"resample:{through}: 1000 Hz or more are needed.")
+            check_rate("resample:", through)
             self.name = f"resample-{through}"
         self.through = through
 

@@ -7,6 +7,7 @@ Authors
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath
@@ -45,6 +46,10 @@ class DecodedFolder(System):
         if not Path(folder).is_dir():
             raise ValueError(f"folder:{folder}: there is no such folder.")
         self.name = name or Path(folder).resolve().name
+        if kbps is not None and not 0 < kbps < math.inf:
+            raise ValueError(
+                f"folder:{folder}@{kbps:g}: a rate is more than 0 kbps, or left out."
+            )
         self.nominal = kbps
 
     def fingerprint(self) -> str:
