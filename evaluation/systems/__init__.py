@@ -169,6 +169,5 @@ def _number(description: str, text: str, kind: Callable[[str], float]) -> float:
     try:
         return kind(text)
     except ValueError as error:
-        raise ValueError(
-            f"system {description!r}: {text!r} is not a number."
-        ) from error
+        what = "a whole number" if kind is int else "a number"
+        raise ValueError(f"system {description!r}: {text!r} is not {what}.") from error

@@ -232,6 +232,7 @@ class TestDescriptions:
             ("opus:1kbps", "one channel at 1.2 to 256 kbps"),
             ("opus:510kbps", "one channel at 1.2 to 256 kbps"),
             ("opus:slowkbps", "'slow' is not a number"),
+            ("resample:8000.5", "'8000.5' is not a whole number"),
             ("resample:5", "resample:5 Hz; 1000 to 192000 are needed"),
             ("resample:999999", "resample:999999 Hz; 1000 to 192000 are needed"),
             ("folder:.@-3", "folder:.@-3: a rate is more than 0 kbps"),
