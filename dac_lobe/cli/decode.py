@@ -179,25 +179,23 @@ class _Decode:
         from dac_lobe.files.done import is_decoded
         from dac_lobe.files.record import record_of
 
-        if PIPE not in (task.source, task.output):
-            given = None if self.model is None else self.codecs[self.model]
-            record = record_of(task.source, given, **self.options)
-            if not self.overwrite and is_decoded(record, task.output):
-                return False
-        update = self.report.file(task.source.name)
-        with (
-            source_of(task.source) as source,
-            output_file(task.output, self.suffix) as target,
-        ):
+        with source_of(task.source) as source:
+            if task.output != PIPE and not self.overwrite:
+                given = None if self.model is None else self.codecs[self.model]
+                record = record_of(source, given, **self.options)
+                if is_decoded(record, task.output):
+                    return False
             codec = self.codecs[self.model or _named_model(source)]
-            decode_file(
-                codec,
-                source,
-                target,
-                **self.options,
-                strict=self.strict,
-                progress=update,
-            )
+            update = self.report.file(task.source.name)
+            with output_file(task.output, self.suffix) as target:
+                decode_file(
+                    codec,
+                    source,
+                    target,
+                    **self.options,
+                    strict=self.strict,
+                    progress=update,
+                )
         return True
 
 

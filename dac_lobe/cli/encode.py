@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -151,35 +151,27 @@ class _Encode:
 
     def __call__(self, task: Task) -> bool:
         """Encode a file; return whether there was anything to do."""
-        from dac_lobe.cli.pipes import binary_output, source_of
+        from dac_lobe.cli.pipes import PIPE, binary_output, source_of
         from dac_lobe.files import encode_file_to
         from dac_lobe.files.done import check_replaceable, is_encoded, is_packed
 
-        if not self.overwrite and not is_packed(task.output):
+        pipe = task.output == PIPE
+        if not (pipe or self.overwrite or is_packed(task.output)):
             check_replaceable(task.output, "a packed file")
         if self.official:
             self._for_the_official_package(task)
             return True
-        if is_encoded(
-            self.codec,
-            task.source,
-            task.output,
-            num_codebooks=self.codebooks,
-            normalize_db=self.normalize,
-            strict=self.strict,
-        ):
-            return False
-        update = self.report.file(task.source.name)
+        options: dict[str, Any] = {
+            "num_codebooks": self.codebooks,
+            "normalize_db": self.normalize,
+            "strict": self.strict,
+        }
         with source_of(task.source) as source:
-            encode_file_to(
-                self.codec,
-                source,
-                binary_output(task.output),
-                num_codebooks=self.codebooks,
-                normalize_db=self.normalize,
-                strict=self.strict,
-                progress=update,
-            )
+            if not pipe and is_encoded(self.codec, source, task.output, **options):
+                return False
+            update = self.report.file(task.source.name)
+            output = binary_output(task.output)
+            encode_file_to(self.codec, source, output, **options, progress=update)
         return True
 
     def _for_the_official_package(self, task: Task) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dac_lobe.audio import AudioReader
+from dac_lobe.audio import AudioReader, Source
 from dac_lobe.audio.writer import sealable
 from dac_lobe.container import ContainerError, PackedReader
 from dac_lobe.container.header import MAGIC
@@ -25,7 +25,7 @@ __all__ = ["check_replaceable", "is_decoded", "is_encoded", "is_packed"]
 
 def is_encoded(
     codec: Autoencoder,
-    source: Path,
+    source: Source,
     output: Path,
     *,
     num_codebooks: int | None = None,
@@ -41,8 +41,8 @@ def is_encoded(
     ---------
     codec : Autoencoder
         The codec.
-    source : Path
-        The audio file.
+    source : Source
+        The audio; see `dac_lobe.audio.sources`.
     output : Path
         The packed file, which need not exist.
     num_codebooks : int, optional
