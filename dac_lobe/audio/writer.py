@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import soundfile
@@ -20,7 +20,17 @@ import soundfile
 from dac_lobe.audio.reader import AudioError
 from dac_lobe.disk.atomic import replacing
 
-__all__ = ["UNSEALED", "AudioWriter", "sealable", "sealed_digest", "write_audio"]
+__all__ = [
+    "UNSEALED",
+    "AudioWriter",
+    "Format",
+    "check_format",
+    "commentable",
+    "kind_of",
+    "sealable",
+    "sealed_digest",
+    "write_audio",
+]
 
 # What stands in a comment until the digest of the file takes its place.
 UNSEALED = "0" * 64
@@ -115,21 +125,8 @@ class AudioWriter:
     ):
         self.path = Path(path)
         self.channels = channels
-        kind = _kind(self.path)
-        if kind not in soundfile.available_formats() or kind == "RAW":
-            raise AudioError(
-                f"{self.path} does not end like an audio file. Choose .wav or .flac."
-            )
-        if kind in ("WAV", "FLAC", "AIFF") and subtype is None:
-            subtype = "PCM_16"
-        if self.path.suffix.lower() == ".opus" and subtype is None:
-            subtype = "OPUS"  # in Ogg libsndfile would choose Vorbis
+        kind, subtype = check_format(self.path, subtype)
         self._limit = _MAX_SMALL if kind in _SMALL else None
-        if not soundfile.check_format(kind, subtype):
-            raise AudioError(
-                f"{kind} has no sample format {subtype!r}. Choose one of "
-                f"{', '.join(sorted(soundfile.available_subtypes(kind)))}."
-            )
         self._closing = ExitStack()
         with ExitStack() as undo:
             undo.push(self._closing)
@@ -185,12 +182,66 @@ class AudioWriter:
         self._closing.__exit__(*exception)
 
 
+class Format(NamedTuple):
+    """How an audio file is written, in libsndfile's names."""
+
+    kind: str
+    subtype: str | None
+
+
+def check_format(path: Path, subtype: str | None = None) -> Format:
+    """Find the format that a file's name means, or say what is wrong with it.
+
+    Arguments
+    ---------
+    path : Path
+        The file, which need not exist.
+    subtype : str, optional
+        The sample format that is asked for.
+
+    Returns
+    -------
+    Format
+        With the sample format that is taken by default; None is libsndfile's own.
+
+    Raises
+    ------
+    AudioError
+        If there is no such format, or not with these samples.
+
+    Example
+    -------
+    >>> check_format(Path("talk.aif"))
+    Format(kind='AIFF', subtype='PCM_16')
+    """
+    kind = kind_of(path)
+    if kind not in soundfile.available_formats() or kind == "RAW":
+        raise AudioError(
+            f"{path} does not end like an audio file. Choose .wav or .flac."
+        )
+    if kind in ("WAV", "FLAC", "AIFF") and subtype is None:
+        subtype = "PCM_16"
+    if path.suffix.lower() == ".opus" and subtype is None:
+        subtype = "OPUS"  # in Ogg libsndfile would choose Vorbis
+    if not soundfile.check_format(kind, subtype):
+        raise AudioError(
+            f"{kind} has no sample format {subtype!r}. Choose one of "
+            f"{', '.join(sorted(soundfile.available_subtypes(kind)))}."
+        )
+    return Format(kind, subtype)
+
+
+def commentable(path: Path) -> bool:
+    """Say whether files of this name can say what made them."""
+    return kind_of(path) in _WITH_COMMENT
+
+
 def sealable(path: Path) -> bool:
     """Say whether files of this name are sealed with their digest."""
-    return _kind(path) in _SEALED
+    return kind_of(path) in _SEALED
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
     """Name the format that a suffix means, as libsndfile does."""
     kind = path.suffix[1:].upper()
     return {"AIF": "AIFF", "OPUS": "OGG"}.get(kind, kind)

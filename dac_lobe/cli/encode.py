@@ -96,11 +96,17 @@ def encode(
 
     Folders keep their tree. Files that are done already are verified and skipped,
     and what an interrupted run has begun is continued. With other settings, such
-    as another -k, a finished .dac file is encoded anew and replaced.
+    as another -k, a finished .dac file is encoded anew and replaced, and with
+    --official always.
     """
     from dac_lobe.cli.progress import Report
     from dac_lobe.cli.tasks import run
 
+    if official and normalize is not None:
+        raise UsageError(
+            "--official and --normalize exclude each other: files of the official "
+            "package are always encoded at -16 LUFS. Leave one out."
+        )
     tasks, left = _tasks(inputs, output, stdin, stdout)
     device = check_device(device)
     codec = load_codec(model, device, cache_dir)
@@ -157,7 +163,7 @@ class _Encode:
 
         pipe = task.output == PIPE
         if not (pipe or self.overwrite or is_packed(task.output)):
-            check_replaceable(task.output, "a packed file")
+            check_replaceable(task.output, "is not a packed file")
         if self.official:
             self._for_the_official_package(task)
             return True

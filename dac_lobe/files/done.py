@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dac_lobe.audio import AudioReader, Source
-from dac_lobe.audio.writer import sealable
+from dac_lobe.audio.writer import commentable, kind_of, sealable
 from dac_lobe.container import ContainerError, PackedReader
 from dac_lobe.container.header import MAGIC
 from dac_lobe.container.official import is_official
@@ -97,16 +97,22 @@ def is_decoded(record: Record, output: Path) -> bool:
     Raises
     ------
     ValueError
-        If a file is there that was not decoded by dac-lobe, or was changed since.
+        If a file is there that was not decoded by dac-lobe or was changed since, or of
+        which its format cannot say so.
     """
     found = find_record(output)
-    if found is None:
-        check_replaceable(output, "a file that dac-lobe decoded")
-        return False
-    if found.record == record and (found.intact or not sealable(output)):
+    sealed = sealable(output)
+    if found is not None and found.record == record and (found.intact or not sealed):
         return True
-    if not found.intact:
-        check_replaceable(output, "as dac-lobe left it")
+    other = f"is of a format ({kind_of(output)}) that cannot"
+    if found is None and commentable(output):
+        check_replaceable(output, "is not a file that dac-lobe decoded")
+    elif found is None:
+        check_replaceable(output, f"{other} say what made it")
+    elif not found.intact and sealed:
+        check_replaceable(output, "is not as dac-lobe left it")
+    elif not found.intact:
+        check_replaceable(output, f"{other} show whether it was changed since")
     return False
 
 
@@ -130,15 +136,15 @@ def is_packed(path: Path) -> bool:
         return False
 
 
-def check_replaceable(output: Path, what: str) -> None:
+def check_replaceable(output: Path, why: str) -> None:
     """Raise if something is in the place of an output that is not an old output.
 
     Arguments
     ---------
     output : Path
         What is to be written. Nothing, or an empty file, may be there.
-    what : str
-        What the file that is there is not, for the message.
+    why : str
+        What speaks against replacing what is there, for the message.
 
     Raises
     ------
@@ -149,10 +155,10 @@ def check_replaceable(output: Path, what: str) -> None:
     -------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     check_replaceable(Path(folder) / "talk.wav", "what is decoded")
+    ...     check_replaceable(Path(folder) / "talk.wav", "is not what is decoded")
     """
     if output.is_file() and output.stat().st_size:
         raise ValueError(
-            f"{output} is there already and is not {what}. Choose another place with "
-            "-o, or replace it with --overwrite."
+            f"{output} is there already and {why}. Choose another place with -o, or "
+            "replace it with --overwrite."
         )

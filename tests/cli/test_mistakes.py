@@ -7,6 +7,7 @@ Authors
 from __future__ import annotations
 
 import io
+import re
 import sys
 from types import SimpleNamespace
 
@@ -49,6 +50,14 @@ def piped(monkeypatch):
     return put
 
 
+def one_line(capsys):
+    """The error that was printed, which must be one line and no traceback."""
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("dac-lobe: ")
+    return lines[0]
+
+
 # What is there already
 
 
@@ -72,3 +81,38 @@ def test_a_piped_source_replaces_no_foreign_file(
         piped(source.read_bytes())
         assert main([*given, *options]) == 0
         assert capsys.readouterr().err.strip() == summary
+
+
+def test_a_format_that_cannot_say_what_made_a_file_is_not_called_foreign(
+    packed, model, tmp_path, capsys
+):
+    for ending, said in [
+        ("w64", "W64.* cannot say what made it"),
+        ("au", "AU.* cannot say what made it"),
+        ("ogg", "OGG.* cannot show whether it was changed"),
+        ("caf", "CAF.* cannot show whether it was changed"),
+    ]:
+        output = tmp_path / f"out.{ending}"
+        given = ["decode", str(packed), "-m", model, "-o", str(output), "-q"]
+        assert main(given) == 0
+        before = output.read_bytes()
+        assert main([*given, "-k", "1"]) == 1
+        assert re.search(f"{output} is there already and .*{said}", one_line(capsys))
+        assert output.read_bytes() == before
+        assert main([*given, "-k", "1", "--overwrite"]) == 0
+        assert output.read_bytes() != before
+
+
+# What is wrong in the command itself
+
+
+def test_wrong_options_exit_with_2(talk, packed, model, tmp_path, capsys):
+    before = sorted(tmp_path.rglob("*"))
+    out = str(tmp_path / "out")
+    encode = ["encode", str(talk), "-m", model, "-o", f"{out}.dac"]
+    for arguments, message in [
+        ([*encode, "--official", "--normalize", "-20"], "--official and --normalize"),
+    ]:
+        assert main(arguments) == 2, arguments
+        assert re.search(message, one_line(capsys)), message
+    assert sorted(tmp_path.rglob("*")) == before
