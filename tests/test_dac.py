@@ -317,7 +317,8 @@ def test_codes_of_any_integer_type(tiny_dac, dtype):
 
 
 @pytest.mark.parametrize(
-    "length", [-1, 25, 8.0, torch.tensor([8, 8]), torch.tensor([8.0]), True]
+    "length",
+    [-1, 25, 8.0, torch.tensor([8, 8]), torch.tensor([8.0]), True, "8", [None], 10**30],
 )
 def test_bad_length(tiny_dac, length):
     codes = torch.zeros(1, 3, 3, dtype=torch.long)
@@ -335,6 +336,8 @@ def test_bad_lengths(tiny_dac, lengths):
     for encode in (tiny_dac.encode, tiny_dac.encode_chunked):
         with pytest.raises(ValueError, match="lengths"):
             encode(wav, lengths=torch.tensor(lengths))
+        with pytest.raises(ValueError, match="lengths="):
+            encode(wav, lengths=["8", 8])
 
 
 def test_latents_of_another_shape(tiny_dac):

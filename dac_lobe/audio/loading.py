@@ -39,6 +39,8 @@ def load_audio(
         If there is no such file.
     AudioError
         If it is not audio, or holds what no codec can code.
+    ValueError
+        If ``sample_rate`` is no whole number of Hz, or out of range.
 
     Example
     -------

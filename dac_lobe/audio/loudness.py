@@ -18,6 +18,7 @@ import numpy as np
 
 __all__ = [
     "Loudness",
+    "check_loudness",
     "cookbook_weighting",
     "gain_to",
     "k_weighting",
@@ -203,6 +204,26 @@ def _gated(windows: np.ndarray) -> float:
         return -math.inf
     gate = loud.mean() * 10 ** (_RELATIVE_GATE / 10)
     return _lufs(float(loud[loud > gate].mean()))
+
+
+def check_loudness(target_lufs: float) -> None:
+    """Raise a ValueError if nothing can be brought to a loudness.
+
+    Arguments
+    ---------
+    target_lufs : float
+        Loudness wanted.
+    """
+    number = isinstance(target_lufs, (int, float, np.number))
+    if (
+        not number
+        or isinstance(target_lufs, bool)
+        or not _ABSOLUTE_GATE <= target_lufs <= 0
+    ):
+        raise ValueError(
+            f"normalize_db={target_lufs!r}; a loudness from {_ABSOLUTE_GATE:g} to 0 LUFS "
+            "is needed, like -16."
+        )
 
 
 def gain_to(loudness: Loudness, target_lufs: float) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 
 from dac_lobe.audio.promise import promised_samples
-from dac_lobe.audio.resampling import Resampler
+from dac_lobe.audio.resampling import Resampler, chosen_rate
 from dac_lobe.audio.sources import AudioError, Source, digest_of, name_of, open_sound
 from dac_lobe.network.checks import check_level
 
@@ -250,9 +250,11 @@ def read_audio(
     ------
     AudioError
         If it cannot be read, is empty, or holds NaN or infinite samples.
+    ValueError
+        If ``sample_rate`` is no whole number of Hz, or out of range.
     """
     with AudioReader(source, segment) as reader:
         rate = reader.sample_rate
-        resampler = Resampler(rate, sample_rate or rate, reader.channels)
+        resampler = Resampler(rate, chosen_rate(sample_rate, rate), reader.channels)
         blocks = [resampler.push(block) for block in reader.blocks()]
         return np.concatenate([*blocks, resampler.flush()], axis=1)

@@ -9,9 +9,49 @@ from __future__ import annotations
 import numpy as np
 import soxr
 
-__all__ = ["RESAMPLER", "Resampler", "resampled_length"]
+__all__ = ["MAX_RATE", "RESAMPLER", "Resampler", "chosen_rate", "resampled_length"]
 
 RESAMPLER = "HQ"  # soxr's name: linear phase, 20 bits
+MAX_RATE = 10_000_000  # Hz; packed files hold no higher one either
+
+
+def chosen_rate(sample_rate: float | None, own: int) -> int:
+    """Return the rate that a caller asks for, checked.
+
+    Arguments
+    ---------
+    sample_rate : int or None
+        What is asked for, in Hz.
+    own : int
+        What None stands for.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If it is no whole number of Hz, or one that is out of range.
+
+    Example
+    -------
+    >>> chosen_rate(None, own=44100)
+    44100
+    """
+    if sample_rate is None:
+        return own
+    number = isinstance(sample_rate, (int, float, np.number))
+    if (
+        not number
+        or isinstance(sample_rate, bool)
+        or not (1 <= sample_rate <= MAX_RATE and sample_rate == int(sample_rate))
+    ):
+        raise ValueError(
+            f"sample_rate={sample_rate!r}; a whole number of Hz from 1 to {MAX_RATE} is "
+            "needed."
+        )
+    return int(sample_rate)
 
 
 def resampled_length(samples: int, from_rate: int, to_rate: int) -> int:

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from dac_lobe.audio import AudioWriter
-from dac_lobe.audio.resampling import Resampler, resampled_length
-from dac_lobe.container import Packed, PackedReader
+from dac_lobe.audio.resampling import Resampler, chosen_rate, resampled_length
+from dac_lobe.container import ContainerError, Packed, PackedReader
 from dac_lobe.container.official import is_official
 from dac_lobe.execution.streaming import StreamingDecoder
 from dac_lobe.files.encoding import BLOCK_SECONDS, Output, Progress, check_model
@@ -231,9 +231,10 @@ def decode_file(
     Raises
     ------
     ContainerError
-        If the file is damaged or unfinished, or another model made it.
+        If the file is damaged or unfinished, without one whole block, or another
+        model made it.
     ValueError
-        If ``num_codebooks`` or ``start`` is out of range, or a part of a file of
+        If ``num_codebooks``, ``start`` or ``sample_rate`` is out of range, or a part of a file of
         the official package is wanted.
     OSError
         If the output cannot be written.
@@ -275,7 +276,12 @@ def decode_file(
     with opened as content:
         header = content.header
         check_model(codec, header, content.name)
-        rate = sample_rate or header.source_rate
+        if not content.num_frames:
+            raise ContainerError(
+                f"{content.name} holds no whole block, so there is nothing to decode. "
+                "Encode it again."
+            )
+        rate = chosen_rate(sample_rate, header.source_rate)
         wanted = excerpt(content, rate, start, duration)
         total = (wanted.stop - wanted.start) / rate
         done = 0

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from dac_lobe.audio import AudioReader, Source
-from dac_lobe.audio.loudness import gain_to, measure_loudness
+from dac_lobe.audio.loudness import check_loudness, gain_to, measure_loudness
 from dac_lobe.audio.resampling import Resampler
 from dac_lobe.container import ContainerError, Header, Packed, PackedWriter
 from dac_lobe.execution.streaming import StreamingEncoder
@@ -79,9 +79,15 @@ def describe(
     -------
     Header
         The head of the packed file.
+
+    Raises
+    ------
+    ValueError
+        If ``num_codebooks`` or ``normalize_db`` is out of range.
     """
     gain_db = 0.0
     if normalize_db is not None:
+        check_loudness(normalize_db)
         loudness = measure_loudness(reader.blocks(), reader.sample_rate)
         gain_db = gain_to(loudness, normalize_db)
     return Header(
@@ -209,7 +215,7 @@ def encode_file(
     AudioError
         If the audio cannot be read, is empty, or holds NaN or infinite samples.
     ValueError
-        If ``num_codebooks`` is out of range.
+        If ``num_codebooks`` or ``normalize_db`` is out of range.
     """
     with AudioReader(path, strict=strict) as reader:
         header = describe(
@@ -279,7 +285,7 @@ def encode_file_to(
     OSError
         If the output cannot be written.
     ValueError
-        If ``num_codebooks`` is out of range.
+        If ``num_codebooks`` or ``normalize_db`` is out of range.
     """
     with AudioReader(path, strict=strict) as reader:
         header = describe(

@@ -26,7 +26,7 @@ from dac_lobe.audio.loudness import (
     gain_to,
     measure_loudness,
 )
-from dac_lobe.audio.resampling import Resampler, resampled_length
+from dac_lobe.audio.resampling import Resampler, chosen_rate, resampled_length
 from dac_lobe.container import ContainerError
 from dac_lobe.container.official import OfficialFile
 from dac_lobe.execution.chunked import decode_chunked
@@ -173,7 +173,7 @@ def decode_official(
                 raise ContainerError(f"{said}. Encode it again, or leave strict out.")
             logger.warning("%s: silence fills it up", said)
         gain = 10 ** ((file.input_db - output_db) / 20)
-        rate = sample_rate or file.sample_rate
+        rate = chosen_rate(sample_rate, file.sample_rate)
         wanted = resampled_length(file.original_length, file.sample_rate, rate)
         resampler = Resampler(codec.sample_rate, rate, file.channels)
         with AudioWriter(output, rate, file.channels, subtype, comment) as writer:

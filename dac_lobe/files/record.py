@@ -27,13 +27,14 @@ from typing import BinaryIO
 
 import soundfile
 
+from dac_lobe.audio.resampling import chosen_rate
 from dac_lobe.audio.writer import UNSEALED, sealed_digest
 from dac_lobe.container import Header, Packed, PackedReader, PackedWriter
 from dac_lobe.container.official import OfficialFile, is_official
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.weights.fingerprint import fingerprint
 
-__all__ = ["Found", "Record", "find_record", "record_of"]
+__all__ = ["Found", "Record", "codebooks_in", "find_record", "record_of"]
 
 _COMMENT = re.compile(r"dac-lobe decode ([0-9a-f]{64}) (\{.*\})")
 
@@ -103,7 +104,7 @@ def record_of(
     ContainerError
         If the packed file is damaged or unfinished.
     ValueError
-        If there are fewer codebooks.
+        If there are fewer codebooks, or ``sample_rate`` is out of range.
     """
     if not isinstance(source, Packed) and is_official(source):
         file = OfficialFile.load(source)
@@ -127,9 +128,31 @@ def record_of(
         num_codebooks=used,
         start=float(start),
         duration=None if duration is None else float(duration),
-        sample_rate=sample_rate or rate,
+        sample_rate=chosen_rate(sample_rate, rate),
         subtype=subtype,
     )
+
+
+def codebooks_in(path: Path) -> int:
+    """Count the codebooks of a packed file, whole or not, of either format.
+
+    Arguments
+    ---------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ContainerError
+        If it is no packed file.
+    """
+    if is_official(path):
+        return int(OfficialFile.load(path).codes.shape[1])
+    return _header(path, partial=True).num_codebooks
 
 
 def find_record(path: Path) -> Found | None:

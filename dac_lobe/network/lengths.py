@@ -44,7 +44,7 @@ def sample_lengths(lengths: torch.Tensor, batch: int, samples: int) -> torch.Ten
     >>> sample_lengths(torch.tensor([1.0, 0.29]), 2, 100)
     tensor([100,  29])
     """
-    lengths = torch.as_tensor(lengths)
+    lengths = _tensor(lengths, "lengths")
     if lengths.shape != (batch,):
         raise ValueError(
             f"lengths have shape {tuple(lengths.shape)}; ({batch},) is needed, "
@@ -137,7 +137,7 @@ def wanted_lengths(
     >>> wanted_lengths(15, batch=2, frames=2, hop_length=8)
     Wanted(samples=tensor([15, 15]), longest=15)
     """
-    wanted = torch.as_tensor(length).cpu()
+    wanted = _tensor(length, "length").cpu()
     whole = not (wanted.is_floating_point() or wanted.dtype == torch.bool)
     if not whole or wanted.shape not in ((), (batch,)):
         raise ValueError(
@@ -152,6 +152,16 @@ def wanted_lengths(
             f"samples (hop length {hop_length})."
         )
     return Wanted(wanted.long().expand(batch), longest)
+
+
+def _tensor(given: object, name: str) -> torch.Tensor:
+    """Return numbers as a tensor, or raise a ValueError that says why not."""
+    try:
+        return torch.as_tensor(given)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{name}={given!r:.50}; numbers of samples are needed, one or one per item."
+        ) from error
 
 
 @one_thread()

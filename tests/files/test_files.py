@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from dac_lobe.audio import AudioError, read_audio, write_audio
+from dac_lobe.audio import AudioError, load_audio, read_audio, write_audio
 from dac_lobe.container import ContainerError, Packed, PackedReader
 from dac_lobe.files import decode_file, encode_file, encode_file_to
 from dac_lobe.files.done import is_decoded, is_encoded
@@ -514,3 +514,32 @@ def test_another_model_is_another_record(tiny_dac, make_dac, wav_file, tmp_path)
     assert record_of(packed) == record_of(packed, tiny_dac) != record_of(packed, other)
     with pytest.raises(ContainerError, match="Decode it with the model that made it"):
         decode_file(other, packed, output)
+
+
+@pytest.mark.parametrize("rate", [0, -1, 0.5, 10**7 + 1, True, "16000", float("nan")])
+def test_a_rate_that_is_none(tiny_dac, tmp_path, rate):
+    packed = tiny_dac.encode_file((noise(), RATE))
+    for attempt in (
+        lambda: tiny_dac.decode_file(packed, tmp_path / "a.wav", sample_rate=rate),
+        lambda: load_audio((noise(), RATE), rate),
+    ):
+        with pytest.raises(ValueError, match="from 1 to 10000000"):
+            attempt()
+    assert not list(tmp_path.iterdir())
+
+
+def test_whole_rates_of_any_type(tiny_dac, tmp_path):
+    packed = tiny_dac.encode_file((noise(), RATE))
+    found = {
+        tiny_dac.decode_file(packed, tmp_path / "a.wav", sample_rate=rate).read_bytes()
+        for rate in (8000, 8000.0, np.int64(8000))
+    }
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(
+    "loudness", [float("nan"), -float("inf"), float("inf"), -71, 0.1, "-16", True]
+)
+def test_a_loudness_that_is_none(tiny_dac, loudness):
+    with pytest.raises(ValueError, match="from -70 to 0 LUFS"):
+        tiny_dac.encode_file((noise(), RATE), normalize_db=loudness)
