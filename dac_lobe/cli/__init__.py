@@ -106,6 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         given = _renamed(sys.argv[1:] if arguments is None else arguments)
+        if "" in given:  # as a path it would be the folder that we are in
+            raise UsageError(
+                "an argument is empty. Is a variable of the shell not set?"
+            )
         code = app(args=given, prog_name="dac-lobe", standalone_mode=False)
     except UsageError as error:
         # Without a message if what it shows is the help.

@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -92,6 +93,7 @@ def decode(
         typer.Option(
             "--rate",
             min=1000,
+            max=10_000_000,
             help="Rate in Hz; the source's by default.",
             show_default=False,
         ),
@@ -133,6 +135,9 @@ def decode(
     tasks, _ = tasks_for(
         inputs, output, PACKED_SUFFIXES, suffix, stdin=stdin, stdout=stdout
     )
+    _check_outputs(tasks, suffix, subtype)
+    if codebooks is not None:
+        _check_codebooks(tasks, codebooks)
     device = check_device(device)
     codecs = _Codecs(device, cache_dir)
     if model is not None:
@@ -152,6 +157,39 @@ def decode(
         work = _Decode(codecs, report, model, suffix, overwrite, strict, options)
         code = report.collect(run(tasks, work, report.stop, **at_once._asdict()))
     raise typer.Exit(code)
+
+
+def _check_outputs(tasks: Iterable[Task], suffix: str, subtype: str | None) -> None:
+    """Raise a usage error if an output's name or the sample format is none to write."""
+    from dac_lobe.audio import AudioError
+    from dac_lobe.audio.writer import check_format
+    from dac_lobe.cli.pipes import PIPE
+
+    for task in tasks:
+        name = Path(f"a pipe{suffix}") if task.output == PIPE else task.output
+        try:
+            if not task.problem:
+                check_format(name, subtype)
+        except AudioError as error:
+            raise UsageError(str(error)) from error
+
+
+def _check_codebooks(tasks: Iterable[Task], codebooks: int) -> None:
+    """Raise a usage error if no file has so many; where some have, the others fail."""
+    from dac_lobe.files.record import codebooks_in
+
+    most = 0
+    for task in tasks:
+        try:
+            most = max(most, codebooks_in(task.source))
+        except (ValueError, OSError):
+            continue  # a pipe, or what its task will fail with
+        if most >= codebooks:
+            return
+    if most:
+        raise UsageError(
+            f"-k {codebooks}: there are {most} codebooks at most. Choose 1 to {most}."
+        )
 
 
 @dataclass(frozen=True)
@@ -229,8 +267,9 @@ def _named_model(source: Path | BinaryIO) -> str:
     from dac_lobe.weights.variants import find_variant
 
     if is_official(source):
+        name = source if isinstance(source, Path) else "the input"
         raise ValueError(
-            f"{source} is of the official package and does not say which model made "
+            f"{name} is of the official package and does not say which model made "
             "it. Name the model by --model."
         )
     with PackedReader(source, partial=True) as reader:

@@ -74,6 +74,7 @@ def encode(
         float | None,
         typer.Option(
             metavar="LUFS",
+            min=-70.0,
             max=0.0,
             help="Encode at this loudness (like -16); decoding undoes it.",
             show_default=False,

@@ -19,7 +19,9 @@ from dac_lobe.cli.options import (
     Quiet,
     Strict,
     UsageError,
+    check_codebooks,
     check_device,
+    load_codec,
     whole_number,
 )
 
@@ -108,6 +110,9 @@ def extract(
         if given not in known:
             raise UsageError(f"{option} {given}: choose one of {', '.join(known)}.")
 
+    device = check_device(device)
+    if codebooks is not None:
+        check_codebooks(load_codec(model, "cpu", None), codebooks)
     console = Console(stderr=True)
     hidden = quiet or not console.is_terminal
     with Progress(console=console, transient=True, disable=hidden) as bars:
@@ -120,7 +125,7 @@ def extract(
             workers=workers,
             num_codebooks=codebooks,
             data_root=data_root,
-            device=check_device(device),
+            device=device,
             backend=backend,
             batch_seconds=batch_seconds,
             shard_hours=shard_hours,

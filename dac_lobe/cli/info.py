@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dac_lobe.cli.options import CacheDir, UsageError, load_codec
+from dac_lobe.disk.suffixes import AUDIO_SUFFIXES, PACKED_SUFFIXES
 
 if TYPE_CHECKING:
     from dac_lobe.container.official import OfficialFile
@@ -33,12 +34,12 @@ def info(
 ) -> None:
     """Show the facts of a .dac file, a token store or a model: rates, codebooks and more."""
     path = Path(source)
-    if path.suffix == ".dac" and not path.exists():
+    if path.suffix in AUDIO_SUFFIXES | PACKED_SUFFIXES and not path.exists():
         raise UsageError(f"{path} does not exist; is the working folder right?")
-    if path.suffix == ".dac" or path.is_file() and not _is_checkpoint(path):
-        rows = _file_rows(path)
-    elif _is_store(path):
+    if _is_store(path):
         rows = _store_rows(path)
+    elif path.suffix == ".dac" or path.is_file() and not _is_checkpoint(path):
+        rows = _file_rows(path)
     else:
         rows = _model_rows(load_codec(source, "cpu", cache_dir))
     if as_json:

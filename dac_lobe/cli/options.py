@@ -174,14 +174,16 @@ def tasks_for(
     stdout: bool,
 ) -> Plan:
     """Say what to make of the inputs; what makes no sense becomes a usage error."""
+    if stdin and inputs not in (None, [], [PIPE]):
+        raise UsageError("--stdin and an input exclude each other. Leave one out.")
+    if stdout and output not in (None, PIPE):
+        raise UsageError(f"--stdout and -o {output} exclude each other. Leave one out.")
     inputs = [PIPE] if stdin else list(inputs or [])
     output = PIPE if stdout else output
     if not inputs:
         raise UsageError("no input. Name a file or a folder, or use --stdin.")
     if PIPE in inputs or output == PIPE:
-        if len(inputs) > 1 or inputs[0].is_dir():
-            raise UsageError("a pipe takes one file, not several.")
-        return Plan([Task(inputs[0], output or PIPE)], [])
+        return Plan([_piped(inputs, output or PIPE)], [])
     try:
         planned = plan(inputs, output, suffixes, new_suffix)
     except (ValueError, FileNotFoundError) as error:
@@ -192,3 +194,21 @@ def tasks_for(
             f"no such files in {places}. Looked for: {' '.join(sorted(suffixes))}."
         )
     return planned
+
+
+def _piped(inputs: list[Path], output: Path) -> Task:
+    """Say what to make of one input, where it or the output is a pipe."""
+    if len(inputs) > 1 or inputs[0].is_dir():
+        raise UsageError("a pipe takes one file, not several.")
+    if output == PIPE and sys.stdout.isatty():
+        raise UsageError(
+            "this would write bytes to the terminal. Redirect it, or name a file by -o."
+        )
+    if output != PIPE and (output.is_dir() or not output.suffix):
+        raise UsageError(
+            f"-o {output} is a folder's name, and what is piped in has no name to have "
+            "there. Name a file with its ending."
+        )
+    if not inputs[0].exists() and inputs[0] != PIPE:
+        raise UsageError(f"{inputs[0]} does not exist.")
+    return Task(inputs[0], output)

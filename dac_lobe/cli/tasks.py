@@ -121,10 +121,11 @@ def plan(
         to_folder = output.is_dir() or not output.suffix
     if output is not None and to_folder and not output.is_dir():
         files = AUDIO_SUFFIXES | PACKED_SUFFIXES
-        if output.is_file() or output.suffix.lower() in files:
+        if output.exists() or output.suffix.lower() in files:
             raise ValueError(
                 f"{output} is the name of a file, where a folder is needed. Several "
-                "files, and those of a folder, go into a folder."
+                "files, those of a folder, and one where -o has no ending go into a "
+                "folder."
             )
     tasks, others = [], []
     for given in inputs:
@@ -171,7 +172,7 @@ def run(
     *,
     workers: int = 1,
     ahead: int = 0,
-    failures: tuple[type[Exception], ...] = (ValueError, OSError),
+    failures: tuple[type[Exception], ...] = (ValueError, OSError, MemoryError),
 ) -> Iterator[Outcome]:
     """Do the tasks, several at once; one that fails does not stop the others.
 
@@ -209,6 +210,8 @@ def run(
             return Outcome(task, "done" if work(task) else "skipped")
         except failures as error:
             reason = " ".join(str(error).split())
+            if isinstance(error, MemoryError):
+                reason = f"{task.source}: out of memory. {reason}".rstrip()
             nameless = isinstance(error, OSError) and error.filename is None
             if nameless and getattr(error, "errno", None) is not None:
                 reason = f"{task.output}: {reason}"  # a full disk names no file

@@ -140,7 +140,7 @@ def test_decode(changed, models, speech, tmp_path, capsys):
     assert main([*encode, "-k", "1"]) == 0
     assert command(old) == 0
     assert files(old) != whole
-    assert command(old, "-k", "99") == 1
+    assert command(old, "-k", "99") == 2
 
 
 def test_another_model_decodes_anew(models, speech, tmp_path):

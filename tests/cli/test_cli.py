@@ -331,14 +331,7 @@ def test_failures_exit_with_1(audio, model, tmp_path, capsys):
         (["decode", str(bad), "-m", model], "bad.dac is not a packed file"),
         (["decode", str(coded)], "encoded by 'tiny.safetensors'.*--model"),
         (["decode", str(coded), "-m", "16khz-small"], "tiny.*16khz-small"),
-        (["decode", str(coded), "-m", model, "-k", "4"], "num_codebooks=4.*1 to 3"),
-        (["decode", str(coded), "-m", model, "-o", f"{tmp_path}/a.xyz"], "a.xyz"),
         (["info", str(bad)], "bad.dac is not a packed file"),
-        (
-            ["decode", str(coded), "-m", model, "-o", f"{tmp_path}/a.flac"]
-            + ["--subtype", "PCM_17"],
-            "'PCM_17'. Choose one of PCM_16, PCM_24, PCM_S8",
-        ),
     ]:
         assert main([*arguments, *(["-q"] if arguments[0] != "info" else [])]) == 1
         assert re.search(message, one_line(capsys)), message
@@ -579,11 +572,11 @@ def test_a_run_that_ends_early_ends_what_has_begun(workers):
                 time.sleep(0.1)
                 update(0.0, 1.0)
         begun.wait()
-        raise MemoryError
+        raise RuntimeError
 
     tasks = [Task(Path(name), Path(name)) for name in ("long", "short")]
     started = time.monotonic()
-    with pytest.raises(MemoryError):
+    with pytest.raises(RuntimeError):
         list(run(tasks, work, report.stop, workers=workers, ahead=1))
     assert time.monotonic() - started < 30
 

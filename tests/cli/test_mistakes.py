@@ -7,8 +7,10 @@ Authors
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +18,8 @@ import pytest
 
 from dac_lobe.audio import write_audio
 from dac_lobe.cli import main
+from dac_lobe.cli.tasks import Outcome, Task, run
+from dac_lobe.container import PackedReader
 
 RATE = 16000
 
@@ -107,12 +111,98 @@ def test_a_format_that_cannot_say_what_made_a_file_is_not_called_foreign(
 
 
 def test_wrong_options_exit_with_2(talk, packed, model, tmp_path, capsys):
+    cut = tmp_path / "cut.dac"
+    cut.write_bytes(packed.read_bytes()[:5])
     before = sorted(tmp_path.rglob("*"))
     out = str(tmp_path / "out")
     encode = ["encode", str(talk), "-m", model, "-o", f"{out}.dac"]
+    decode = ["decode", str(packed), "-m", model]
+    wav = ["-o", f"{out}.wav"]
     for arguments, message in [
         ([*encode, "--official", "--normalize", "-20"], "--official and --normalize"),
+        ([*encode, "--normalize", "-inf"], "normalize"),
+        ([*encode, "--stdin"], "--stdin and an input"),
+        ([*encode, "--stdout"], "--stdout and -o .*out.dac"),
+        ([*encode[:4], "-o", "/dev/null"], "/dev/null is the name of a file"),
+        (["encode", "", "-m", model], "argument is empty"),
+        (["encode", "-", "-o", str(tmp_path)], "folder's name"),
+        (["encode", f"{out}.wav", "-o", "-"], "out.wav does not exist"),
+        ([*decode, *wav, "-k", "4"], "-k 4: .*1 to 3"),
+        (["decode", str(cut), str(packed), "-k", "4"], "-k 4: .*1 to 3"),
+        ([*decode, "-o", f"{out}.xyz"], "out.xyz does not end like an audio file"),
+        ([*decode, "-o", out, "--format", "xyz"], "talk.xyz does not end like"),
+        ([*decode, "-o", "-", "--format", "xyz"], "xyz does not end like"),
+        (
+            [*decode, "-o", f"{out}.flac", "--subtype", "PCM_17"],
+            "'PCM_17'. Choose one of PCM_16, PCM_24, PCM_S8",
+        ),
+        ([*decode, *wav, "--rate", "10000001"], "rate"),
+        ([*decode, *wav, "--stdin"], "--stdin and an input"),
+        (["info", f"{out}.wav"], "out.wav does not exist"),
+        (["extract", str(talk.parent), out, "-m", model, "-k", "4"], "-k 4.*1 to 3"),
     ]:
         assert main(arguments) == 2, arguments
         assert re.search(message, one_line(capsys)), message
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_codebooks_that_some_files_have(talk, packed, model, tmp_path, capsys):
+    fewer = tmp_path / "fewer.dac"
+    encode = ["encode", str(talk), "-m", model, "-q", "-k", "1"]
+    assert main([*encode, "-o", str(fewer)]) == 0
+    files = [str(fewer), str(packed)]
+    out = tmp_path / "out"
+    assert main(["decode", *files, "-m", model, "-q", "-k", "2", "-o", str(out)]) == 1
+    assert "num_codebooks=2, but the file has 1" in one_line(capsys)
+    assert [path.name for path in out.iterdir()] == ["talk.wav"]
+
+
+def test_bytes_do_not_go_to_a_terminal(talk, model, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["encode", str(talk), "-m", model, "-o", "-"]) == 2
+    assert "terminal" in one_line(capsys)
+
+
+# What goes wrong with a file
+
+
+def test_a_file_without_a_whole_block(packed, model, tmp_path, capsys):
+    with PackedReader(packed) as reader:
+        head = len(reader.header.to_bytes())
+    cut = tmp_path / "cut.dac"
+    cut.write_bytes(packed.read_bytes()[: head + 9])
+    given = ["decode", str(cut), "-m", model, "-q", "--partial"]
+    assert main(given) == 1
+    assert "cut.dac holds no whole block" in one_line(capsys)
+    assert not cut.with_suffix(".wav").exists()
+
+
+def test_a_piped_file_of_the_official_package(talk, model, piped, tmp_path, capsys):
+    path = tmp_path / "old.dac"
+    encode = ["encode", str(talk), "-m", model, "-q", "--official", "-o", str(path)]
+    assert main(encode) == 0
+    piped(path.read_bytes())
+    assert main(["decode", "-", "-q", "-o", str(tmp_path / "a.wav")]) == 1
+    assert one_line(capsys).startswith("dac-lobe: the input is of the official")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_task_without_memory_fails_alone(workers):
+    tasks = [Task(Path(name), Path(name)) for name in "ab"]
+
+    def work(task):
+        if task.source.name == "a":
+            raise MemoryError
+        return True
+
+    outcomes = {outcome.task: outcome for outcome in run(tasks, work, workers=workers)}
+    assert outcomes[tasks[0]] == Outcome(tasks[0], "failed", "a: out of memory.")
+    assert outcomes[tasks[1]].status == "done"
+
+
+def test_a_store_whose_folder_is_named_like_a_file(talk, model, tmp_path, capsys):
+    store = str(tmp_path / "store.dac")
+    assert main(["extract", str(talk.parent), store, "-m", model, "-q"]) == 0
+    capsys.readouterr()
+    assert main(["info", store, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["store"] == store
