@@ -148,9 +148,12 @@ def plan(
 
 
 def _without_clashes(tasks: Iterable[Task]) -> Iterator[Task]:
-    """Mark the tasks that would overwrite an input, or what another task makes."""
+    """Mark the tasks that would overwrite an input, or what another task makes.
+
+    A file that is named twice, or by itself and by its folder, is one task.
+    """
     taken: dict[Path, Path] = {}
-    for task in tasks:
+    for task in dict.fromkeys(tasks):
         if task.output.resolve() == task.source.resolve():
             problem = (
                 f"{task.source}: the output would replace the input. `encode` takes "

@@ -163,6 +163,12 @@ def test_bytes_do_not_go_to_a_terminal(talk, model, monkeypatch, capsys):
     assert "terminal" in one_line(capsys)
 
 
+def test_a_file_that_is_named_twice_is_done_once(talk, model, capsys):
+    given = [str(talk), str(talk.parent), str(talk)]
+    assert main(["encode", *given, "-m", model]) == 0
+    assert capsys.readouterr().err.startswith("1 encoded")
+
+
 # What goes wrong with a file
 
 
