@@ -153,7 +153,7 @@ class _Snake:
     def __call__(self, rows: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
         """Activate rows [T, C] into ``out``, which may be ``rows``, in float32."""
         size = max(1, PIECE // rows.shape[1])
-        y = torch.empty(min(size, len(rows)), rows.shape[1])
+        y = rows.new_empty(min(size, len(rows)), rows.shape[1], dtype=torch.float32)
         for start in range(0, len(rows), size):
             x = rows[start : start + size].float()
             z = torch.mul(x, self.alpha, out=y[: len(x)])

@@ -144,7 +144,7 @@ class Engine:
         if tables is None:
             return network.quantizer(z, used)
         with float32_products(exact=True) if z.is_cuda else nullcontext():
-            return tables.quantize(z, used)
+            return tables.quantize(z.resolve_neg(), used)
 
     @torch.no_grad()
     def quantize_span(
@@ -166,16 +166,17 @@ class Engine:
             tables = self._tables(network)
         if tables is None:
             return self.quantize(network, z, used)
-        quantized, margins = tables.quantize_with_margins(z, used)
+        quantized, margins = tables.quantize_with_margins(z.resolve_neg(), used)
         near = (margins < tolerance(z.shape[1])).any(dim=1)
         if not near.any():
             return quantized
         if frame_lengths is None:
-            frame_lengths = torch.full((len(z),), audio.shape[-1] // network.hop_length)
+            frames = audio.shape[-1] // network.hop_length
+            frame_lengths = torch.full((len(z),), frames, device=z.device)
         made = self._made_from(network.encoder)
         shape = made.get("shape", lambda: encoder_shape(network))
         return settle(
-            audio,
+            audio.resolve_neg(),
             frame_lengths,
             quantized,
             near,
@@ -206,7 +207,7 @@ class Engine:
         """Latents [1, D, 1] of one frame of each of several signals [1, T]."""
         encoder = network.encoder
         plan: list[Step] | None = made.get("plan", lambda: _plan_or_none(encoder))
-        if made.hooked:
+        if not made.ordinary:
             plan = None
         kernels = plan and made.get("kernels", lambda: self._make_kernels(encoder))
         if plan and isinstance(kernels, NativeFlow):
@@ -234,9 +235,10 @@ class Engine:
             lengths = torch.full((len(x),), x.shape[-1], device=x.device)
         made = self._made_from(network)
         plan: list[Step] | None = made.get("plan", lambda: _plan_or_none(network))
-        if plan is None or made.hooked:
+        if plan is None or not made.ordinary:
             return network(x, lengths)
         shape: Shape = made.get("shape", make_shape)
+        x = x.resolve_neg()  # what computes takes addresses, not views
         with one_thread():
             out = x.new_zeros(
                 len(x), plan[-1].channels[1], output_positions(plan, x.shape[-1])
@@ -302,9 +304,9 @@ class Engine:
         return NativeFlow(native, library)
 
     def _tables(self, network: Network) -> QuantizerTables | None:
-        """Return the tables of a codec's quantizer; None if its layers have hooks."""
+        """Return the tables of a codec's quantizer; None if only modules can run it."""
         made = self._made_from(network.quantizer)
-        if made.hooked:
+        if not made.ordinary:
             return None
         tables: QuantizerTables = made.get(
             "tables", lambda: self._make_tables(network.quantizer)
@@ -316,7 +318,7 @@ class Engine:
         name = type(module).__name__
         with self._lock:
             made = self._made.get(name)
-            if made is None or not made.fresh():
+            if made is None or made.module() is not module or not made.fresh():
                 made = self._made[name] = Made(module)
             return made
 

@@ -54,14 +54,14 @@ class _Workspace:
     """Two buffers that the steps write to in turn; they only ever grow."""
 
     def __init__(self) -> None:
-        self._buffers = [torch.empty(0), torch.empty(0)]
+        self._buffers = [pages.empty(0), pages.empty(0)]
         self._turn = 0
 
     def rows(self, count: int, width: int) -> torch.Tensor:
         """Give [count, width] of the buffer that was not given last."""
         self._turn = 1 - self._turn
         if self._buffers[self._turn].numel() < count * width:
-            self._buffers[self._turn] = torch.empty(0)  # frees it first
+            self._buffers[self._turn] = pages.empty(0)  # frees it first
             self._buffers[self._turn] = pages.empty(count * width)
         return self._buffers[self._turn][: count * width].view(count, width)
 
@@ -77,7 +77,8 @@ class _Stage:
         # what it calls padding are outputs to drop at each end.
         self.padding = 1 if upsample else step.padding
         self.crop = step.padding if upsample else 0
-        self.kept = torch.zeros(self.padding, kernel.widths[0])
+        width = kernel.widths[0]
+        self.kept = pages.empty(self.padding * width).view(-1, width).zero_()
         self._begun = False
 
     def run(

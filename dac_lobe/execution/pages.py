@@ -44,7 +44,7 @@ def empty(count: int) -> torch.Tensor:
     """
     size = 4 * count
     if _LARGE_PAGES is None or size < SMALLEST:
-        return torch.empty(count)
+        return torch.empty(count, dtype=torch.float32, device="cpu")
     # Private: a forked child must not write into its parent's rows.
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
     memory = mmap.mmap(-1, size + PAGE, flags=flags)

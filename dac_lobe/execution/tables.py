@@ -70,8 +70,8 @@ class QuantizerTables:
             codebook = self.codebooks[j].cpu().double()
             table = codebook @ (later @ weight).t() + later @ bias
             self.corrections.append(table.to(dtype).to(device))
-        dims = torch.tensor(quantizer.codebook_dim)
-        self._shares = (1 / dims).repeat_interleave(dims).to(device, dtype)
+        dims = torch.tensor(quantizer.codebook_dim, device=device)
+        self._shares = dims.to(dtype).reciprocal().repeat_interleave(dims)
         self._sizes = torch.stack(
             [weight.norm() for weight in self.in_weight.split(quantizer.codebook_dim)]
         )

@@ -41,8 +41,8 @@ class WeightWatch:
 
     Attributes
     ----------
-    hooked : bool
-        Whether somebody waits for one of its layers to be called.
+    ordinary : bool
+        Whether weights are float32 and nobody waits for a layer to be called.
 
     Example
     -------
@@ -59,8 +59,10 @@ class WeightWatch:
     def __init__(self, module: nn.Module):
         # Ids tell objects apart while all of them live.
         self._modules = [(ref(each), *_trace(each)) for each in module.modules()]
-        self.hooked = any(map(_hooks, module.modules()))
         parameters = list(module.parameters())
+        self.ordinary = not any(map(_hooks, module.modules())) and all(
+            parameter.dtype == torch.float32 for parameter in parameters
+        )
         self._parameters = [ref(each) for each in parameters]
         codebooks = [m.weight for m in module.modules() if isinstance(m, nn.Embedding)]
         self._views = [_values(p) for p in codebooks if _has_values(p)]
@@ -92,6 +94,11 @@ class Made:
     module : nn.Module
         The module.
 
+    Attributes
+    ----------
+    module : weakref.ref
+        Gives the module while it lives.
+
     Example
     -------
     >>> layer = nn.Linear(2, 2)
@@ -105,13 +112,14 @@ class Made:
     def __init__(self, module: nn.Module):
         # The watch first: a change while we make things shows next time.
         self._watch = WeightWatch(module)
+        self.module = ref(module)
         self._lock = threading.Lock()
         self._parts: dict[str, Any] = {}
 
     @property
-    def hooked(self) -> bool:
-        """Whether somebody waits for a layer to be called: only modules do that."""
-        return self._watch.hooked
+    def ordinary(self) -> bool:
+        """Whether weights are float32 and nobody waits for a layer to be called."""
+        return self._watch.ordinary
 
     def fresh(self) -> bool:
         """Tell whether the weights are what they were."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -156,8 +157,11 @@ def wanted_lengths(
 
 def _tensor(given: object, name: str) -> torch.Tensor:
     """Return numbers as a tensor, or raise a ValueError that says why not."""
+    if torch.is_tensor(given):
+        return given
     try:
-        return torch.as_tensor(given)
+        # By numpy: torch would round to its default type, on its default device.
+        return torch.as_tensor(np.asarray(given), device="cpu")
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"{name}={given!r:.50}; numbers of samples are needed, one or one per item."

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.forward_ad import unpack_dual
 
 from dac_lobe.network.checks import check_config
 from dac_lobe.network.decoder import Decoder
@@ -234,11 +235,20 @@ class Parts(Portable, nn.Module):
 
     def _executor_of(self, part: nn.Module, x: torch.Tensor) -> Executor | None:
         """Return the executor if ``part`` is run in inference, without a gradient."""
-        if part.training or not torch.is_tensor(x):
-            return None
-        if x.requires_grad and torch.is_grad_enabled():
+        if part.training or not torch.is_tensor(x) or _differentiated(x):
             return None
         # What lies elsewhere is for torch's own message.
         if self.executor is None or next(part.parameters()).device != x.device:
             return None
         return self.executor
+
+
+def _differentiated(x: torch.Tensor) -> bool:
+    """Tell whether somebody waits for a derivative by ``x``, backward or forward."""
+    if x.requires_grad and torch.is_grad_enabled():
+        return True
+    if torch.compiler.is_compiling():  # which runs modules anyway
+        return False
+    if torch._C._functorch.is_functorch_wrapped_tensor(x):
+        return True
+    return unpack_dual(x).tangent is not None  # type: ignore[no-untyped-call]

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.autograd import forward_ad
 
 from dac_lobe import DAC
 from dac_lobe.audio import read_audio
@@ -492,3 +493,90 @@ def test_gpu_gives_the_same(make_dac, precision, decibels, compile):
     batch = torch.randn(3, 1, 30000, device="cuda")
     lengths = torch.tensor([30000, 8, 12345], device="cuda")
     check(codec, batch, lengths=lengths) if precision == "exact" else None
+
+
+DEFAULTS = [torch.bfloat16, torch.float16, torch.float64]
+
+
+@pytest.mark.parametrize("dtype", DEFAULTS)
+@pytest.mark.parametrize("loaded", ["before", "after"])
+def test_torch_s_default_type_does_not_matter(backend, dtype, loaded):
+    wav = 0.2 * torch.randn(2, 1, 8000)
+    codec = DAC.from_pretrained(backend=backend)
+    expected = codec.encode(wav)
+    sound = codec.decode_codes(expected.codes)
+    torch.set_default_dtype(dtype)
+    try:
+        if loaded == "after":
+            codec = DAC.from_pretrained(backend=backend)
+        encoded = codec.encode(wav)
+        assert torch.equal(encoded.codes, expected.codes)
+        assert torch.equal(codec.decode_codes(encoded.codes), sound)
+        assert torch.equal(codec.encode_chunked(wav, 7), expected.codes)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_nor_does_its_default_device(codec):
+    wav = torch.randn(2, 1, 300)
+    with torch.device("meta"):
+        encoded = codec.encode(wav)
+        decoded = codec.decode_codes(encoded.codes)
+        part = codec.encode(wav, lengths=torch.tensor([300, 90], device="cpu"))
+    check(codec, wav)
+    assert torch.equal(encoded.codes, codec.encode(wav).codes)
+    assert torch.equal(decoded, codec.decode_codes(encoded.codes))
+    assert torch.equal(part.codes[0], encoded.codes[0])
+
+
+@pytest.mark.parametrize("part", ["encoder", "quantizer", "decoder"])
+def test_a_part_of_another_codec_counts(codec, make_dac, part):
+    wav, other = torch.randn(1, 1, 300), make_dac()
+    for parameter in other.parameters():
+        parameter.data.mul_(1.3)
+    check(codec, wav)
+    kept = getattr(codec, part)
+    setattr(codec, part, getattr(other, part))
+    check(codec, wav)
+    setattr(codec, part, kept)
+    check(codec, wav)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+@pytest.mark.parametrize("part", ["encoder", "quantizer", "decoder"])
+def test_a_part_of_another_type_is_for_modules(codec, part, dtype):
+    wav = torch.randn(1, 1, 300)
+    check(codec, wav)
+    getattr(codec, part).to(dtype)
+    plain = detach(copy.deepcopy(codec))
+
+    def outcome(one):
+        try:
+            encoded = one.encode(wav)
+            return [*encoded, one.decode_codes(encoded.codes)]
+        except RuntimeError as error:
+            return [str(error)]
+
+    for ours, theirs in zip(outcome(codec), outcome(plain), strict=True):
+        assert ours == theirs if isinstance(ours, str) else torch.equal(ours, theirs)
+
+
+def test_views_with_the_sign_turned(codec):
+    wav = torch.randn(1, 1, 400)
+    turned = torch.complex(torch.zeros_like(wav), -wav).conj().imag
+    assert turned.is_neg()
+    assert torch.equal(codec.encode(turned).codes, codec.encode(wav).codes)
+    z = codec.encode(wav).z
+    turned = torch.complex(torch.zeros_like(z), -z).conj().imag
+    assert torch.equal(codec.decode(turned), codec.decode(z))
+    assert torch.equal(codec.quantize(turned, 2).codes, codec.quantize(z, 2).codes)
+
+
+def test_derivatives_in_forward_mode(codec):
+    z, along = torch.randn(2, 1, codec.latent_dim, 5)
+    with forward_ad.dual_level():
+        sound = codec.decode(forward_ad.make_dual(z, along))
+        tangent = forward_ad.unpack_dual(sound).tangent
+    step = codec.decode(z + 1e-2 * along) - codec.decode(z - 1e-2 * along)
+    torch.testing.assert_close(tangent, step / 2e-2, atol=1e-2, rtol=1e-2)
+    torch.testing.assert_close(torch.func.jvp(codec.decode, (z,), (along,))[1], tangent)

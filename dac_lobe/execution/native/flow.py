@@ -128,7 +128,7 @@ class NativeFlow:
         room = sum(
             rows * step.before for rows, step in zip(self._room, steps, strict=True)
         )
-        kept = torch.zeros(len(x), room)
+        kept = x.new_zeros(len(x), room)
         start = [value for step in steps for value in (step.padding, 0)]
         counts = [(_LONG * len(start))(*start) for _ in x]
         signals = (_Signal * len(x))(
@@ -177,7 +177,7 @@ class NativeFlow:
             for a signal does not depend on the others.
         """
         width = self._steps[-1].after
-        results = [torch.empty(width) for _ in signals]
+        results = [signal.new_empty(width) for signal in signals]
         needed = [
             self._needed(signal.shape[1], position)
             for signal, position in zip(signals, positions, strict=True)

@@ -89,4 +89,4 @@ def filter_transform(filtering: Filtering) -> torch.Tensor:
         scale = prod(point - other for other in filtering.finite if other != point)
         rows.append([float(point**power / scale) for power in range(filtering.taps)])
     rows.append([0.0] * (filtering.taps - 1) + [1.0])
-    return torch.tensor(rows, dtype=torch.float64)
+    return torch.tensor(rows, dtype=torch.float64, device="cpu")
