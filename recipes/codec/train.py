@@ -159,7 +159,7 @@ class CodecBrain(sb.Brain):
         return [[feature_map.float() for feature_map in stack] for stack in maps]
 
     def init_optimizers(self):
-        """Make both optimizers and their schedules, and have them checkpointed."""
+        """Make optimizers and schedules; have them and what they train checkpointed."""
         codec = self.codec
         quantizer = {id(p) for p in codec.quantizer.parameters()}
         slow = {
@@ -188,6 +188,13 @@ class CodecBrain(sb.Brain):
         if self.checkpointer is not None:
             for name, value in kept.items():
                 self.checkpointer.add_recoverable(name, value)
+            if "discriminator" in self.modules:
+                # Optional: checkpoints of version 0.2 may be without.
+                self.checkpointer.add_recoverable(
+                    "discriminator",
+                    unwrap(self.modules.discriminator),
+                    optional_load=True,
+                )
 
     def compute_forward(self, batch, stage):
         """Reconstruct a batch, [B, 1, T]."""
