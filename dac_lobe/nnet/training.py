@@ -29,6 +29,7 @@ __all__ = [
     "RecipeBrain",
     "add_audio",
     "add_tokens",
+    "check_codebooks",
     "make_loader_options",
     "read_datasets",
 ]
@@ -235,3 +236,38 @@ def make_loader_options(
         seed=hparams["seed"],
     )
     return {"batch_sampler": sampler, "num_workers": hparams["num_workers"]}
+
+
+def check_codebooks(name: str, numbers: Any, num_codebooks: int) -> None:
+    """Raise a ValueError if a list of numbers of codebooks cannot be evaluated.
+
+    Arguments
+    ---------
+    name : str
+        What the recipe calls the list.
+    numbers : list of int
+        Numbers of codebooks, as a YAML or a command line gives them.
+    num_codebooks : int
+        Codebooks K that the model has; 0 if its input is none.
+
+    Raises
+    ------
+    ValueError
+        If it is no list, or holds anything but whole numbers from 1 to K.
+
+    Example
+    -------
+    >>> check_codebooks("valid_codebooks", [1, 5], 3)
+    Traceback (most recent call last):
+    ...
+    ValueError: valid_codebooks: [1, 5], but there are 3 codebooks. Give a list of...
+    """
+    allowed = range(1, num_codebooks + 1)
+    if isinstance(numbers, list) and all(
+        type(number) is int and number in allowed for number in numbers
+    ):
+        return
+    remedy = f"a list of numbers from 1 to {num_codebooks}" if num_codebooks else "[]"
+    raise ValueError(
+        f"{name}: {numbers}, but there are {num_codebooks} codebooks. Give {remedy}."
+    )

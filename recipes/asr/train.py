@@ -20,6 +20,7 @@ Authors
 import json
 import logging
 import random
+import re
 import sys
 import time
 from itertools import pairwise
@@ -38,6 +39,7 @@ from dac_lobe.nnet.training import (
     RecipeBrain,
     add_audio,
     add_tokens,
+    check_codebooks,
     make_loader_options,
     read_datasets,
 )
@@ -201,6 +203,20 @@ def dataio_prepare(hparams):
     return datasets, label_encoder
 
 
+def choose_test_codebooks(hparams, overrides):
+    """Numbers of codebooks to test: as asked for, or those of the YAML that there are."""
+    numbers = hparams["test_codebooks"]
+    num_codebooks = hparams.get("num_codebooks", 0)  # of filterbanks
+    asked = re.search(r"^test_codebooks:", overrides, re.MULTILINE)
+    if not asked and isinstance(numbers, list):
+        above = [n for n in numbers if isinstance(n, int) and n > num_codebooks]
+        if above:
+            logger.info("of %d codebooks, no test of %s", num_codebooks, above)
+        numbers = [number for number in numbers if number not in above]
+    check_codebooks("test_codebooks", numbers, num_codebooks)
+    return numbers
+
+
 def check_lengths(dataset, hparams, label_encoder):
     """Raise a ValueError for a text longer than its frames: CTC would call it 0."""
     for name, row in dataset.data.items():
@@ -260,6 +276,7 @@ if __name__ == "__main__":
     with open(hparams_file, encoding="utf-8") as fin:
         hparams = load_hyperpyyaml(fin, overrides)
     sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
+    test_codebooks = choose_test_codebooks(hparams, overrides)
     run_on_main(hparams["prepare"])
     datasets, label_encoder = dataio_prepare(hparams)
 
@@ -306,7 +323,7 @@ if __name__ == "__main__":
     for path in hparams["test_csv"]:
         name = Path(path).stem
         results[name] = asr_brain.test(name, datasets[name])
-        for prefix in hparams["test_codebooks"]:
+        for prefix in test_codebooks:
             label = f"{name}, {prefix} codebooks"
             results[label] = asr_brain.test(name, datasets[name], prefix)
     if if_main_process():

@@ -52,6 +52,7 @@ from dac_lobe.nnet.processes import (
     finite_everywhere,
     unwrap,
 )
+from dac_lobe.nnet.training import check_codebooks
 from dac_lobe.nnet.warm_start import (
     scale_layers,
     skeleton,
@@ -505,6 +506,22 @@ def check_rate(codec, sample_rate):
         )
 
 
+def check_frozen(names):
+    """Raise an error if not all of a list are parts of a codec."""
+    allowed = ["encoder", "quantizer", "decoder"]
+    if not isinstance(names, list) or any(name not in allowed for name in names):
+        raise ValueError(
+            f"frozen: {names}. Give a list of {', '.join(allowed)}, or [] to train all."
+        )
+
+
+def check_valid_codebooks(codec, numbers):
+    """Raise an error if the codec cannot be scored with these numbers of codebooks."""
+    check_codebooks("valid_codebooks", numbers, codec.n_codebooks)
+    if not numbers:
+        raise ValueError("valid_codebooks: []. Give at least one number of codebooks.")
+
+
 if __name__ == "__main__":
     hparams_file, run_opts, overrides = sb.parse_arguments(sys.argv[1:])
     sb.utils.distributed.ddp_init_group(run_opts)
@@ -516,6 +533,8 @@ if __name__ == "__main__":
         overrides=overrides,
     )
     check_rate(hparams["codec"], hparams["sample_rate"])
+    check_frozen(hparams["frozen"])
+    check_valid_codebooks(hparams["codec"], hparams["valid_codebooks"])
     if hparams.get("budget") is not None and dist.is_initialized():
         raise ValueError("a budget of time is for one process. Set budget to null.")
     run_on_main(hparams["prepare"])

@@ -121,6 +121,24 @@ def test_another_rate_than_the_codecs_is_named(recordings, tmp_path):
     assert not (tmp_path / "run" / "train.csv").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--frozen=[encodr]", "Give a list of encoder, quantizer, decoder"),
+        ("--frozen=encoder", "Give a list of encoder, quantizer, decoder"),
+        ("--valid_codebooks=[1, 5]", "Give a list of numbers from 1 to 3"),
+        ("--valid_codebooks=[0]", "Give a list of numbers from 1 to 3"),
+        ("--valid_codebooks=[]", "Give at least one number"),
+    ],
+)
+def test_what_the_codec_lacks_is_refused_before_data_are_read(tmp_path, option, said):
+    done = train(tmp_path / "nowhere", tmp_path / "run", option)
+    assert done.returncode != 0
+    output = done.stdout + done.stderr
+    assert f"ValueError: {option[2:].partition('=')[0]}: " in output
+    assert said in output
+
+
 def test_debug_run_trains_and_exports(recordings, tmp_path):
     """All stages run on awkward recordings; the result loads by path and codes."""
     done = train(recordings, tmp_path / "run")

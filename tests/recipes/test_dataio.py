@@ -172,3 +172,35 @@ def test_stale_manifests_are_made_again(prepare_data, samples, tmp_path):
     rewrite(corpus / "train.csv", wrd="NO NO")
     prepare_data("asr", data_folder=str(corpus))
     assert "NO NO" in (tmp_path / "train.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("num_codebooks", "asked", "tested"),
+    [
+        (12, None, [1, 2, 4, 8]),
+        (4, None, [1, 2, 4]),
+        (1, None, [1]),
+        (0, [], []),
+        (4, [2, 4], [2, 4]),
+        (4, [], []),
+        (4, [2, 8], "a list of numbers from 1 to 4"),
+        (4, [0], "a list of numbers from 1 to 4"),
+        (4, [True], "a list of numbers from 1 to 4"),
+        (4, 4, "a list of numbers from 1 to 4"),
+        (0, [1], r"Give \[\]"),
+    ],
+)
+def test_codebooks_that_do_not_exist_are_not_tested(num_codebooks, asked, tested):
+    """The YAML's list follows num_codebooks; one that was asked for has to fit."""
+    script = runpy.run_path(str(ROOT / "recipes/asr/train.py"))
+    hparams = {"test_codebooks": [1, 2, 4, 8] if asked is None else asked}
+    if num_codebooks:
+        hparams["num_codebooks"] = num_codebooks
+    overrides = f"\nseed: 1\nnum_codebooks: {num_codebooks}"
+    if asked is not None:
+        overrides += f"\ntest_codebooks: {asked}"
+    if isinstance(tested, list):
+        assert script["choose_test_codebooks"](hparams, overrides) == tested
+    else:
+        with pytest.raises(ValueError, match=tested):
+            script["choose_test_codebooks"](hparams, overrides)
