@@ -64,7 +64,8 @@ def export_model(
             f"{run_folder} is a run with the modules {', '.join(run['modules'])}; "
             "known are those of recipes/asr and recipes/tts."
         )
-    weights = _best_checkpoint(run_folder, KINDS[kind])
+    checkpoint = _best_checkpoint(run_folder, KINDS[kind])
+    weights = torch.load(checkpoint.path / "model.ckpt", map_location="cpu")
     parts = _clean({"modules": run["modules"], "model": run["model"]}, weights, {})
     content: dict[str, Any] = {}
     if kind == "frontend":
@@ -77,7 +78,7 @@ def export_model(
     loadables = {"model": parts["model"]}
     files = {"model.ckpt": weights}
     if "token_meta" in run:
-        codec = _codec(run["token_meta"]["fingerprint"], model)
+        codec = _codec(_fingerprint(checkpoint, run), model)
         content["sample_rate"] = codec.sample_rate
         content["codec_fingerprint"] = fingerprint(codec)
         content["num_codebooks"] = run["num_codebooks"]
@@ -110,8 +111,8 @@ def _read_run(folder: Path) -> Any:
     return YAML().load(path.read_text(encoding="utf-8"))
 
 
-def _best_checkpoint(folder: Path, score: str) -> dict[str, torch.Tensor]:
-    """Read the weights with the lowest score."""
+def _best_checkpoint(folder: Path, score: str) -> Any:
+    """Find the checkpoint with the lowest score."""
     from speechbrain.utils.checkpoints import Checkpointer
 
     checkpoint = Checkpointer(folder / "save").find_checkpoint(min_key=score)
@@ -119,9 +120,17 @@ def _best_checkpoint(folder: Path, score: str) -> dict[str, torch.Tensor]:
         raise ValueError(
             f"{folder} holds no checkpoint with a {score}. Has a first epoch finished?"
         )
-    path = checkpoint.path / "model.ckpt"
-    weights: dict[str, torch.Tensor] = torch.load(path, map_location="cpu")
-    return weights
+    return checkpoint
+
+
+def _fingerprint(checkpoint: Any, run: Any) -> str:
+    """Say which codec's tokens a checkpoint was trained on.
+
+    Hyperparameters are written anew at every start, one that is refused included.
+    """
+    from dac_lobe.nnet.token_codec import TokenCodec
+
+    return TokenCodec.of(checkpoint) or str(run["token_meta"]["fingerprint"])
 
 
 def _read_labels(path: Path) -> list[str]:

@@ -23,6 +23,7 @@ from speechbrain.dataio.sampler import DynamicBatchSampler
 from dac_lobe.audio import read_audio
 from dac_lobe.data.parts import SEGMENT_COLUMNS, read_segment
 from dac_lobe.data.variants import variant_id
+from dac_lobe.nnet.token_codec import TokenCodec
 from dac_lobe.tokens import TokenStore
 
 __all__ = [
@@ -44,7 +45,9 @@ class RecipeBrain(sb.Brain, ABC):
     A recipe gives ``lr_scheduler`` (called with the optimizer and
     ``total_steps``), ``seed``, ``number_of_epochs`` and ``test_loader`` in its
     hparams, and overrides `compute_forward`, `compute_objectives`,
-    `start_scores` and `finish_scores`.
+    `start_scores` and `finish_scores`. Where its hparams have ``token_meta``, the
+    codec's fingerprint there is kept with the checkpoints, and a run does not go on
+    with the tokens of another codec.
     """
 
     total_steps: int
@@ -52,6 +55,12 @@ class RecipeBrain(sb.Brain, ABC):
     train_stats: dict[str, float]
     test_stats: dict[str, float]
     score: str  # the lowest one is the best checkpoint's
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        tokens = getattr(self.hparams, "token_meta", None)
+        if tokens is not None and self.checkpointer is not None:
+            TokenCodec(tokens["fingerprint"]).join(self.checkpointer)
 
     @abstractmethod
     def start_scores(self) -> None:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
+from dac_lobe.inference.export import export_model
+from dac_lobe.tokens.meta import StoreMeta
 from tests.recipes.running import (
     KEEPER,
     KILLER,
@@ -126,6 +130,28 @@ def test_killed_run_ends_as_an_undisturbed_one(name, samples, tmp_path):
     expected, found = (last_weights(tmp_path / run) for run in ("straight", "killed"))
     assert expected.keys() == found.keys()
     assert all(torch.equal(found[key], expected[key]) for key in expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["asr/hparams/an4_tiny", "tts/hparams/an4_tiny"])
+def test_tokens_of_another_codec_are_refused(name, samples, tmp_path):
+    """A finished run keeps its results, and is exported with its own codec."""
+    row, output = ROWS[name], tmp_path / "run"
+    flags = flags_of(row, samples)
+    done = run(row, flags, output)
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = (output / "results.json").read_bytes()
+    other = shutil.copytree(samples / "an4_store", tmp_path / "other")
+    own = StoreMeta.load(other)
+    replace(own, fingerprint="cd34" * 16).save(other)
+    given = [flag for flag in flags if "--token_folder" not in flag]
+    again = run(row, [*given, f"--token_folder={other}"], output)
+    assert again.returncode != 0
+    said = f"of the codec cd34cd34cd34, but {output}/save"
+    assert said in again.stdout + again.stderr
+    assert (output / "results.json").read_bytes() == results
+    exported = export_model(output, tmp_path / "exported", "16khz-small")
+    assert own.fingerprint in (exported / "hyperparams.yaml").read_text()
 
 
 @pytest.mark.slow
