@@ -42,7 +42,7 @@ class StoreMeta:
     num_shards : int
         Shards of the store.
     manifest : str
-        sha256 over the ids of each shard.
+        sha256 over the ids of each shard, and the segments of those that have one.
     backend : str
         What ran the encoder: 'torch' or 'native'. They agree but for near ties.
     device : str

@@ -164,7 +164,9 @@ def plan_shards(
 
 
 def digest_of_plan(shards: Sequence[ShardSpec]) -> str:
-    """Digest which ids are in which shard; paths and machines do not enter.
+    """Digest which ids, and which parts of files, are in which shard.
+
+    Paths do not enter: a corpus may move.
 
     Arguments
     ---------
@@ -178,8 +180,13 @@ def digest_of_plan(shards: Sequence[ShardSpec]) -> str:
     """
     digest = hashlib.sha256()
     for shard in shards:
-        digest.update(("\t".join(item.id for item in shard.items) + "\n").encode())
+        digest.update(("\t".join(map(_planned, shard.items)) + "\n").encode())
     return digest.hexdigest()
+
+
+def _planned(item: Item) -> str:
+    """Tell an item from all others; no id holds a line break."""
+    return item.id if item.segment is None else f"{item.id}\r{item.segment}"
 
 
 def shard_path(store: str | Path, number: int) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 import soundfile
 
 from dac_lobe.data import read_manifest, write_manifest
+from dac_lobe.data.manifest import Item
 from dac_lobe.tokens import TokenStore, extract, read_meta
-from dac_lobe.tokens.shards import digest_of_plan, plan_shards, shard_path
+from dac_lobe.tokens.shards import ShardSpec, digest_of_plan, plan_shards, shard_path
 
 
 @pytest.fixture
@@ -191,6 +193,42 @@ def test_a_changed_manifest_is_refused(corpus, tiny_model, tmp_path):
     extract(write_manifest(tmp_path / "a.csv", rows[:3]), tmp_path / "s", tiny_model)
     with pytest.raises(ValueError, match=r"num_items.*differ"):
         extract(write_manifest(tmp_path / "a.csv", rows), tmp_path / "s", tiny_model)
+
+
+@pytest.mark.parametrize(
+    ("columns", "before", "after"),
+    [
+        ("start,stop", "0,2000", "2000,4000"),
+        ("start,stop", "0,2000", ","),
+        ("start,stop", ",", "0,2000"),
+        ("start_s,stop_s", "0,0.1", "0,0.2"),
+    ],
+)
+def test_other_parts_of_the_same_files_are_refused(
+    corpus, tiny_model, tmp_path, columns, before, after
+):
+    listing = tmp_path / "a.csv"
+
+    def run(segment):
+        row = f"utt0,0.1,{corpus}/wav/utt0.wav,{segment}"
+        listing.write_text(f"ID,duration,wav,{columns}\n{row}\n")
+        return extract(listing, tmp_path / "s", tiny_model)
+
+    run(before)
+    assert run(before).shards_kept == 1
+    with pytest.raises(ValueError, match="another job: manifest differ"):
+        run(after)
+
+
+def test_the_digest_of_whole_files_is_that_of_their_ids():
+    """Stores of versions that digested nothing else are continued."""
+    ids = [["a", "b c"], ["\u00e9"]]
+    shards = [
+        ShardSpec(number, tuple(Item(name, f"{name}.wav", 1.0) for name in names))
+        for number, names in enumerate(ids)
+    ]
+    text = "".join("\t".join(names) + "\n" for names in ids)
+    assert digest_of_plan(shards) == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_a_store_of_another_device_is_not_continued(
