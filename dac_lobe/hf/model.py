@@ -166,15 +166,20 @@ class DacModel(transformers.DacModel):
         ValueError
             If an argument is out of range.
         """
-        self._check_codes(audio_codes)
+        audio_codes = self._check_codes(audio_codes)
         if padding_mask is None:
             return super().decode(quantized_representation, audio_codes, return_dict)
         if audio_codes is not None:
             quantized_representation = self.quantizer.from_codes(audio_codes)[0]
         if quantized_representation is None:
             raise ValueError("give decode() quantized_representation or audio_codes.")
-        items = len(quantized_representation)
-        padding_mask = padding_mask.repeat_interleave(items // len(padding_mask), 0)
+        items, rows = len(quantized_representation), len(padding_mask)
+        if padding_mask.dim() != 2 or not rows or items % rows:
+            raise ValueError(
+                f"padding_mask is {tuple(padding_mask.shape)} for {items} items; [B, T] "
+                "is needed, with a row for each item or for each recording."
+            )
+        padding_mask = padding_mask.repeat_interleave(items // rows, 0)
         lengths = _lengths(padding_mask)
         frames = -(-lengths // self.config.hop_length)
         raw = MaskedSequential(*_layers(self.decoder))(quantized_representation, frames)
@@ -244,10 +249,13 @@ class DacModel(transformers.DacModel):
                 f"codebooks. Choose 1 to {self.config.n_codebooks}."
             )
 
-    def _check_codes(self, codes: torch.Tensor | None) -> None:
-        """Raise if codes cannot be looked up."""
+    def _check_codes(self, codes: torch.Tensor | None) -> torch.Tensor | None:
+        """Return codes as int64, or raise if they cannot be looked up."""
         if codes is None:
-            return
+            return None
+        if codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool:
+            raise ValueError(f"audio_codes are {codes.dtype}; integers are needed.")
+        codes = codes.long()
         size, books = self.config.codebook_size, self.config.n_codebooks
         if codes.dim() != 3 or not 1 <= codes.shape[1] <= books:
             raise ValueError(
@@ -259,6 +267,7 @@ class DacModel(transformers.DacModel):
                 f"audio_codes lie in [{int(codes.min())}, {int(codes.max())}]; allowed "
                 f"is [0, {size - 1}]."
             )
+        return codes
 
 
 def _layers(part: Any) -> Iterator[nn.Module]:

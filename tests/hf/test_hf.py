@@ -281,6 +281,24 @@ class TestRanges:
         with pytest.raises(ValueError, match=message):
             model.decode(audio_codes=codes.long())
 
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.bool, torch.complex64])
+    def test_codes_that_are_no_integers(self, model, dtype):
+        with pytest.raises(ValueError, match=f"{dtype}; integers are needed"):
+            model.decode(audio_codes=torch.zeros(1, 3, 5, dtype=dtype))
+
+    @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+    def test_codes_of_any_integers(self, model, dtype):
+        codes = torch.randint(16, (1, 3, 5))
+        expected = model.decode(audio_codes=codes).audio_values
+        found = model.decode(audio_codes=codes.to(dtype)).audio_values
+        assert torch.equal(found, expected)
+
+    @pytest.mark.parametrize("shape", [(2, 1000), (0, 1000), (6, 1000), (3,)])
+    def test_a_mask_of_other_items(self, model, shape):
+        codes = torch.zeros(3, 3, 4, dtype=torch.long)
+        with pytest.raises(ValueError, match=r"padding_mask is .* for 3 items"):
+            model.decode(audio_codes=codes, padding_mask=torch.ones(shape))
+
     def test_shapes(self, model):
         with pytest.raises(ValueError, match=r"\(1, 80\).*\[B, C, T\]"):
             model(torch.zeros(1, 80))
