@@ -111,8 +111,7 @@ def extract(
             raise UsageError(f"{option} {given}: choose one of {', '.join(known)}.")
 
     device = check_device(device)
-    if codebooks is not None:
-        check_codebooks(load_codec(model, "cpu", None), codebooks)
+    check_codebooks(load_codec(model, "cpu", None), codebooks)
     console = Console(stderr=True)
     hidden = quiet or not console.is_terminal
     with Progress(console=console, transient=True, disable=hidden) as bars:
