@@ -6,7 +6,6 @@ Authors
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 
 from dac_lobe.data.headers import read_duration
 from dac_lobe.data.manifest import read_manifest, write_manifest
+from dac_lobe.data.tables import rows_of_csv
 
 __all__ = ["find_recordings", "prepare_recordings"]
 
@@ -135,7 +135,8 @@ def find_recordings(folder: str | Path) -> list[dict[str, str]]:
     Raises
     ------
     ValueError
-        If the manifest has no column ``path`` or no rows, or no audio file is there.
+        If the manifest has no column ``path`` or no rows, a row is not usable, or no
+        audio file is there; the message names file and line.
 
     Example
     -------
@@ -155,12 +156,25 @@ def find_recordings(folder: str | Path) -> list[dict[str, str]]:
             for item in read_manifest(folder)
             if item.duration > 0
         ]
-    with listing.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or "path" not in rows[0]:
-        found = ", ".join(rows[0]) if rows else "nothing"
-        raise ValueError(f"{listing} needs a column 'path' and rows; it has {found}.")
+    rows = [_checked(*row) for row in rows_of_csv(listing, ["path"])]
+    if not rows:
+        raise ValueError(f"manifest {listing} is empty. List at least one recording.")
     return rows
+
+
+def _checked(where: str, values: dict[str, str]) -> dict[str, str]:
+    """Return a row of manifest.csv, or say what is wrong with it."""
+    seconds = values.get("duration_s") or "0"
+    try:
+        usable = 0 <= float(seconds) < float("inf")
+    except ValueError:
+        usable = False
+    if not usable or not values["path"].strip():
+        raise ValueError(
+            f"manifest {where}: path {values['path']!r}, duration_s {seconds!r}. Needed "
+            "are a path, and a number of seconds or nothing."
+        )
+    return values
 
 
 def _row(folder: Path, found: dict[str, str]) -> dict[str, Any]:
