@@ -94,22 +94,16 @@ def extract(
     """Encode a corpus into a token store, which recipes then read.
 
     A run that was stopped goes on where it was when it is started again. Recordings
-    that cannot be read are listed and left out; the exit code is then 1.
+    that cannot be read are listed and left out; the exit code is then 1, but 0 for
+    the ranks of torchrun.
     """
     from rich.console import Console
     from rich.progress import Progress
 
     from dac_lobe.tokens import export_parquet
     from dac_lobe.tokens import extract as run
-    from dac_lobe.tokens.extract import ENGINES
 
-    for option, given, known in (
-        ("--engine", engine, ENGINES),
-        ("--backend", backend, ("torch", "native")),
-    ):
-        if given not in known:
-            raise UsageError(f"{option} {given}: choose one of {', '.join(known)}.")
-
+    _check(engine, backend, parquet)
     device = check_device(device)
     check_codebooks(load_codec(model, "cpu", None), codebooks)
     console = Console(stderr=True)
@@ -137,7 +131,25 @@ def extract(
     if parquet is not None:
         export_parquet(store, parquet)
     _print(report, quiet)
-    raise typer.Exit(1 if report.failures else 0)
+    # A rank that exits with 1 makes torchrun end the others, which have more to do.
+    raise typer.Exit(1 if report.failures and engine != "torchrun" else 0)
+
+
+def _check(engine: str, backend: str, parquet: Path | None) -> None:
+    """Raise a usage error if these options cannot be meant."""
+    from dac_lobe.tokens.extract import ENGINES
+
+    for option, given, known in (
+        ("--engine", engine, ENGINES),
+        ("--backend", backend, ("torch", "native")),
+    ):
+        if given not in known:
+            raise UsageError(f"{option} {given}: choose one of {', '.join(known)}.")
+    if parquet is not None and engine == "torchrun":
+        raise UsageError(
+            "--parquet needs the whole store, and ranks are done at different times. "
+            "Run it afterwards with --engine local, which finds the shards done."
+        )
 
 
 def _print(report: ExtractReport, quiet: bool) -> None:

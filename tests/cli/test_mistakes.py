@@ -141,6 +141,11 @@ def test_wrong_options_exit_with_2(talk, packed, model, tmp_path, capsys):
         (["info", f"{out}.wav"], "out.wav does not exist"),
         (["extract", str(talk.parent), out, "-m", model, "-k", "4"], "-k 4.*1 to 3"),
         (["extract", str(talk.parent), out, "-m", "unknown"], "'unknown'"),
+        (
+            ["extract", str(talk.parent), out, "-m", model]
+            + ["--engine", "torchrun", "--parquet", out],
+            "Run it afterwards with --engine local",
+        ),
     ]:
         assert main(arguments) == 2, arguments
         assert re.search(message, one_line(capsys)), message

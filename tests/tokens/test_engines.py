@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from dac_lobe.cli import main
 from dac_lobe.tokens import TokenStore, extract
 from dac_lobe.tokens.engines import local, torchrun
 from dac_lobe.tokens.shards import plan_shards, shard_path
@@ -153,6 +154,22 @@ def test_a_dead_rank_leaves_its_shards_only(
     monkeypatch.setenv("RANK", "0")
     extract(corpus / "all.csv", tmp_path / "s", tiny_model, **options)
     assert contents(tmp_path / "s") == contents(store_folder)
+
+
+def test_a_rank_with_unreadable_recordings_does_not_end_the_others(
+    monkeypatch, corpus, tiny_model, tmp_path, capsys
+):
+    """The launcher ends all ranks when one exits with another code than 0."""
+    copy = tmp_path / "corpus"
+    shutil.copytree(corpus, copy)
+    (copy / "wav" / "utt1.wav").unlink()
+    given = ["extract", str(copy / "all.csv"), str(tmp_path / "s")]
+    given += ["-m", str(tiny_model), "--device", "cpu"]
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    monkeypatch.setenv("RANK", "0")
+    assert main([*given, "--engine", "torchrun"]) == 0
+    assert "utt1: no such file" in capsys.readouterr().err
+    assert main(given) == 1
 
 
 def test_ranks_of_slurm(monkeypatch):
