@@ -43,6 +43,8 @@ def export_parquet(store: str | Path, output: str | Path) -> list[Path]:
     ------
     ModuleNotFoundError
         If pyarrow is not installed.
+    ValueError
+        If the store is not finished, or the output holds other Parquet files.
 
     Example
     -------
@@ -65,6 +67,13 @@ def export_parquet(store: str | Path, output: str | Path) -> list[Path]:
     from safetensors import safe_open
 
     meta = TokenStore(store).meta
+    names = [f"{number:05d}.parquet" for number in range(meta.num_shards)]
+    others = {path.name for path in Path(output).glob("*.parquet")} - set(names)
+    if others:
+        raise ValueError(
+            f"{output} holds {min(others)}, which is not of {store}: both would be read "
+            "as one table. Choose a new or empty folder."
+        )
     schema = pa.schema(
         [
             ("id", pa.string()),
@@ -75,7 +84,7 @@ def export_parquet(store: str | Path, output: str | Path) -> list[Path]:
         metadata={"dac_lobe": json.dumps(asdict(meta), sort_keys=True)},
     )
     files = []
-    for number in range(meta.num_shards):
+    for number, name in enumerate(names):
         index = read_index(store, number)
         with safe_open(shard_path(store, number), framework="numpy") as shard:
             codes, offsets = shard.get_tensor("codes"), shard.get_tensor("offsets")
@@ -89,7 +98,7 @@ def export_parquet(store: str | Path, output: str | Path) -> list[Path]:
             pa.array([row.samples for row in index], pa.int64()),
             lists,
         ]
-        path = Path(output) / f"{number:05d}.parquet"
+        path = Path(output) / name
         with replacing(path) as file:
             pq.write_table(pa.Table.from_arrays(columns, schema=schema), file)
         files.append(path)

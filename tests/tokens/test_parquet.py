@@ -32,3 +32,12 @@ def test_pyarrow_is_optional(monkeypatch, store_folder, tmp_path):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match="pyarrow"):
         export_parquet(store_folder, tmp_path)
+
+
+def test_files_of_another_store_are_not_mixed_in(store, store_folder, tmp_path):
+    pytest.importorskip("pyarrow")
+    files = export_parquet(store_folder, tmp_path)
+    assert export_parquet(store_folder, tmp_path) == files
+    (tmp_path / "99999.parquet").write_bytes(b"of another")
+    with pytest.raises(ValueError, match=r"holds 99999.parquet, which is not of"):
+        export_parquet(store_folder, tmp_path)
