@@ -130,6 +130,11 @@ def read_manifest(
                 f"{item.where or ascii(item.wav)}: the ID {item.id!r} may hold neither "
                 "tabs nor line breaks, and must be text in UTF-8. Rename it."
             )
+        if "\0" in item.wav:
+            raise ValueError(
+                f"manifest {item.where}, {item.id!r}: the path {item.wav!r} holds a zero "
+                "byte, which no file's name has. Correct it."
+            )
     for first, second in pairwise(items):
         if first.id == second.id:
             raise ValueError(

@@ -72,6 +72,17 @@ def test_a_large_json_is_read_quickly(tmp_path):
     assert time.process_time() - started < 8
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["ID,duration,wav\na,1,b\0.wav\n", '{"a": {"wav": "b\\u0000.wav", "duration": 1}}'],
+)
+def test_a_path_with_a_zero_byte_is_refused(tmp_path, text):
+    path = tmp_path / ("a.json" if text[0] == "{" else "a.csv")
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"manifest .*(line 2|entry).*zero byte"):
+        read_manifest(path)
+
+
 @pytest.mark.parametrize("name", [b"a\tb.wav", b"a\nb.wav", b"caf\xe9.wav"])
 def test_names_that_no_table_holds(tmp_path, name):
     written = write_audio(tmp_path / "x.wav", np.zeros(8), 8000)
