@@ -24,7 +24,7 @@ from dac_lobe.data.checks import compare_headers
 from dac_lobe.data.headers import warn_of_durations
 from dac_lobe.data.manifest import read_manifest
 from dac_lobe.execution.devices import check_device
-from dac_lobe.tokens.codebooks import CODEBOOKS_FILE, save_codebooks
+from dac_lobe.tokens.codebooks import CODEBOOKS_FILE, load_codebooks, save_codebooks
 from dac_lobe.tokens.meta import META_FILE, StoreMeta
 from dac_lobe.tokens.shards import (
     ShardSpec,
@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 __all__ = ["ENGINES", "ExtractReport", "extract"]
 
 ENGINES = ("local", "torchrun", "ray")
+
+MAX_CODES = 1 << 16
 
 
 class ExtractReport(NamedTuple):
@@ -238,7 +240,16 @@ def _begin(store: Path, meta: StoreMeta, codec: DAC) -> None:
                 f"({name} {str(old[name])[:16]}, now {str(new[name])[:16]}). "
                 "Choose another folder, or remove this one."
             )
+        try:
+            load_codebooks(store)
+        except ValueError:
+            save_codebooks(codec, store)
         return
+    if meta.codebook_size > MAX_CODES:
+        raise ValueError(
+            f"the codebooks have {meta.codebook_size} codes; a token store keeps codes "
+            f"of 16 bits, at most {MAX_CODES}. Take another codec."
+        )
     # Another rank may be beginning it too: what it has written is the same.
     if store.exists() and (
         not store.is_dir() or any(map(_is_foreign, store.iterdir()))

@@ -108,7 +108,7 @@ class StoreMeta:
             )
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
+        except ValueError as error:
             raise ValueError(f"{path} is not JSON ({error}). Extract anew.") from error
         found = content.get("format") if isinstance(content, dict) else None
         if found != FORMAT:

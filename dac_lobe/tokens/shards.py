@@ -285,7 +285,12 @@ def read_index(store: str | Path, number: int) -> list[IndexRow]:
         One per item, in the order of the codes.
     """
     rows = _read_table(_index_path(store, number), INDEX_HEADER)
-    return [IndexRow(name, int(frames), int(samples)) for name, frames, samples in rows]
+    try:
+        return [
+            IndexRow(name, int(count), int(samples)) for name, count, samples in rows
+        ]
+    except ValueError as error:
+        raise _damaged(_index_path(store, number), INDEX_HEADER) from error
 
 
 def read_failures(store: str | Path, number: int) -> list[Failure]:
@@ -323,20 +328,33 @@ def _table(header: str, rows: Sequence[str]) -> bytes:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file of a shard, and remove what a killed writer of it left behind."""
+    try:
+        with replacing(path) as file:
+            file.write(content)
+    except FileNotFoundError:
+        # Another process makes this shard too: it was first, and took ours for left.
+        if not path.exists():
+            raise
     for leftover in path.parent.glob(f".{path.name}.*.part"):
         leftover.unlink(missing_ok=True)
-    with replacing(path) as file:
-        file.write(content)
 
 
 def _read_table(path: Path, header: str) -> list[list[str]]:
     """Rows of a tab-separated file, its header and width checked."""
-    lines = path.read_text(encoding="utf-8").split("\n")
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (FileNotFoundError, UnicodeDecodeError) as error:
+        raise _damaged(path, header) from error
     rows = [line.split("\t") for line in lines[1:-1]]
     width = header.count("\t") + 1
     if lines[0] != header or lines[-1] or any(len(row) != width for row in rows):
-        raise ValueError(
-            f"{path} is damaged: a table with the columns {header.split()} is needed. "
-            "Run the extraction again; it repairs what is not whole."
-        )
+        raise _damaged(path, header)
     return rows
+
+
+def _damaged(path: Path, header: str) -> ValueError:
+    """Say that a table is not whole."""
+    return ValueError(
+        f"{path} is missing or damaged: a table with the columns {header.split()} is needed. "
+        "Run the extraction again; it repairs what is not whole."
+    )

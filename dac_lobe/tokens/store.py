@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from dac_lobe.tokens.codebooks import Codebook, load_codebooks
 from dac_lobe.tokens.meta import StoreMeta
@@ -52,7 +52,8 @@ class TokenStore:
     Raises
     ------
     ValueError
-        If the folder is no store, is not finished, or was made by another codec.
+        If the folder is no store, is not finished, is damaged, or was made by another
+        codec.
     KeyError
         When an id is looked up that the store does not hold.
 
@@ -232,8 +233,15 @@ class TokenStore:
         # Taken out and put back in single steps: threads may read at the same time.
         codes = self._open.pop(number, None)
         if codes is None:
-            file = safe_open(shard_path(self.path, number), framework="numpy")
-            codes = file.get_slice("codes")  # type: ignore[no-untyped-call]
+            path = shard_path(self.path, number)
+            try:
+                file = safe_open(path, framework="numpy")
+                codes = file.get_slice("codes")  # type: ignore[no-untyped-call]
+            except (OSError, SafetensorError) as error:
+                raise ValueError(
+                    f"{path} cannot be read ({error}). Run the extraction again; it "
+                    "repairs what is missing or damaged."
+                ) from error
             if codes.get_shape()[0] != self._frames[number]:
                 raise ValueError(
                     f"{self.path}: shard {number} is not the one of its index: an "

@@ -172,6 +172,8 @@ def load_shard(spec: ShardSpec, sample_rate: int) -> LoadedShard:
         except AudioError as error:
             # Without the path: the store is the same wherever the corpus lies.
             reason = " ".join(str(error).replace(item.wav, "the file").split())
+        except IsADirectoryError:
+            reason = "it is a folder"
         except OSError as error:
             reason = f"cannot be read: {error.strerror}"
         else:

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from dac_lobe.data import read_manifest, write_manifest
-from dac_lobe.data.manifest import Item
+from dac_lobe.data import Item, read_manifest, write_manifest
 from dac_lobe.tokens import TokenStore, extract, read_meta
 from dac_lobe.tokens.shards import ShardSpec, digest_of_plan, plan_shards, shard_path
 
@@ -66,6 +65,24 @@ def test_resuming_repairs(corpus, tmp_path, store_folder, damage, run, contents)
     report = run(corpus, folder)
     assert report.shards == 1
     assert contents(folder) == contents(store_folder)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not codebooks"])
+def test_codebooks_are_repaired(corpus, tmp_path, store_folder, content, run, contents):
+    folder = tmp_path / "s"
+    shutil.copytree(store_folder, folder)
+    (folder / "codebooks.safetensors").unlink()
+    if content is not None:
+        (folder / "codebooks.safetensors").write_bytes(content)
+    assert run(corpus, folder).shards == 0
+    assert contents(folder) == contents(store_folder)
+
+
+def test_codes_that_16_bits_do_not_hold_are_refused(corpus, make_dac, tmp_path, run):
+    model = make_dac(codebook_size=65537).save(tmp_path / "many.safetensors")
+    with pytest.raises(ValueError, match="65537 codes.*at most 65536"):
+        run(corpus, tmp_path / "s", model)
+    assert not (tmp_path / "s").exists()
 
 
 def test_nothing_to_do(corpus, tmp_path, store_folder, run):

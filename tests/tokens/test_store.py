@@ -16,9 +16,16 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from dac_lobe.audio import read_audio
-from dac_lobe.data import read_manifest
+from dac_lobe.data import Item, read_manifest
 from dac_lobe.tokens import StoreMeta, TokenStore, load_codebooks, read_meta
-from dac_lobe.tokens.shards import EncodedItem, Failure, shard_path, write_shard
+from dac_lobe.tokens.shards import (
+    EncodedItem,
+    Failure,
+    ShardSpec,
+    shard_is_done,
+    shard_path,
+    write_shard,
+)
 from dac_lobe.weights.fingerprint import fingerprint
 
 
@@ -56,6 +63,51 @@ def test_a_shard_that_is_not_the_one_of_its_index(tmp_path, monkeypatch):
         write_shard(tmp_path, 0, [a, b, c], [], 2)
     with pytest.raises(ValueError, match="Finish the extraction"):
         TokenStore(tmp_path)["b"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff" * 9, b"cut"])
+@pytest.mark.parametrize("name", ["shards/00001.safetensors", "index/00001.tsv"])
+def test_a_damaged_file_is_named(store_folder, tmp_path, name, content):
+    folder = tmp_path / "s"
+    shutil.copytree(store_folder, folder)
+    opened = TokenStore(folder)
+    if content is None:
+        (folder / name).unlink()
+    else:
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[:-1] if content == b"cut" else content)
+    if name.startswith("shards"):
+        with pytest.raises(ValueError, match=f"{name} cannot be read.*repairs"):
+            [opened[item] for item in opened]
+    else:
+        with pytest.raises(ValueError, match=f"{name} is missing or damaged.*repairs"):
+            TokenStore(folder)
+
+
+def test_an_index_without_numbers_is_named(store_folder, tmp_path):
+    shutil.copytree(store_folder, tmp_path / "s")
+    index = tmp_path / "s/index/00001.tsv"
+    index.write_text("ID\tframes\tsamples\na\tx\t3\n")
+    with pytest.raises(ValueError, match="index/00001.tsv is missing or damaged"):
+        TokenStore(tmp_path / "s")
+
+
+def test_two_that_write_a_shard_at_once(tmp_path, monkeypatch):
+    """One takes the other's half-written file for what a killed run left."""
+    import dac_lobe.disk.atomic as atomic
+
+    item = EncodedItem("a", np.zeros((4, 2)), 32)
+    publish = atomic.publish
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(atomic, "publish", publish)
+        write_shard(tmp_path, 0, [item], [], 2)
+        publish(*arguments)
+
+    monkeypatch.setattr(atomic, "publish", overtaken)
+    write_shard(tmp_path, 0, [item], [], 2)
+    assert shard_is_done(tmp_path, ShardSpec(0, (Item("a", "a.wav", 1.0),)))
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_threads_share_a_store_of_many_shards(tmp_path, monkeypatch):
