@@ -7,6 +7,7 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import index
 from typing import Any, cast
 
 import torch
@@ -66,7 +67,11 @@ class DacModel(transformers.DacModel):
         return model.eval()
 
     def apply_weight_norm(self) -> None:
-        """Split each convolution's weight into gain and direction, for training."""
+        """Split each convolution's weight into gain and direction, for training.
+
+        `from_pretrained` reads plain weights: call `remove_weight_norm` before
+        `save_pretrained`.
+        """
         for layer in convolutions(self):
             if not parametrize.is_parametrized(layer, "weight"):
                 picklable(weight_norm(layer))
@@ -243,9 +248,13 @@ class DacModel(transformers.DacModel):
 
     def _check_codebooks(self, number: int | None) -> None:
         """Raise if there are fewer codebooks."""
-        if number is not None and not 1 <= number <= self.config.n_codebooks:
+        try:
+            known = number is None or 1 <= index(number) <= self.config.n_codebooks
+        except TypeError:
+            known = False
+        if not known or isinstance(number, bool):
             raise ValueError(
-                f"n_quantizers={number} but this model has {self.config.n_codebooks} "
+                f"n_quantizers={number!r} but this model has {self.config.n_codebooks} "
                 f"codebooks. Choose 1 to {self.config.n_codebooks}."
             )
 

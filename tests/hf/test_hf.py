@@ -263,9 +263,9 @@ class TestWeightNorm:
 
 
 class TestRanges:
-    @pytest.mark.parametrize("k", [0, -1, 4])
+    @pytest.mark.parametrize("k", [0, -1, 4, 2.5, True, "2"])
     def test_codebooks(self, model, k):
-        with pytest.raises(ValueError, match=f"n_quantizers={k}.*Choose 1 to 3"):
+        with pytest.raises(ValueError, match=f"n_quantizers={k!r}.*Choose 1 to 3"):
             model(torch.zeros(1, 1, 80), n_quantizers=k)
 
     @pytest.mark.parametrize(
