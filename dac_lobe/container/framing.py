@@ -5,8 +5,9 @@
     block     codes in the order [frame, channel, codebook], packed; CRC-32
     trailer   "DACE" | frames u64 | samples u64 | CRC-32
 
-A block's CRC covers the header and the block's number too, so blocks cannot
-change places, nor move to another file.
+A block's CRC covers the block's number too, so blocks cannot change places. It was
+meant to cover the header, but the CRC-32 of bytes that end with their own CRC-32 is
+one number for all of them: it does not tell from which file a block is.
 
 Authors
  * The dac-lobe developers 2026
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,8 @@ __all__ = [
     "TRAILER",
     "TRAILER_BYTES",
     "block_crc",
+    "check_length",
+    "check_start",
     "checked_codes",
     "trailer",
 ]
@@ -37,9 +41,9 @@ TRAILER_BYTES = TRAILER.size + CRC.size
 _MAGIC = b"DACE"
 
 
-def block_crc(payload: bytes, index: int, header: bytes) -> bytes:
-    """Compute what stands behind the payload of block ``index``."""
-    seed = zlib.crc32(index.to_bytes(8, "little"), zlib.crc32(header))
+def block_crc(payload: bytes, block: int, header: bytes) -> bytes:
+    """Compute what stands behind the payload of a block of this number."""
+    seed = zlib.crc32(block.to_bytes(8, "little"), zlib.crc32(header))
     return CRC.pack(zlib.crc32(payload, seed))
 
 
@@ -47,6 +51,30 @@ def trailer(num_frames: int, num_samples: int, header: bytes) -> bytes:
     """Write the trailer of a file of this length with this header."""
     data = TRAILER.pack(_MAGIC, num_frames, num_samples)
     return data + CRC.pack(zlib.crc32(data, zlib.crc32(header)))
+
+
+def check_length(num_samples: int, num_frames: int, header: Header) -> None:
+    """Raise a ContainerError if a source of this length does not give these frames."""
+    try:
+        whole = index(num_samples) >= 0
+    except TypeError:
+        whole = False
+    if not whole:
+        raise ContainerError(
+            f"num_samples={num_samples!r:.50}: a whole number from 0 is needed."
+        )
+    expected = header.num_frames(num_samples)
+    if expected != num_frames:
+        raise ContainerError(
+            f"num_samples={num_samples} at {header.source_rate} Hz are {expected} "
+            f"frames, but the codes have {num_frames}."
+        )
+
+
+def check_start(start: int) -> None:
+    """Raise a ValueError if frames are to be read from before the first."""
+    if start < 0:
+        raise ValueError(f"start={start}: frames are counted from 0. Choose 0 or more.")
 
 
 def checked_codes(codes: Any, header: Header) -> np.ndarray:

@@ -15,8 +15,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from dac_lobe.container.framing import checked_codes
-from dac_lobe.container.header import ContainerError, Header
+from dac_lobe.container.framing import check_length, check_start, checked_codes
+from dac_lobe.container.header import Header
 from dac_lobe.container.reader import PackedReader
 from dac_lobe.container.writer import PackedWriter
 
@@ -69,12 +69,7 @@ class Packed:
 
     def __post_init__(self):
         object.__setattr__(self, "codes", checked_codes(self.codes, self.header))
-        frames = self.header.num_frames(self.num_samples)
-        if frames != self.codes.shape[-1]:
-            raise ContainerError(
-                f"num_samples={self.num_samples} at {self.header.source_rate} Hz are "
-                f"{frames} frames, but the codes have {self.codes.shape[-1]}."
-            )
+        check_length(self.num_samples, self.codes.shape[-1], self.header)
 
     def __repr__(self) -> str:
         model = self.header.model or "unnamed model"
@@ -119,6 +114,7 @@ class Packed:
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
         """Yield the codes of frames ``start`` to ``stop``, as `PackedReader.blocks`."""
+        check_start(start)
         stop = self.num_frames if stop is None else min(stop, self.num_frames)
         size = self.header.block_frames
         for first in range(start, stop, size):

@@ -14,7 +14,14 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from dac_lobe.container.bits import bits_per_code, packed_size, unpack_bits
-from dac_lobe.container.framing import CRC, TRAILER, TRAILER_BYTES, block_crc, trailer
+from dac_lobe.container.framing import (
+    CRC,
+    TRAILER,
+    TRAILER_BYTES,
+    block_crc,
+    check_start,
+    trailer,
+)
 from dac_lobe.container.header import ContainerError, read_header
 from dac_lobe.disk.inputs import open_input
 
@@ -148,7 +155,10 @@ class PackedReader:
         ------
         ContainerError
             If a block is damaged; the blocks before it have come out by then.
+        ValueError
+            If ``start`` is negative.
         """
+        check_start(start)
         stop = self.num_frames if stop is None else min(stop, self.num_frames)
         size = self.header.block_frames
         for index in range(start // size, -(-stop // size)):

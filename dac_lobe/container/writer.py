@@ -13,7 +13,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from dac_lobe.container.bits import bits_per_code, pack_bits
-from dac_lobe.container.framing import CRC, block_crc, checked_codes, trailer
+from dac_lobe.container.framing import (
+    CRC,
+    block_crc,
+    check_length,
+    checked_codes,
+    trailer,
+)
 from dac_lobe.container.header import ContainerError, Header
 from dac_lobe.container.reader import PackedReader
 from dac_lobe.disk.atomic import check_place, publish
@@ -138,12 +144,7 @@ class PackedWriter:
         ContainerError
             If the frames written do not fit that length.
         """
-        if self.header.num_frames(num_samples) != self.num_frames:
-            raise ContainerError(
-                f"num_samples={num_samples} at {self.header.source_rate} Hz are "
-                f"{self.header.num_frames(num_samples)} frames, but {self.num_frames} "
-                "were written."
-            )
+        check_length(num_samples, self.num_frames, self.header)
         pending = np.concatenate(self._pending, axis=-1) if self._pending else None
         if pending is not None and pending.shape[-1]:
             self._write_block(pending)

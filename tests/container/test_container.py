@@ -214,8 +214,29 @@ def test_lengths_that_do_not_fit_are_refused():
         Packed(packed.header, packed.codes, 1)
     with PackedWriter(io.BytesIO(), packed.header) as writer:
         writer.write(packed.codes)
-        with pytest.raises(ContainerError, match="10 were written"):
+        with pytest.raises(ContainerError, match="but the codes have 10"):
             writer.finish(1)
+
+
+@pytest.mark.parametrize("length", [-1, 0.0, 0.5, "0", None])
+def test_lengths_that_are_none_are_refused(length):
+    with pytest.raises(ContainerError, match="whole number from 0"):
+        Packed(some_packed(0).header, some_packed(0).codes, length)
+    with PackedWriter(io.BytesIO(), HEADER) as writer:
+        with pytest.raises(ContainerError, match="whole number from 0"):
+            writer.finish(length)
+
+
+def test_frames_before_the_first_are_refused():
+    with PackedReader(io.BytesIO(DATA)) as reader:
+        for source in (reader, some_packed(10)):
+            with pytest.raises(ValueError, match=r"start=-5: frames .* from 0"):
+                list(source.blocks(-5))
+
+
+def test_the_checksum_of_any_header_is_the_number_of_the_specification():
+    for model in ("", "16khz", "another"):
+        assert zlib.crc32(header(model=model).to_bytes()) == 0x2144DF1C
 
 
 @pytest.mark.parametrize(
