@@ -23,6 +23,7 @@ from dac_lobe.container.framing import (
 from dac_lobe.container.header import ContainerError, Header
 from dac_lobe.container.reader import PackedReader
 from dac_lobe.disk.atomic import check_place, publish
+from dac_lobe.disk.lock import open_alone
 
 __all__ = ["PackedWriter"]
 
@@ -46,6 +47,11 @@ class PackedWriter:
     ----------
     num_frames : int
         Frames taken so far, those of an earlier run included.
+
+    Raises
+    ------
+    FileExistsError
+        If another process is writing the same path, or no file can be there.
 
     Example
     -------
@@ -93,26 +99,23 @@ class PackedWriter:
         check_place(self._path)
         self._part = self._path.with_name(f".{self._path.name}.part")
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file, self._lock = open_alone(self._part, self._path)
         self._blocks = self._left_blocks() if resume else 0
         self.num_frames = self._blocks * header.block_frames
-        if self._blocks:
-            self._file = open(self._part, "r+b")
-            block_size = header.block_bytes + CRC.size
-            self._file.seek(len(self._header_bytes) + self._blocks * block_size)
-            self._file.truncate()
-        else:
-            self._file = open(self._part, "wb")
-            self._file.write(self._header_bytes)
+        self._file.seek(0)
+        self._file.write(self._header_bytes)
+        self._file.seek(self._blocks * (header.block_bytes + CRC.size), os.SEEK_CUR)
+        self._file.truncate()
 
     def _left_blocks(self) -> int:
         """Count the whole blocks that an earlier run left under the same header."""
         try:
-            with PackedReader(self._part, partial=True) as left:
+            with PackedReader(self._file, partial=True) as left:
                 if left._header_bytes != self._header_bytes:
                     return 0
                 left.verify()
                 return left.num_frames // self.header.block_frames
-        except (FileNotFoundError, ContainerError):
+        except ContainerError:
             return 0
 
     def write(self, codes: np.ndarray) -> None:
@@ -158,13 +161,14 @@ class PackedWriter:
     def __exit__(self, *exception: Any) -> None:
         if self._path is None:
             return
+        # What is wrong with the input stays wrong: nothing to go on with.
+        keep = self._resume and not isinstance(exception[1], ValueError)
         try:
             if exception[0] is None and self._finished:
                 publish(self._file, self._part, self._path)
+                keep = True  # what has the name from now on is somebody else's
         finally:
-            # What is wrong with the input stays wrong: nothing to go on with.
-            resumable = self._resume and not isinstance(exception[1], ValueError)
-            self._abandon(keep=resumable)
+            self._abandon(keep)
 
     def _abandon(self, keep: bool) -> None:
         """Close the file if it was not published, and remove it unless it is kept."""
@@ -175,3 +179,5 @@ class PackedWriter:
             pass
         if not keep:
             self._part.unlink(missing_ok=True)
+        if self._lock is not None:
+            self._lock.close()

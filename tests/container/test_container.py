@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import dac_lobe.container.writer
 from dac_lobe.container import (
     ContainerError,
     Header,
@@ -225,6 +226,37 @@ def test_lengths_that_are_none_are_refused(length):
     with PackedWriter(io.BytesIO(), HEADER) as writer:
         with pytest.raises(ContainerError, match="whole number from 0"):
             writer.finish(length)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows renames no open file")
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_path_is_written_by_one_at_a_time(tmp_path, resume):
+    packed, other = some_packed(300), some_packed(200)
+    path = tmp_path / "a.dac"
+    with PackedWriter(path, packed.header, resume=resume) as writer:
+        writer.write(packed.codes)
+        with pytest.raises(
+            FileExistsError, match=r"another process, as \.a\.dac\.part"
+        ):
+            PackedWriter(path, other.header, resume=resume)
+        writer.finish(packed.num_samples)
+    assert np.array_equal(Packed.load(path).codes, packed.codes)
+    other.save(path)
+    assert np.array_equal(Packed.load(path).codes, other.codes)
+
+
+def test_a_part_that_is_begun_while_another_is_published_stays(tmp_path, monkeypatch):
+    packed = some_packed(300)
+    path = tmp_path / "a.dac"
+    publish = dac_lobe.container.writer.publish
+
+    def publish_slowly(*arguments):
+        publish(*arguments)
+        (tmp_path / ".a.dac.part").write_bytes(b"of another")
+
+    monkeypatch.setattr(dac_lobe.container.writer, "publish", publish_slowly)
+    packed.save(path)
+    assert (tmp_path / ".a.dac.part").read_bytes() == b"of another"
 
 
 def test_frames_before_the_first_are_refused():
