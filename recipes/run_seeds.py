@@ -43,7 +43,7 @@ sys.path.insert(0, str(ROOT))
 
 from dac_lobe.disk.atomic import replacing  # noqa: E402
 from dac_lobe.nnet.utterances import read_utterances  # noqa: E402
-from evaluation.results.statistics import interval  # noqa: E402
+from evaluation.results.statistics import LEAST_CLUSTERS, interval  # noqa: E402
 
 LABELS = ("WER", "CER", "beam WER", "accuracy", "CE")
 
@@ -170,6 +170,13 @@ def compare(options, row, seeds, test):
     return interval(rates, clusters, weights, label=f"{row} {options.reference} {test}")
 
 
+def difference(gap):
+    """Write a difference with its interval, which few speakers do not have."""
+    if np.isnan(gap.low):
+        return f"{gap.mean:+.1f} [n/a]"
+    return f"{gap.mean:+.1f} [{gap.low:+.1f}, {gap.high:+.1f}]"
+
+
 def minutes(options, row, seeds):
     """CPU minutes of a row's runs, all starts counted."""
     costs = [options.output_folder / row / f"{seed}.json" for seed in seeds]
@@ -198,6 +205,8 @@ def footnote(found, speakers):
             f"{' or '.join(map(str, sorted(speakers)))} speakers; errors averaged over "
             "seeds first."
         )
+        if min(speakers) < LEAST_CLUSTERS:
+            said.append(f"n/a: fewer than {LEAST_CLUSTERS} speakers.")
     rows_of = {}
     for row, runs in found.items():
         for run in runs.values():
@@ -240,9 +249,7 @@ def make_table(options):
             if row != reference and both:
                 gap = compare(options, row, both, test)
                 speakers |= {gap.clusters} if gap else set()
-            cells.append(
-                f"{gap.mean:+.1f} [{gap.low:+.1f}, {gap.high:+.1f}]" if gap else "-"
-            )
+            cells.append(difference(gap) if gap else "-")
             lines.append(f"| {' | '.join(cells)} |")
     lines += ["", footnote(found, speakers)]
     return "\n".join(lines)

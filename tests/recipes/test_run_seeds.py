@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -27,14 +28,16 @@ options.output_folder.mkdir(parents=True, exist_ok=True)
 print("seed", options.seed)
 if pathlib.Path("broken").exists() and options.seed == 2:
     raise SystemExit("out of memory")
-errors = [(options.seed + item) % 2 for item in range(4)]
-for item in range(4):
-    if f"s{item // 2}".startswith(options.for_speaker):
+# Six speakers with two utterances each: s0a, s1b, s0c, s1d, s0e, s1f.
+speakers = [f"s{item // 2 % 2}{'abcdef'[item // 2]}" for item in range(12)]
+errors = [(options.seed + item) % 2 for item in range(12)]
+for item, speaker in enumerate(speakers):
+    if speaker.startswith(options.for_speaker):
         errors[item] += options.worse
 lines = ["ID,spk_id,word_errors,words,char_errors,chars"]
-lines += [f"u{i},s{i // 2},{e},5,{e},20" for i, e in enumerate(errors)]
+lines += [f"u{i},{speakers[i]},{e},5,{e},20" for i, e in enumerate(errors)]
 (options.output_folder / "utterances_test.csv").write_text("\\n".join(lines) + "\\n")
-wer = 100 * sum(errors) / 20 + options.seed
+wer = 100 * sum(errors) / 60 + options.seed
 results = {"training": {"codec": "0123456789abcdef"}, "test": {"WER": wer, "CER": wer / 2}}
 (options.output_folder / "results.json").write_text(json.dumps(results))
 """
@@ -74,7 +77,7 @@ def test_table(run_seeds, tmp_path):
     assert good[-1] == "-"
     assert bad[4] == "32.3 (31.0 to 34.0)"
     assert bad[-1] == "+20.0 [+20.0, +20.0]"
-    assert "drawing the 2 speakers" in table
+    assert "drawing the 6 speakers" in table
     assert "fingerprint 0123456789ab: good, bad." in table
 
 
@@ -92,10 +95,22 @@ def test_table_of_one_test(run_seeds, tmp_path):
 
 
 def test_speakers_are_drawn_whole(run_seeds, tmp_path):
-    """Worse for one of two: both draws of that speaker, or none, are in the interval."""
+    """Worse for three of six: the ends of the interval are of whole speakers."""
     done = run_seeds(*ROWS[:1], "odd=train.py --worse 2 --for_speaker s1", *ROWS[2:])
     assert done.returncode == 0, done.stderr
-    assert "| +20.0 [+0.0, +40.0] |" in done.stdout
+    (ends,) = re.findall(r"\| \+20.0 \[\+(.*), \+(.*)\] \|", done.stdout)
+    drawn = [float(end) / (40 / 6) for end in ends]
+    assert drawn == pytest.approx([round(count) for count in drawn], abs=0.02)
+    assert drawn[0] < 3 < drawn[1]
+
+
+def test_no_interval_of_few_speakers(run_seeds, tmp_path):
+    recipe = (tmp_path / "train.py").read_text()
+    (tmp_path / "train.py").write_text(recipe.replace("'abcdef'", "'aabbaa'"))
+    done = run_seeds(*ROWS)
+    assert done.returncode == 0, done.stderr
+    assert "| +20.0 [n/a] |" in done.stdout
+    assert "n/a: fewer than 5 speakers" in done.stdout
 
 
 def test_goes_on_and_keeps_logs(run_seeds, tmp_path):
