@@ -154,13 +154,16 @@ def judge_row(judge, items, recordings, spoken, seed, label):
 
     def mean(key, weight=None):
         found = [line for line in lines if not math.isnan(line[key])]
-        return interval(
+        result = interval(
             [line[key] for line in found],
             [line["speaker"] for line in found],
             [line[weight] for line in found] if weight else None,
             seed,
             f"{label} {key}",
-        )._asdict()
+        )
+        if math.isnan(result.low):  # few speakers have no interval
+            result = result._replace(low=None, high=None)
+        return result._asdict()
 
     summary = {
         "sentences": len(lines),
@@ -198,9 +201,10 @@ def as_table(results):
         cells = [row]
         for key in ("CER", "WER"):
             value = found[key]
-            cells.append(
-                f"{value['mean']:.1f} [{value['low']:.1f}, {value['high']:.1f}]"
-            )
+            ends = "n/a"
+            if value["low"] is not None:
+                ends = f"{value['low']:.1f}, {value['high']:.1f}"
+            cells.append(f"{value['mean']:.1f} [{ends}]")
         cells.append(f"{found['MCD']['mean']:.2f}")
         cells.append(f"{found['duration_ratio']['mean']:.2f}")
         cells.append(f"{found['missing_stop']:.1f}")
