@@ -105,7 +105,7 @@ def extract(
 
     _check(engine, backend, parquet)
     device = check_device(device)
-    check_codebooks(load_codec(model, "cpu", None), codebooks)
+    _check_model(model, codebooks)
     console = Console(stderr=True)
     hidden = quiet or not console.is_terminal
     with Progress(console=console, transient=True, disable=hidden) as bars:
@@ -133,6 +133,22 @@ def extract(
     _print(report, quiet)
     # A rank that exits with 1 makes torchrun end the others, which have more to do.
     raise typer.Exit(1 if report.failures and engine != "torchrun" else 0)
+
+
+def _check_model(model: str, codebooks: int | None) -> None:
+    """Raise a usage error for an unknown model, or one with fewer codebooks.
+
+    `extract` loads the model itself: it is loaded here only to count codebooks.
+    """
+    from dac_lobe.weights.pretrained import find_weights
+
+    if codebooks is not None:
+        check_codebooks(load_codec(model, "cpu", None), codebooks)
+        return
+    try:
+        find_weights(model)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _check(engine: str, backend: str, parquet: Path | None) -> None:

@@ -64,11 +64,15 @@ class WeightWatch:
             parameter.dtype == torch.float32 for parameter in parameters
         )
         self._parameters = [ref(each) for each in parameters]
-        codebooks = [m.weight for m in module.modules() if isinstance(m, nn.Embedding)]
-        self._views = [_values(p) for p in codebooks if _has_values(p)]
-        self._views += [
-            values[:: max(1, len(values) // SAMPLES)]
-            for values in map(_values, filter(_has_values, parameters))
+        codebooks = {
+            id(each.weight)
+            for each in module.modules()
+            if isinstance(each, nn.Embedding)
+        }
+        self._views = [
+            _values(each, every=id(each) in codebooks)
+            for each in parameters
+            if _has_values(each)
         ]
         self._values = self._look()
 
@@ -161,8 +165,8 @@ def _has_values(parameter: torch.Tensor) -> bool:
     )
 
 
-def _values(parameter: torch.Tensor) -> np.ndarray:
-    """View the values of a parameter as integers, [N]: NaN equals itself."""
+def _values(parameter: torch.Tensor, every: bool) -> np.ndarray:
+    """View a few values of a parameter, or every one, as integers: NaN equals itself."""
     integers = {2: torch.int16, 4: torch.int32, 8: torch.int64}
     flat = parameter.detach().reshape(-1).view(integers[parameter.element_size()])
-    return flat.numpy()
+    return flat.numpy()[:: 1 if every else max(1, flat.numel() // SAMPLES)]

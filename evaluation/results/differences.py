@@ -89,8 +89,8 @@ def paired_table(run: Run, seed: int = 0) -> pd.DataFrame:
 
 def _is_same(run: Run, first: System, second: System) -> bool:
     """Whether two systems have one output by construction."""
-    controls = type(first) is Identity and isinstance(second, Reference)
-    return controls or run.fingerprints[first.name] == run.fingerprints[second.name]
+    copies = type(first) is Identity and isinstance(second, Reference)
+    return copies or run.fingerprints[first.name] == run.fingerprints[second.name]
 
 
 def _points(run: Run, systems: list[System]) -> Iterator[tuple[System, Point]]:
