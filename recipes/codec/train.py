@@ -140,6 +140,13 @@ class CodecBrain(sb.Brain):
         return self.position < self.hparams.skeleton_steps
 
     @property
+    def weights(self):
+        """Weights of the losses in the next step, by name."""
+        return (
+            self.hparams.skeleton_weights if self.in_skeleton else self.hparams.weights
+        )
+
+    @property
     def adversarial(self):
         """Whether the next step has the discriminators."""
         return (
@@ -218,6 +225,9 @@ class CodecBrain(sb.Brain):
             "mel": self.hparams.mel_loss(audio, wav),
             "waveform": self.hparams.waveform_loss(audio, wav),
         }
+        for name, loss in getattr(self.hparams, "more_losses", {}).items():
+            if self.weights.get(name):
+                losses[name] = loss(audio, wav)
         if predictions.codes is not None:
             losses["commitment"] = predictions.commitment_loss
             losses["codebook"] = predictions.codebook_loss
@@ -254,9 +264,6 @@ class CodecBrain(sb.Brain):
 
     def weigh(self, predictions, batch):
         """Sum of the weighted losses, and the losses themselves."""
-        weights = (
-            self.hparams.skeleton_weights if self.in_skeleton else self.hparams.weights
-        )
         losses = self.compute_objectives(predictions, batch, sb.Stage.TRAIN)
         if self.judged:
             heard = judged_items(len(predictions.audio), self.hparams.adversarial_items)
@@ -269,7 +276,8 @@ class CodecBrain(sb.Brain):
             discriminator.requires_grad_(True)
             adversarial, matching = GANLoss().generator(fake, real)
             losses["adversarial"], losses["feature_matching"] = adversarial, matching
-        return sum(weights[name] * value for name, value in losses.items()), losses
+        total = sum(self.weights[name] * value for name, value in losses.items())
+        return total, losses
 
     def note(self, losses):
         """Add to the means of the log, each over the batches that have this loss."""

@@ -252,6 +252,23 @@ def test_discriminators_are_trained_on(recordings, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_loss_without_weight_is_not_computed(recordings, tmp_path):
+    """What the YAML has besides is a loss once it has a weight."""
+    options = ["--batch_size=1", "--steps_per_epoch=2", "--total_steps=2"]
+    options += ["--source=16khz-small", "--compile_codec=False"]
+    logged = []
+    for weight in (0.0, 10.0):
+        folder = tmp_path / f"run{weight}"
+        more = f"--weights={{pesq: {weight}}}"
+        done = train(recordings, folder, *options, more, name="small_16khz_adversarial")
+        assert done.returncode == 0, done.stderr[-3000:]
+        log = (folder / "train_log.txt").read_text()
+        assert "train mel: " in log
+        logged.append("train pesq: " in log)
+    assert logged == [False, True]
+
+
+@pytest.mark.slow
 def test_another_decoder_is_trained_for_the_same_codes(recordings, tmp_path):
     """Encoder and codebooks come out bit for bit as they went in."""
     options = ["--batch_size=1", "--steps_per_epoch=2", "--total_steps=2"]
