@@ -25,11 +25,8 @@ from dac_lobe.audio import AudioReader, write_audio
 from dac_lobe.audio.resampling import Resampler
 from dac_lobe.dac import DAC
 from dac_lobe.disk.atomic import replacing
-from dac_lobe.execution.chunked import (
-    decode_chunked,
-    decode_latents_chunked,
-    default_chunk_frames,
-)
+from dac_lobe.execution.chunked import decode_chunked, decode_latents_chunked
+from dac_lobe.execution.windows import default_chunk_frames
 
 __all__ = ["HanceCodec", "HanceEncoded"]
 

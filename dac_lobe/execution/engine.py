@@ -17,7 +17,6 @@ import torch
 from torch import nn
 
 from dac_lobe.execution import cores
-from dac_lobe.execution.chunked import CHUNK_SECONDS
 from dac_lobe.execution.cuda import CudaBody, float32_products
 from dac_lobe.execution.eager import TorchKernel, reduced_kernels
 from dac_lobe.execution.fixed import run_windows
@@ -37,6 +36,7 @@ from dac_lobe.execution.precision import cpu_dtype
 from dac_lobe.execution.shape import Shape, decoder_shape, encoder_shape
 from dac_lobe.execution.tables import QuantizerTables
 from dac_lobe.execution.weight_watch import Made
+from dac_lobe.execution.windows import CHUNK_SECONDS
 from dac_lobe.network.executor import Network
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
 from dac_lobe.network.quantizer import ResidualVectorQuantize

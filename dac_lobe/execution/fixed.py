@@ -1,7 +1,7 @@
 """A network on windows of one fixed shape, for compilers and CUDA graphs.
 
 What is compiled or captured once must always see the same shape. So a signal is
-cut into windows of equal width, with context as in `dac_lobe.execution.chunked`; what a
+cut into windows of equal width, with context as in `dac_lobe.execution.windows`; what a
 window lacks at the end is masked after every step, exactly as the modules mask
 the padding of a batch.
 

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dac_lobe.execution import chunked
-from dac_lobe.execution.chunked import (
+from dac_lobe.execution.chunked import decode_chunked, encode_chunked
+from dac_lobe.execution.windows import default_chunk_frames, windows
+from dac_lobe.network.context import (
     Context,
     Window,
-    decode_chunked,
-    encode_chunked,
-    windows,
+    decoder_context,
+    encoder_context,
 )
 
 # What rounding leaves of float64; one frame of context less costs 1e-3 or more.
@@ -175,7 +176,7 @@ def test_memory_is_that_of_a_chunk(codec):
     finally:
         for hook in hooks:
             hook.remove()
-    reach = chunked.encoder_context(codec), chunked.decoder_context(codec)
+    reach = encoder_context(codec), decoder_context(codec)
     assert longest <= 30 * (5 + max(sum(context) for context in reach))
 
 
@@ -189,9 +190,9 @@ def test_chunk_size_is_checked(tiny_dac, chunk_frames):
 
 def test_default_chunk_is_two_seconds(make_dac):
     codec = make_dac(sample_rate=16000)
-    assert chunked.default_chunk_frames(codec) == 2 * 16000 // 8
+    assert default_chunk_frames(codec) == 2 * 16000 // 8
     slow = make_dac(sample_rate=2)
-    assert chunked.default_chunk_frames(slow) == 1
+    assert default_chunk_frames(slow) == 1
 
 
 def test_codes_of_no_frames(tiny_dac):

@@ -20,7 +20,6 @@ from torch.autograd import forward_ad
 from dac_lobe import DAC
 from dac_lobe.audio import read_audio
 from dac_lobe.execution import attach, detach
-from dac_lobe.execution.chunked import Context, decoder_context, encoder_context
 from dac_lobe.execution.engine import Engine
 from dac_lobe.execution.fixed import FixedNetwork, equal_windows, run_windows
 from dac_lobe.execution.flow import run_plan
@@ -28,6 +27,7 @@ from dac_lobe.execution.native.library import find_native
 from dac_lobe.execution.plan import UnusualNetworkError, make_plan
 from dac_lobe.execution.precision import cpu_dtype
 from dac_lobe.execution.tables import QuantizerTables
+from dac_lobe.network.context import Context, decoder_context, encoder_context
 from dac_lobe.network.layers import fold_weight_norm
 from dac_lobe.network.quantizer import ResidualVectorQuantize
 from dac_lobe.network.receptive_field import receptive_field

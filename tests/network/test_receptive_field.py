@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dac_lobe.execution.chunked import Context, decoder_context, encoder_context
 from dac_lobe.execution.plan import make_plan, output_positions
+from dac_lobe.network.context import Context, decoder_context, encoder_context
 from dac_lobe.network.layers import fold_weight_norm
 from dac_lobe.network.receptive_field import (
     convolutions,

@@ -9,9 +9,10 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from dac_lobe.execution.chunked import decode_window, decoder_context
 from dac_lobe.execution.streaming.stream import Stream
+from dac_lobe.execution.windows import decode_window
 from dac_lobe.network.autoencoder import Autoencoder
+from dac_lobe.network.context import decoder_context
 
 __all__ = ["StreamingDecoder"]
 

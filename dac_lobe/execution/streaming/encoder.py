@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import torch
 
-from dac_lobe.execution.chunked import encode_window, encoder_context
 from dac_lobe.execution.streaming.stream import Stream
+from dac_lobe.execution.windows import encode_window
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.checks import check_audio
+from dac_lobe.network.context import encoder_context
 from dac_lobe.network.names import codebooks_by_any_name
 
 __all__ = ["Resumption", "StreamingEncoder"]

@@ -18,8 +18,9 @@ from typing import NamedTuple
 
 import torch
 
-from dac_lobe.execution.chunked import Context, Window, check_chunk_frames
+from dac_lobe.execution.windows import check_chunk_frames
 from dac_lobe.network.autoencoder import Autoencoder
+from dac_lobe.network.context import Context, Window
 
 __all__ = ["Held", "Latency", "Stream"]
 
