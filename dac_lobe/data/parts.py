@@ -9,11 +9,11 @@ Authors
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dac_lobe.audio import Segment
 
-__all__ = ["SEGMENT_COLUMNS", "check_segment", "read_segment"]
+__all__ = ["SEGMENT_COLUMNS", "check_segment", "read_segment", "segment_columns"]
 
 SECONDS = ("_s", "_sec", "_seconds")
 SEGMENT_COLUMNS = frozenset(
@@ -68,6 +68,37 @@ def read_segment(
         check_segment(segment, where)
         return segment, names
     return None, []
+
+
+def segment_columns(segments: Sequence[Segment | None]) -> list[dict[str, object]]:
+    """Write segments into the columns of a table, as `read_segment` reads them.
+
+    Arguments
+    ---------
+    segments : sequence of Segment or None
+        Of each row; None for the whole file.
+
+    Returns
+    -------
+    list of dict
+        Value by column, the same columns for each; none if all rows are whole files.
+
+    Example
+    -------
+    >>> segment_columns([Segment(0.5, None, seconds=True), None])
+    [{'start_s': 0.5, 'stop_s': ''}, {'start_s': '', 'stop_s': ''}]
+    """
+    units = sorted({segment.seconds for segment in segments if segment is not None})
+    rows: list[dict[str, object]] = []
+    for segment in segments:
+        row: dict[str, object] = {}
+        for seconds in units:
+            own = segment is not None and segment.seconds == seconds
+            ends = segment[:2] if segment is not None and own else (None, None)
+            for kind, end in zip(("start", "stop"), ends, strict=True):
+                row[f"{kind}_s" if seconds else kind] = "" if end is None else end
+        rows.append(row)
+    return rows
 
 
 def check_segment(segment: Segment, where: str) -> None:

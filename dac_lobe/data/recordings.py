@@ -6,15 +6,16 @@ Authors
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from dac_lobe.data.corpus import draw
 from dac_lobe.data.headers import read_duration
-from dac_lobe.data.manifest import read_manifest, write_manifest
-from dac_lobe.data.tables import rows_of_csv
+from dac_lobe.data.manifest import Item, read_manifest, write_manifest
+from dac_lobe.data.parts import segment_columns
 
 __all__ = ["find_recordings", "prepare_recordings"]
 
@@ -32,10 +33,10 @@ def prepare_recordings(
     """Write train.csv and valid.csv of a folder of recordings.
 
     If the folder has a ``manifest.csv`` (columns ``path``, and as far as known
-    ``speaker`` and ``duration_s``), it says what belongs to the corpus;
-    otherwise every audio file below the folder does. Validation takes whole
-    speakers, chosen by a hash of their names; recordings without a speaker
-    stay in training.
+    ``speaker``, ``duration_s``, and ``start_s`` and ``stop_s`` of a part of the file),
+    it says what belongs to the corpus; otherwise every audio file below the folder
+    does. Validation takes whole speakers, chosen by a hash of their names; recordings
+    without a speaker stay in training.
 
     Arguments
     ---------
@@ -50,8 +51,8 @@ def prepare_recordings(
     skip_prep : bool
         Do nothing.
     more_folders : sequence of str or Path
-        Further recordings, split in the same way; the manifests name them by their
-        full paths.
+        Further recordings; the manifests name them by their full paths. Speakers are
+        chosen in each folder, and those chosen in one are held out of all.
 
     Returns
     -------
@@ -63,126 +64,160 @@ def prepare_recordings(
     FileNotFoundError
         If there is no such folder.
     ValueError
-        If it holds fewer than two speakers or recordings.
+        If it holds fewer than two speakers or recordings, or two of ``more_folders``
+        have one name.
     """
     if skip_prep:
         return {}
-    train, valid, held = _split(Path(data_folder), valid_share, min_valid_seconds)
-    for folder in map(Path, more_folders):
-        more = _split(folder, valid_share, min_valid_seconds)
-        for row in [*more.train, *more.valid]:
-            row["wav"] = str(row["wav"]).replace("$data_root", str(folder.resolve()))
-            row["ID"] = f"{folder.name}/{row['ID']}"
-        train, valid = train + more.train, valid + more.valid
-        held += more.held
+    more = [Path(folder) for folder in more_folders]
+    if len({folder.name for folder in more}) < len(more):
+        raise ValueError(
+            f"more_folders: {', '.join(map(str, more))}. Two have one name, and so would "
+            "their recordings. Rename one."
+        )
+    parts = [_read(Path(data_folder), "$data_root", "", valid_share)]
+    for folder in more:
+        root = str(folder.resolve())
+        parts.append(_read(folder, root, f"{folder.name}/", valid_share))
+    speakers = {name for part in parts if part.known for name in part.held}
+    train: list[Item] = []
+    valid: list[Item] = []
+    for part in parts:
+        held = speakers if part.known else part.held
+        pairs = list(zip(part.groups, part.items, strict=True))
+        chosen = [item for group, item in pairs if group in held]
+        train += [item for group, item in pairs if group not in held]
+        valid += [i for i in chosen if i.duration >= min_valid_seconds] or chosen
     logger.info(
         "%d recordings to train on, %d of %d held-out speakers to validate on",
-        len(train), len(valid), held,
+        len(train), len(valid),
+        len(speakers) + sum(len(part.held) for part in parts if not part.known),
     )  # fmt: skip
     return {
-        "train": write_manifest(Path(save_folder) / "train.csv", train),
-        "valid": write_manifest(Path(save_folder) / "valid.csv", valid),
+        "train": write_manifest(Path(save_folder) / "train.csv", _rows(train)),
+        "valid": write_manifest(Path(save_folder) / "valid.csv", _rows(valid)),
     }
 
 
-class _Split(NamedTuple):
-    """Rows of one folder, and how many speakers were held out."""
+class _Part(NamedTuple):
+    """One folder: its recordings, and what was drawn from it."""
 
-    train: list[dict[str, Any]]
-    valid: list[dict[str, Any]]
-    held: int
+    items: list[Item]  # as the manifests name them
+    groups: list[
+        str
+    ]  # the speaker of each; its own name, or its file's, if none is known
+    known: bool
+    held: set[str]  # groups that validation takes
 
 
-def _split(folder: Path, valid_share: float, min_valid_seconds: float) -> _Split:
-    """Split the recordings of one folder by speaker."""
+def _read(folder: Path, root: str, prefix: str, valid_share: float) -> _Part:
+    """Read one folder, which the manifests call ``root``, and draw its speakers."""
     if not folder.is_dir():
         raise FileNotFoundError(
             f"no folder {folder}. Give --data_folder the recordings, with or "
             "without a manifest.csv."
         )
-    rows = [_row(folder, found) for found in find_recordings(folder)]
-    # Without speakers, each recording counts as one of its own.
-    known = any(row["spk_id"] for row in rows)
-    groups = sorted({row["spk_id"] if known else row["ID"] for row in rows} - {""})
-    if len(groups) < 2:
+    found = find_recordings(folder)
+    groups = [item.fields["speaker"] for item in found]
+    known = any(groups)
+    if not known:
+        # Parts of one file are not apart.
+        groups = [Path(i.wav).name if i.segment else i.id for i in found]
+    names = set(groups) - {""}
+    if len(names) < 2:
         raise ValueError(
-            f"{folder} holds {len(groups)} speakers or recordings; validation needs "
+            f"{folder} holds {len(names)} speakers or recordings; validation needs "
             "one that training does not have. Add more."
         )
-    groups.sort(key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-    held = set(groups[: max(1, round(valid_share * len(groups)))])
-    valid = [row for row in rows if row["spk_id" if known else "ID"] in held]
-    long = [row for row in valid if row["duration"] >= min_valid_seconds] or valid
-    chosen = {id(row) for row in valid}
-    train = [row for row in rows if id(row) not in chosen]
-    return _Split(train, long, len(held))
+    items = []
+    for item in found:
+        wav = Path(item.wav)
+        if wav.is_relative_to(folder):
+            place = f"{root}/{wav.relative_to(folder).as_posix()}"
+        else:  # listed by its full path
+            place = str(wav.absolute())
+        items.append(replace(item, id=prefix + item.id, wav=place))
+    return _Part(items, groups, known, draw(names, valid_share))
 
 
-def find_recordings(folder: str | Path) -> list[dict[str, str]]:
+def _rows(items: Sequence[Item]) -> list[dict[str, Any]]:
+    """Rows of a manifest."""
+    columns = segment_columns([item.segment for item in items])
+    return [
+        {
+            "ID": item.id,
+            "duration": item.duration,
+            "wav": item.wav,
+            "spk_id": item.fields["speaker"],
+            **ends,
+        }
+        for item, ends in zip(items, columns, strict=True)
+    ]
+
+
+def find_recordings(folder: str | Path) -> list[Item]:
     r"""List the recordings of a folder: by its manifest.csv, or all below it.
 
     Arguments
     ---------
     folder : str or Path
-        The folder.
+        The folder. Its ``manifest.csv`` may have the columns of any CSV that
+        `read_manifest` reads, and ``duration_s``, which is taken for that of a whole file.
 
     Returns
     -------
-    list of dict
-        The rows of ``manifest.csv`` as they are; without one, the ``path`` below the
-        folder and the ``duration_s`` of each audio file that is not empty.
+    list of Item
+        Sorted by id; without a manifest, those that are not empty. All have a field
+        ``speaker``, empty if unknown.
 
     Raises
     ------
     ValueError
-        If the manifest has no column ``path`` or no rows, a row is not usable, or no
+        If the manifest lacks a column or has no rows, a row is not usable, or no
         audio file is there; the message names file and line.
 
     Example
     -------
     >>> from tempfile import TemporaryDirectory
+    >>> text = "path,speaker,duration_s\na.wav,anna,1.5"
     >>> with TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "manifest.csv").write_text("path,speaker\na.wav,anna")
-    ...     find_recordings(folder)
-    [{'path': 'a.wav', 'speaker': 'anna'}]
+    ...     _ = (Path(folder) / "manifest.csv").write_text(text)
+    ...     [(item.id, item.duration) for item in find_recordings(folder)]
+    [('a', 1.5)]
     """
     listing = Path(folder) / "manifest.csv"
-    if not listing.is_file():
-        return [
-            {
-                "path": Path(item.wav).relative_to(folder).as_posix(),
-                "duration_s": str(item.duration),
-            }
-            for item in read_manifest(folder)
-            if item.duration > 0
-        ]
-    rows = [_checked(*row) for row in rows_of_csv(listing, ["path"])]
-    if not rows:
-        raise ValueError(f"manifest {listing} is empty. List at least one recording.")
-    return rows
+    if listing.is_file():
+        return [_with_speaker(_timed(item)) for item in read_manifest(listing)]
+    items = read_manifest(folder)
+    empty = [item.wav for item in items if not item.duration]
+    if empty:
+        logger.warning(
+            "%s: %d of %d recordings are empty or cannot be read, and are left out (%s)",
+            folder, len(empty), len(items), empty[0],
+        )  # fmt: skip
+    return [_with_speaker(item) for item in items if item.duration]
 
 
-def _checked(where: str, values: dict[str, str]) -> dict[str, str]:
-    """Return a row of manifest.csv, or say what is wrong with it."""
-    seconds = values.get("duration_s") or "0"
+def _with_speaker(item: Item) -> Item:
+    """Name the speaker as this package does; Kaldi and SpeechBrain say spk_id."""
+    name = item.fields.get("speaker") or item.fields.get("spk_id") or ""
+    return replace(item, fields={**item.fields, "speaker": name})
+
+
+def _timed(item: Item) -> Item:
+    """Give an item of manifest.csv the duration stated there; a name below any folder."""
+    stated = item.fields.get("duration_s") or "0"
     try:
-        usable = 0 <= float(seconds) < float("inf")
+        usable = 0 <= float(stated) < float("inf")
     except ValueError:
         usable = False
-    if not usable or not values["path"].strip():
+    if not usable:
         raise ValueError(
-            f"manifest {where}: path {values['path']!r}, duration_s {seconds!r}. Needed "
-            "are a path, and a number of seconds or nothing."
+            f"manifest {item.where}: duration_s {stated!r}. Needed is a number of "
+            "seconds, or nothing."
         )
-    return values
-
-
-def _row(folder: Path, found: dict[str, str]) -> dict[str, Any]:
-    """Make a manifest's row of what was found in a folder."""
-    path = found["path"]
-    return {
-        "ID": Path(path).with_suffix("").as_posix().replace("../", ""),
-        "duration": float(found.get("duration_s") or 0) or read_duration(folder / path),
-        "wav": f"$data_root/{path}",
-        "spk_id": found.get("speaker") or "",
-    }
+    # Of a part, what is stated may be the length of the whole file.
+    seconds = 0.0 if item.segment is not None else float(stated)
+    seconds = seconds or item.duration or read_duration(item.wav, item.segment)
+    name = item.id.replace("../", "").lstrip("/")
+    return replace(item, id=name, duration=seconds)

@@ -34,9 +34,9 @@ SLOWEST, FASTEST = 6000, 256000
 COLUMNS = ["path", "speaker", "duration_s", "licence", "source"]
 
 
-def encode(path, sample_rate, kbps):
-    """Ogg Opus of a recording, mono, and its length in seconds."""
-    wav = np.asarray(read_audio(path, sample_rate)).mean(axis=0)
+def encode(item, sample_rate, kbps):
+    """Ogg Opus of a recording or a part of it, mono, and its length in seconds."""
+    wav = np.asarray(read_audio(item.wav, sample_rate, item.segment)).mean(axis=0)
     level = 1 - (1000 * kbps - SLOWEST) / (FASTEST - SLOWEST)
     file = io.BytesIO()
     options = {"format": "OGG", "subtype": "OPUS", "compression_level": level}
@@ -45,21 +45,20 @@ def encode(path, sample_rate, kbps):
 
 
 def group_by_speaker(folders):
-    """List (file, row) by speaker; recordings of unknown ones stand alone."""
+    """List (item, row) by speaker; recordings of unknown ones stand alone."""
     groups, names = {}, set()
     for folder in folders:
-        for row in find_recordings(folder):
-            name = Path(row["path"]).with_suffix(".ogg").as_posix().replace("../", "")
-            kept = {column: row.get(column) or "" for column in COLUMNS}
-            kept["path"] = f"{folder.name}/{name}"
+        for item in find_recordings(folder):
+            kept = {column: item.fields.get(column) or "" for column in COLUMNS}
+            kept["path"] = f"{folder.name}/{item.id}.ogg"
             if kept["path"] in names:
                 raise ValueError(
-                    f"{folder / row['path']}: another recording is packed under this "
-                    "name. Rename one, or list it once."
+                    f"{item.wav}: another recording is packed under this name. Rename "
+                    "one, or list it once."
                 )
             names.add(kept["path"])
-            key = kept["speaker"] or (folder, row["path"])
-            groups.setdefault(key, []).append((folder / row["path"], kept))
+            key = kept["speaker"] or (folder, item.id)
+            groups.setdefault(key, []).append((item, kept))
     return list(groups.values())
 
 
@@ -99,8 +98,8 @@ def pack(folders, output, kbps=48.0, piece_mb=45.0, sample_rate=16000):
     coded = []
     for group in group_by_speaker(folders):
         coded.append([])
-        for path, row in group:
-            data, seconds = encode(path, sample_rate, kbps)
+        for item, row in group:
+            data, seconds = encode(item, sample_rate, kbps)
             coded[-1].append((data, {**row, "duration_s": f"{seconds:.3f}"}))
     pieces = []
     for number, part in enumerate(share_out(coded, piece_mb * 1e6)):

@@ -18,7 +18,6 @@ from dac_lobe.data import (
     write_manifest,
 )
 from dac_lobe.data.corpus import draw, split_by
-from dac_lobe.data.recordings import find_recordings, prepare_recordings
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -235,30 +234,3 @@ def test_draw_does_not_depend_on_order():
 )
 def test_normalise(text, expected):
     assert normalise(text) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("file,speaker\na.wav,anna\n", "line 1, lacks path"),
-        ("path,speaker\na.wav,anna\nb.wav\n", "line 3: 1 values"),
-        ("path,duration_s\na.wav,1.0\nb.wav,two\n", "line 3: .*'two'"),
-        ("path,duration_s\na.wav,nan\n", "line 2: .*'nan'"),
-        ("path,speaker\n,anna\n", "line 2: path ''"),
-        ("path,speaker\n", "is empty"),
-        ("", "lacks path"),
-    ],
-)
-def test_a_wrong_listing_is_named_with_its_line(tmp_path, text, message):
-    (tmp_path / "manifest.csv").write_text(text)
-    with pytest.raises(ValueError, match=f"manifest.csv.*{message}"):
-        prepare_recordings(tmp_path, tmp_path / "out")
-
-
-def test_a_listing_separated_by_semicolons(tmp_path):
-    text = "path;speaker\na.wav;anna, of x\nb.wav;\n"
-    (tmp_path / "manifest.csv").write_text(text)
-    assert find_recordings(tmp_path) == [
-        {"path": "a.wav", "speaker": "anna, of x"},
-        {"path": "b.wav", "speaker": ""},
-    ]

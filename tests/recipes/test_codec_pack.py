@@ -135,8 +135,22 @@ def test_what_is_there_is_kept(pack, corpora, tmp_path):
 
 def test_recordings_of_one_name_are_refused(pack, tmp_path):
     (tmp_path / "in").mkdir()
-    for name in ("a.wav", "a.flac"):
-        write_audio(tmp_path / "in" / name, np.zeros(900), RATE)
-    (tmp_path / "in" / "manifest.csv").write_text("path\na.wav\na.flac\n")
+    for name in ("a.wav", "in/a.wav"):
+        write_audio(tmp_path / name, np.zeros(900), RATE)
+    (tmp_path / "in" / "manifest.csv").write_text("path\na.wav\n../a.wav\n")
     with pytest.raises(ValueError, match="under this name"):
         pack([tmp_path / "in"], tmp_path / "p")
+
+
+def test_parts_of_a_file_are_packed_apart(pack, tmp_path):
+    (tmp_path / "in").mkdir()
+    wav = 0.3 * np.sin(np.arange(2 * RATE))
+    wav[RATE:] = 0
+    write_audio(tmp_path / "in" / "a.wav", wav, RATE)
+    text = "path,speaker,start_s,stop_s\na.wav,s,0,0.5\na.wav,s,1.5,2\n"
+    (tmp_path / "in" / "manifest.csv").write_text(text)
+    (piece,) = pack([tmp_path / "in"], tmp_path / "p")
+    rows = rows_of(piece)
+    assert [row["duration_s"] for row in rows] == ["0.500", "0.500"]
+    levels = [read_audio(piece / row["path"], RATE).std() for row in rows]
+    assert levels[0] > 100 * levels[1]
