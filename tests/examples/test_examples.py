@@ -89,6 +89,24 @@ def test_tokenise_dataset(tmp_path, codec):
 
     (row,) = load_from_disk(str(tmp_path / "tokens"))
     assert row["tokens"] == codec.encode_file(CLIP, num_codebooks=4).codes[0].T.tolist()
+    assert row["id"] == CLIP.stem
+
+
+def test_tokenise_parts_of_files(tmp_path, codec):
+    """A manifest's parts, whole files among them, are tokenised as parts."""
+    from dac_lobe import load_audio
+
+    example = load("tokenise_dataset")
+    text = f"path,start_s,stop_s\n{CLIP},0.5,1.25\n{CLIP},,\n"
+    (tmp_path / "list.csv").write_text(text)
+    example.main(str(tmp_path / "list.csv"), str(tmp_path / "tokens"))
+    from datasets import load_from_disk
+
+    wav = load_audio(CLIP, codec.sample_rate)
+    part = codec.encode(wav[..., 8000:20000], 4).codes
+    found = [row["tokens"] for row in load_from_disk(str(tmp_path / "tokens"))]
+    whole = codec.encode(wav, 4).codes
+    assert sorted(found, key=len) == [c[0].T.tolist() for c in (part, whole)]
 
 
 def test_microphone_to_file(tmp_path, codec):
