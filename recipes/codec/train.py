@@ -500,9 +500,7 @@ class CodecBrain(sb.Brain):
 
     def export(self, path):
         """Write the averaged codec as one file, with plain weights."""
-        codec = fold_weight_norm(self.average.module)
-        codec.delay = 0
-        return codec.eval().save(path)
+        return fold_weight_norm(self.average.module).eval().save(path)
 
 
 def check_rate(codec, sample_rate):
@@ -523,11 +521,14 @@ def check_frozen(names):
         )
 
 
-def check_valid_codebooks(codec, numbers):
-    """Raise an error if the codec cannot be scored with these numbers of codebooks."""
+def choose_valid_codebooks(codec, numbers):
+    """Numbers of codebooks to score: as given, or a third of the codec's and all."""
+    if numbers is None:
+        return sorted({max(1, codec.n_codebooks // 3), codec.n_codebooks})
     check_codebooks("valid_codebooks", numbers, codec.n_codebooks)
     if not numbers:
         raise ValueError("valid_codebooks: []. Give at least one number of codebooks.")
+    return numbers
 
 
 if __name__ == "__main__":
@@ -542,7 +543,9 @@ if __name__ == "__main__":
     )
     check_rate(hparams["codec"], hparams["sample_rate"])
     check_frozen(hparams["frozen"])
-    check_valid_codebooks(hparams["codec"], hparams["valid_codebooks"])
+    hparams["valid_codebooks"] = choose_valid_codebooks(
+        hparams["codec"], hparams["valid_codebooks"]
+    )
     if hparams.get("budget") is not None and dist.is_initialized():
         raise ValueError("a budget of time is for one process. Set budget to null.")
     run_on_main(hparams["prepare"])

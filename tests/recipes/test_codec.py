@@ -152,6 +152,40 @@ def test_debug_run_trains_and_exports(recordings, tmp_path):
     assert codec.delay == 0
 
 
+def test_a_codec_that_is_trained_on_stays_in_step(recordings, tmp_path):
+    """Of any number of codebooks and any delay: by next to nothing, it decodes as before."""
+    torch.manual_seed(0)
+    rates = {"encoder_rates": [2, 4, 5, 8], "decoder_rates": [8, 5, 4, 2]}
+    codec = DAC(4, decoder_dim=32, **rates, n_codebooks=9, codebook_size=64,
+                sample_rate=16000, delay=8).eval()  # fmt: skip
+    source = codec.save(tmp_path / "source.safetensors")
+    options = ["--total_steps=1", "--steps_per_epoch=1", "--batch_size=1", "--lr=1e-9"]
+    done = train(
+        recordings, tmp_path / "run", f"--source={source}", *options, name="finetune"
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    log = (tmp_path / "run" / "train_log.txt").read_text()
+    assert set(re.findall(r"valid mel(\d+)", log)) == {"3", "9"}
+    after = DAC.from_pretrained(tmp_path / "run" / "codec.safetensors")
+    codes = torch.randint(64, (1, 9, 20))
+    with torch.no_grad():
+        wavs = [c.decode_codes(codes) for c in (codec, after)]
+    torch.testing.assert_close(
+        wavs[1], wavs[0], rtol=0, atol=1e-4 * float(wavs[0].abs().max())
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "scored"),
+    [(12, [4, 12]), (9, [3, 9]), (32, [10, 32]), (2, [1, 2]), (1, [1])],
+)
+def test_codebooks_to_score_follow_the_codec(number, scored):
+    script = runpy.run_path(str(RECIPE / "train.py"))
+    codec = DAC(2, [2], 2, 2, [2], number, 2, 2)
+    assert script["choose_valid_codebooks"](codec, None) == scored
+    assert script["choose_valid_codebooks"](codec, [1]) == [1]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kill_at", [3, 8, 11])
 def test_killed_run_ends_as_an_undisturbed_one(recordings, tmp_path, kill_at):
