@@ -7,11 +7,12 @@ Authors
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from dac_lobe.data.corpus import Utterance, prepare, split_by
-from dac_lobe.data.manifest import read_manifest
-from dac_lobe.data.text import normalise
+from dac_lobe.data.manifest import Item, read_manifest
+from dac_lobe.data.text import normalise_all
 
 __all__ = ["prepare_manifests"]
 
@@ -61,7 +62,7 @@ def prepare_manifests(
     Raises
     ------
     ValueError
-        If a column is missing, or a split cannot be made.
+        If a column is missing, nothing is left of a text, or a split cannot be made.
     """
     if skip_prep:
         return {}
@@ -71,10 +72,9 @@ def prepare_manifests(
         )
     folder = Path(data_folder)
     given = {
-        name: [
-            _utterance(folder, path, item, text, speaker, punctuation)
-            for item in read_manifest(path, folder)
-        ]
+        name: _utterances(
+            folder, path, read_manifest(path, folder), text, speaker, punctuation
+        )
         for name, path in (("train", train), ("valid", valid), ("test", test))
         if path is not None
     }
@@ -88,14 +88,30 @@ def prepare_manifests(
     return prepare(folder, save_folder, given)
 
 
-def _utterance(folder, path, item, text, speaker, punctuation) -> Utterance:
-    """Make an Utterance of a manifest's item."""
-    if not item.fields.get(text, "").strip():
-        raise ValueError(
-            f"{path}, {item.id!r}: no text in the column {text!r}; there are ID, "
-            f"duration, wav{''.join(f', {name}' for name in item.fields)}."
+def _utterances(
+    folder: Path,
+    path: str | Path,
+    items: Sequence[Item],
+    text: str,
+    speaker: str,
+    punctuation: bool,
+) -> list[Utterance]:
+    """Make Utterances of a manifest's items."""
+    for item in items:
+        if not item.fields.get(text, "").strip():
+            raise ValueError(
+                f"{path}, {item.id!r}: no text in the column {text!r}; there are ID, "
+                f"duration, wav{''.join(f', {name}' for name in item.fields)}."
+            )
+    said = {f"{path}, {item.id!r}": item.fields[text] for item in items}
+    return [
+        Utterance(
+            item.id,
+            # Recordings outside the corpus folder are reached from it.
+            Path(os.path.relpath(item.wav, folder)).as_posix(),
+            item.fields.get(speaker, ""),
+            words,
+            item.segment,
         )
-    # Recordings outside the corpus folder are reached from it.
-    wav = Path(os.path.relpath(item.wav, folder)).as_posix()
-    words = normalise(item.fields[text], punctuation)
-    return Utterance(item.id, wav, item.fields.get(speaker, ""), words, item.segment)
+        for item, words in zip(items, normalise_all(said, punctuation), strict=True)
+    ]

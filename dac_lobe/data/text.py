@@ -6,9 +6,13 @@ Authors
 
 from __future__ import annotations
 
+import logging
 import unicodedata
+from collections.abc import Mapping
 
-__all__ = ["ALPHABET", "LETTERS", "PUNCTUATION", "normalise", "to_ids"]
+__all__ = ["ALPHABET", "LETTERS", "PUNCTUATION", "normalise", "normalise_all", "to_ids"]
+
+logger = logging.getLogger(__name__)
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ'"
 PUNCTUATION = ",.?!-;:"
@@ -40,10 +44,59 @@ def normalise(text: str, punctuation: bool = True) -> str:
     "IT'S 'FINE' GO"
     """
     allowed = set(LETTERS + (PUNCTUATION if punctuation else ""))
-    plain = unicodedata.normalize("NFKD", text.translate(_SAME))
-    plain = "".join(mark for mark in plain if not unicodedata.combining(mark))
-    kept = (mark if mark in allowed else " " for mark in plain.upper())
+    kept = (mark if mark in allowed else " " for mark in _plain(text))
     return " ".join("".join(kept).split())
+
+
+def _plain(text: str) -> str:
+    """Capital letters without accents, and everything else as it is."""
+    marks = unicodedata.normalize("NFKD", text.translate(_SAME))
+    return "".join(mark for mark in marks if not unicodedata.combining(mark)).upper()
+
+
+def normalise_all(texts: Mapping[str, str], punctuation: bool = True) -> list[str]:
+    """Normalise texts, and say once if letters or digits were lost on the way.
+
+    Arguments
+    ---------
+    texts : mapping
+        Text by name; the names are for messages.
+    punctuation : bool
+        See `normalise`.
+
+    Returns
+    -------
+    list of str
+        The texts in their order, as `normalise` makes them.
+
+    Raises
+    ------
+    ValueError
+        If nothing is left of a text.
+
+    Example
+    -------
+    >>> normalise_all({"a": "Call me.", "b": "Über"})
+    ['CALL ME.', 'UBER']
+    """
+    normalised, lossy = [], []
+    for name, text in texts.items():
+        normalised.append(normalise(text, punctuation))
+        lost = "".join(c for c in _plain(text) if c.isalnum() and c not in LETTERS)
+        if not normalised[-1]:
+            raise ValueError(
+                f"{name}: nothing is left of the text {text!r}. Allowed are the letters A "
+                "to Z: write numbers out, and other scripts in these, or remove it."
+            )
+        if lost:
+            lossy.append((lost, text, name))
+    if lossy:
+        logger.warning(
+            "letters or digits of %d of %d texts are left out, as %r of %r (%s); write "
+            "numbers out, and other scripts in the letters A to Z",
+            len(lossy), len(texts), *lossy[0],
+        )  # fmt: skip
+    return normalised
 
 
 def to_ids(text: str) -> list[int]:

@@ -22,7 +22,7 @@ from speechbrain.decoders import ctc_greedy_decode
 from speechbrain.inference.interfaces import Pretrained
 
 from dac_lobe.audio import read_audio, write_audio
-from dac_lobe.data.text import normalise, to_ids
+from dac_lobe.data.text import normalise_all, to_ids
 from dac_lobe.network.pickling import Portable
 from dac_lobe.weights.fingerprint import fingerprint
 
@@ -297,7 +297,8 @@ class TokenTTS(Portable, Pretrained):
                 f"each text one of {', '.join(self.hparams.speakers[:8])}, ..."
             )
         numbers = [self.hparams.speakers.index(name) for name in names]
-        ids = [torch.tensor(to_ids(normalise(text))) for text in texts]
+        named = {f"texts[{number}]": text for number, text in enumerate(texts)}
+        ids = [torch.tensor(to_ids(text)) for text in normalise_all(named)]
         longest = max(len(item) for item in ids)
         lengths = torch.tensor([len(item) / longest for item in ids])
         generated = self.mods.synthesizer.generate(

@@ -18,6 +18,7 @@ from dac_lobe.data import (
     write_manifest,
 )
 from dac_lobe.data.corpus import draw, split_by
+from dac_lobe.data.text import normalise_all
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -208,6 +209,26 @@ def test_three_manifests_are_taken_as_they_are(manifest, tmp_path):
         prepare_manifests(manifest.parent, tmp_path / "out", manifest, text="text")
 
 
+def test_texts_that_lose_letters_or_digits_are_told_once(manifest, tmp_path, caplog):
+    text = manifest.read_text()
+    assert "Hello, A." in text
+    prepare_manifests(manifest.parent, tmp_path / "out", manifest)
+    assert not caplog.records
+    changed = text.replace("Hello, A.", "Call 911 now.").replace("Hello, B", "Привет B")
+    manifest.write_text(changed)
+    files = prepare_manifests(manifest.parent, tmp_path / "out", manifest)
+    (record,) = caplog.records
+    assert "2 of 16 texts" in record.getMessage()
+    assert "'911' of 'Call 911 now.'" in record.getMessage()
+    said = {row["wrd"] for path in files.values() for row in read(path)}
+    assert {"CALL NOW", "B"} <= said
+    manifest.write_text(text.replace("Hello, C.", "Привет мир"))
+    with pytest.raises(
+        ValueError, match=r"all\.csv, '02': nothing is left .*'Привет мир'"
+    ):
+        prepare_manifests(manifest.parent, tmp_path / "out", manifest)
+
+
 def test_skipping(tmp_path):
     for prepare in (prepare_an4, prepare_librispeech, prepare_ljspeech):
         assert prepare(tmp_path / "nowhere", tmp_path, skip_prep=True) == {}
@@ -234,3 +255,23 @@ def test_draw_does_not_depend_on_order():
 )
 def test_normalise(text, expected):
     assert normalise(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        ("Call 911", "911"),
+        ("naïve café—“ok”, it’s Straße ﬁn ™", ""),
+        ("an Œuvre of x²", "Œ2"),
+        ("٣ cats да", "٣ДА"),
+        ("100 %, a", "100"),
+    ],
+)
+def test_letters_and_digits_that_normalising_loses(text, lost, caplog):
+    assert normalise_all({"a": "HELLO", "b": text}) == ["HELLO", normalise(text)]
+    assert [record.args[2] for record in caplog.records] == [lost] * bool(lost)
+
+
+def test_a_text_of_which_nothing_is_left():
+    with pytest.raises(ValueError, match="b: nothing is left of the text '50%'"):
+        normalise_all({"a": "HELLO", "b": "50%"})
