@@ -23,6 +23,8 @@ from speechbrain.inference.interfaces import Pretrained
 
 from dac_lobe.audio import read_audio, write_audio
 from dac_lobe.data.text import normalise_all, to_ids
+from dac_lobe.network.checks import check_audio
+from dac_lobe.network.lengths import sample_lengths
 from dac_lobe.network.pickling import Portable
 from dac_lobe.weights.fingerprint import fingerprint
 
@@ -101,13 +103,21 @@ class TokenASR(Portable, Pretrained):
         -------
         list of str
             The words of each.
+
+        Raises
+        ------
+        ValueError
+            If the waveforms' shape, type or values, or the lengths are not allowed.
         """
         wavs = wavs.to(self.device)
         if lengths is None:
             lengths = torch.ones(len(wavs))
         lengths = lengths.to(self.device)
         if self.codec is None:
-            return self._decode(wavs, lengths)
+            # What a codec refuses, filterbanks would make an empty text of.
+            wavs = check_audio(wavs, torch.float32).squeeze(1)
+            batch, samples = wavs.shape
+            return self._decode(wavs, sample_lengths(lengths, batch, samples) / samples)
         encoded = self.codec.encode(wavs, self.hparams.num_codebooks, lengths=lengths)
         tokens = encoded.codes.transpose(1, 2)
         return self._decode(tokens, encoded.frame_lengths / tokens.shape[1])

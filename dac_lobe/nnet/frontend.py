@@ -11,6 +11,7 @@ Authors
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from speechbrain.lobes.features import Fbank
 from torch import nn
 
@@ -241,7 +242,13 @@ class Filterbanks(nn.Module):
 
     @torch.no_grad()
     def forward(self, wavs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Waveforms [B, T] with relative lengths [B] to [B, F, stack, n_mels]."""
+        """Waveforms [B, T] with relative lengths [B] to [B, F, stack, n_mels].
+
+        What is too short for one frame is filled up with zeros.
+        """
+        needed = (self.stack - 1) * self.fbank.compute_STFT.hop_length
+        if wavs.shape[-1] < needed:
+            wavs = F.pad(wavs, (0, needed - wavs.shape[-1]))
         mels = self.fbank(wavs)  # [B, 100 Hz, n_mels], in dB
         mels = mels[:, : mels.shape[1] // self.stack * self.stack]
         valid = valid_mask(mels.shape[1], lengths)[..., None]

@@ -128,6 +128,14 @@ def dataio_prepare(hparams):
         output_key="spk_id",
     )
     speakers.ignore_len()  # checked here, with a remedy
+    for name in ("valid", "test"):
+        said = {row["spk_id"] for row in datasets[name].data.values()}
+        if unknown := sorted(said - set(speakers.lab2ind)):
+            raise ValueError(
+                f"{name}: {len(unknown)} of {len(said)} speakers are not in the training "
+                f"data, such as {unknown[0]!r}. Split the corpus by sentences, or give "
+                f"a {name} manifest of speakers that are trained."
+            )
     if len(speakers) > hparams["num_speakers"]:
         raise ValueError(
             f"num_speakers: {hparams['num_speakers']}, but the training data have "

@@ -89,3 +89,14 @@ def test_prefixes_in_training_only():
     assert torch.equal(frontend(tokens, lengths), frontend(tokens, lengths))
     one = frontend(tokens, lengths, num_codebooks=1)
     torch.testing.assert_close(one, frontend(tokens[..., :1], lengths))
+
+
+@pytest.mark.parametrize("stack", [1, 2, 4])
+@pytest.mark.parametrize("samples", [1, 159, 160, 479])
+def test_filterbanks_of_a_moment_are_a_frame_at_least(stack, samples):
+    """As tokens are: a codec fills its last frame up with zeros."""
+    frontend = FbankFrontend(16000, emb_dim=8, stack=stack, context_layers=1).eval()
+    wavs = torch.randn(2, samples)
+    features = frontend(wavs, torch.tensor([1.0, 0.5]))
+    assert features.shape == (2, max(1, (1 + samples // 160) // stack), 8)
+    assert torch.isfinite(features).all()

@@ -157,6 +157,17 @@ def test_text_that_cannot_be_spoken(prepare_data):
         prepare_data("tts", lambda path: rewrite(path, wrd="4 YES"))
 
 
+@pytest.mark.parametrize("name", ["valid", "test"])
+def test_speakers_that_are_not_trained(prepare_data, name):
+    """Before an epoch, which would be lost."""
+
+    def change(path):
+        rewrite(path.with_name(f"{name}.csv"), spk_id="nobody")
+
+    with pytest.raises(ValueError, match=f"{name}: 1 of . speakers .* 'nobody'.*Split"):
+        prepare_data("tts", change)
+
+
 def test_too_many_speakers(prepare_data):
     with pytest.raises(ValueError, match="Set num_speakers to 8"):
         prepare_data("tts", num_speakers=2)
