@@ -270,7 +270,7 @@ def _analyse(run: Run, cache: Cache, anchor: str | None, seed: int) -> Results:
     utterances = tables.utterance_table(run)
     summary = tables.summary_table(run, uses, seed)
     failed = utterances.loc[utterances["status"] == "failed", "utterance"].nunique()
-    bd = bd_table(run, summary, anchor) if anchor else pd.DataFrame()
+    bd = bd_table(run, anchor) if anchor else pd.DataFrame()
     return Results(
         utterances=utterances,
         summary=summary,

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from evaluation.metrics import kind_of
+import numpy as np
+
+from evaluation.metrics import Metric, kind_of
 from evaluation.report.colours import assign_colours
 from evaluation.report.disagreement import disagreement
 from evaluation.report.groups import group
@@ -24,8 +26,10 @@ from evaluation.report.plots import (
 from evaluation.report.rendering import published, render
 from evaluation.report.verdict import headline, verdict
 from evaluation.results.definitions import environment
+from evaluation.results.rates import overall_kbps
 from evaluation.results.results import Results
 from evaluation.results.statistics import LEAST_CLUSTERS
+from evaluation.results.tables import scores
 from evaluation.results.writers import records, write_text
 from evaluation.running.cache import Cache
 from evaluation.systems import Point
@@ -69,6 +73,8 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
     names = [system.name for system in run.systems]
     controls = {system.name for system in run.systems if system.control}
     colours = assign_colours(names, controls)
+    curves = [(metric, _lines(results, metric, colours)) for metric in run.metrics]
+    drawn = {line.name for _, lines in curves for line in lines}
     text = render(
         "report.html.j2",
         results=results,
@@ -83,11 +89,9 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
         least=LEAST_CLUSTERS,
         excerpt=SECONDS,
         summary=records(results.summary),
-        plots=[
-            rate_distortion(metric, lines)
-            for metric in run.metrics
-            if (lines := _lines(results, metric.name, colours))
-        ],
+        plots=[rate_distortion(metric, lines) for metric, lines in curves if lines],
+        drawn=drawn,
+        undrawn=[name for name in names if name not in {*drawn, "identity"}],
         cases=render_cases(run, cache),
         bd=records(results.bd),
         paired=records(results.paired),
@@ -110,16 +114,23 @@ def write_report(results: Results, cache: Cache, command: str = "") -> None:
     write_text(results.folder / "report.html", text)
 
 
-def _lines(results: Results, metric: str, colours: dict[str, str]) -> list[Line]:
-    lines = []
-    for system in results.run.systems:
+def _lines(results: Results, metric: Metric, colours: dict[str, str]) -> list[Line]:
+    run, lines = results.run, []
+    for system in run.systems:
         part = results.summary[results.summary["system"] == system.name]
-        part = part[part[f"{metric}_mean"].notna() & part["kbps"].notna()]
+        # Of the clips that have a score: others may cost other bits.
+        rates = [
+            overall_kbps(run, system, point, scores(run, system, point, metric).known)
+            for point in run.points[system.name]
+        ]
+        part = part.assign(kbps=np.array(rates, float))
+        part = part[part[f"{metric.name}_mean"].notna() & part["kbps"].notna()]
         part = part.sort_values("kbps")
         # Controls are limits, not codecs: they would only squeeze the curves.
         if not len(part) or system.name == "identity":
             continue
-        columns = [list(part[f"{metric}_{end}"]) for end in ("mean", "low", "high")]
+        ends = ("mean", "low", "high")
+        columns = [list(part[f"{metric.name}_{end}"]) for end in ends]
         lines.append(
             Line(system.name, colours[system.name], list(part["kbps"]), *columns)
         )

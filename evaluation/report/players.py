@@ -15,9 +15,11 @@ import numpy as np
 from evaluation.recordings.clips import Clip, read_clip
 from evaluation.report.plots import spectrogram
 from evaluation.report.rendering import number, sound
-from evaluation.results.tables import overall_kbps, worst_first
+from evaluation.results.rates import overall_kbps
+from evaluation.results.tables import worst_first
 from evaluation.running.cache import Cache
 from evaluation.running.codes import encode
+from evaluation.running.jobs import FACTS
 from evaluation.running.run import Cell, Run, codes_path
 from evaluation.running.scoring import FAILURES, describe
 from evaluation.systems import Point, System
@@ -39,7 +41,7 @@ class Take:
     title : str
         Which version.
     caption : str
-        Its rate and scores.
+        Its own rate and scores.
     audio : str
         Data URI of a FLAC file.
     picture : str
@@ -103,25 +105,50 @@ def choose_cases(run: Run) -> list[tuple[str, Clip]]:
     return [(title, run.clips[index]) for title, index in chosen]
 
 
-def nearest_baseline(run: Run) -> tuple[System, Point] | None:
+def nearest_baseline(run: Run, metric: str = FACTS) -> tuple[System, Point] | None:
     """Find the rate of the first other codec that is nearest to the first one's top.
 
     Without another codec of several known rates it is the highest of another codec's,
     and without another codec a control, which is no rival but worth hearing.
+
+    Arguments
+    ---------
+    run : Run
+        Executed.
+    metric : str
+        Rates are over the clips that both have a score of; over those that both have
+        an output of by default.
+
+    Returns
+    -------
+    tuple of System and Point, or None
+        None without another system.
     """
-    first = run.systems[0]
-    target = overall_kbps(run, first, run.points[first.name][-1])
     codecs = [system for system in run.systems[1:] if not system.control]
     for system in codecs:
-        rates = {p: overall_kbps(run, system, p) for p in run.points[system.name]}
-        known = {point: kbps for point, kbps in rates.items() if kbps}
-        if len(rates) > 1 and target and len(known) == len(rates):
-            distance = {p: abs(np.log(kbps / target)) for p, kbps in known.items()}
-            return system, min(distance, key=distance.__getitem__)
+        points = run.points[system.name]
+        if len(points) > 1 and all(_ratio(run, system, p, FACTS) for p in points):
+            ratios = {p: _ratio(run, system, p, metric) for p in points}
+            far = {p: abs(np.log(one)) if one else np.inf for p, one in ratios.items()}
+            return system, min(far, key=far.__getitem__)
     for system in (*codecs, *run.systems[1:]):
         if not isinstance(system, Reference):  # it is played anyway
             return system, run.points[system.name][-1]
     return None
+
+
+def _ratio(run: Run, system: System, point: Point, metric: str) -> float | None:
+    """Divide a rate by the first system's highest, on the clips that both have."""
+    first = run.systems[0]
+    pair = ((first, run.points[first.name][-1]), (system, point))
+    known = [
+        [run.outcomes[Cell(clip.name, one.name, at, metric)].value is not None
+         for clip in run.clips]
+        for one, at in pair
+    ]  # fmt: skip
+    both = np.all(known, axis=0)
+    ours, theirs = (overall_kbps(run, one, at, both) for one, at in pair)
+    return theirs / ours if ours and theirs else None
 
 
 def render_cases(run: Run, cache: Cache) -> list[Case]:
@@ -168,11 +195,12 @@ def _decode(
 ) -> list[Take]:
     kept = codes_path(run, cache, clip, system)
     coded = encode(system, clip, wav, run.sample_rate, kept)
+    only = np.array([one is clip for one in run.clips])
     takes = []
     for point in points:
         output = system.reconstruct(coded, point, len(wav), run.sample_rate)
         parts = []
-        kbps = overall_kbps(run, system, point)
+        kbps = overall_kbps(run, system, point, only)
         if kbps is not None:
             parts.append(f"{kbps:.2f} kbps")
         for metric in run.metrics[:4]:

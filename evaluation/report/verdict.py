@@ -8,21 +8,38 @@ from __future__ import annotations
 
 from typing import Any
 
+from evaluation.metrics import Metric
 from evaluation.report.players import nearest_baseline
 from evaluation.report.rendering import number
 from evaluation.results.board import SIGNIFICANT
+from evaluation.results.rates import overall_kbps
 from evaluation.results.results import Results
+from evaluation.results.tables import scores
 from evaluation.results.writers import records
 
 __all__ = ["headline", "verdict"]
 
 
 def headline(results: Results) -> str:
-    """Say what the first system scores at its highest rate."""
-    first = results.run.systems[0].name
+    """Say what the first system scores at its highest rate.
+
+    Arguments
+    ---------
+    results : Results
+        With its summary.
+
+    Returns
+    -------
+    str
+        With the rate over the recordings that the scores are of; two ends of it where
+        metrics have scores of different recordings.
+    """
+    run = results.run
+    system = run.systems[0]
+    first, point = system.name, run.points[system.name][-1]
     row = records(results.summary[results.summary["system"] == first])[-1]
-    parts = []
-    for metric in results.run.metrics[:4]:
+    parts, rates = [], []
+    for metric in run.metrics[:4]:
         mean, low, high = (
             row[f"{metric.name}_{end}"] for end in ("mean", "low", "high")
         )
@@ -34,17 +51,22 @@ def headline(results: Results) -> str:
             ends = (number(end, metric.decimals) for end in (low, high))
             text += f" ({' to '.join(ends)})"
         parts.append(text)
+        known = scores(run, system, point, metric).known
+        rates.append(overall_kbps(run, system, point, known))
     codebooks = row["num_codebooks"]
     used = f" with {codebooks} codebooks" if codebooks is not None else ""
-    rate = "" if row["kbps"] is None else f" at {row['kbps']:.2f} kbps"
+    sure = [kbps for kbps in rates or [row["kbps"]] if kbps is not None]
+    range_ = dict.fromkeys(f"{end(sure):.2f}" for end in (min, max) if sure)
+    rate = f" at {' to '.join(range_)} kbps" if range_ else ""
     return f"{first}{rate}{used}: {', '.join(parts) or 'no scores'}."
 
 
 def verdict(results: Results) -> str:
     """Say in which metrics the first system is better or worse than the baseline.
 
-    The baseline is the operating point that the report plays: of the first other
-    codec, at the rate nearest to the first system's highest. Controls are no rivals.
+    The baseline is the first other codec at the rate nearest to the first system's
+    highest, over the recordings that both have a score of: where rates vary, metrics
+    of different recordings may have different points. Controls are no rivals.
 
     Arguments
     ---------
@@ -56,24 +78,35 @@ def verdict(results: Results) -> str:
     str
         Empty if there is no other codec.
     """
-    baseline = nearest_baseline(results.run)
-    if baseline is None or baseline[0].control:
+    run = results.run
+    first = run.systems[0].name
+    ours = f"{first} {run.points[first][-1]}".strip()
+    rivals: dict[str, list[dict[str, Any]]] = {}
+    for metric in run.metrics:
+        baseline = nearest_baseline(run, metric.name)
+        if baseline is None or baseline[0].control:
+            return ""
+        system, point = baseline
+        rivals.setdefault(f"{system.name} {point}".rstrip(), []).extend(
+            row
+            for row in records(results.paired[results.paired["metric"] == metric.name])
+            if row["reference"] == ours
+            and row["system"] == system.name
+            and row["num_codebooks"] == point.num_codebooks
+            and (row["setting"] or "") == point.setting
+            and row["p_holm"] is not None
+        )
+    rivals = {name: rows for name, rows in rivals.items() if rows}
+    if not rivals:
         return ""
-    system, point = baseline
-    first = results.run.systems[0].name
-    ours = f"{first} {results.run.points[first][-1]}".strip()
-    rows = [
-        row
-        for row in records(results.paired)
-        if row["reference"] == ours
-        and row["system"] == system.name
-        and row["num_codebooks"] == point.num_codebooks
-        and (row["setting"] or "") == point.setting
-        and row["p_holm"] is not None
-    ]
-    if not rows:
-        return ""
-    metrics = {metric.name: metric for metric in results.run.metrics}
+    metrics = {metric.name: metric for metric in run.metrics}
+    said = [_against(name, rows, metrics) for name, rows in rivals.items()]
+    everything = [row for rows in rivals.values() for row in rows]
+    return " ".join(said) + _too_few(everything, results)
+
+
+def _against(rival: str, rows: list[dict[str, Any]], metrics: dict[str, Metric]) -> str:
+    """Say in which metrics the first system is better or worse than one point."""
     found: dict[str, list[str]] = {"better": [], "worse": [], "": []}
     for row in rows:
         metric = metrics[row["metric"]]
@@ -88,15 +121,14 @@ def verdict(results: Results) -> str:
         for word in ("better", "worse")
         if found[word]
     ]
-    text = f"Against {system.name} {point}".rstrip()
+    text = f"Against {rival}"
     text += f" it is {' and '.join(parts)}" if parts else ""
     if even := found[""]:
         many = f"the other {len(even)}" if parts else f"any of {len(rows)}"
         where = even[0] if len(even) == 1 else f"{many} metrics"
         text += "; " if parts else " "
         text += f"there is no significant difference in {where}"
-    text += f" (paired, Holm's correction, p < {SIGNIFICANT:g})."
-    return text + _too_few(rows, results)
+    return f"{text} (paired, Holm's correction, p < {SIGNIFICANT:g})."
 
 
 def _listed(names: list[str]) -> str:

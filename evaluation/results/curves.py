@@ -24,12 +24,12 @@ class Curve(NamedTuple):
     Attributes
     ----------
     kbps : sequence of float
-        Rates.
+        Rates; None where one is not known.
     score : sequence of float
         Scores at these rates.
     """
 
-    kbps: Sequence[float]
+    kbps: Sequence[float | None]
     score: Sequence[float]
 
 

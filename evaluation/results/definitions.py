@@ -78,7 +78,9 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
         "rates": {
             "kbps": "nominal: frame rate * codebooks * log2(codebook size) / 1000, and "
             "32 bits for each scale of codecs whose codes have scales; payload over "
-            "duration for codecs of variable rate; 16-bit PCM for controls",
+            "duration for codecs of variable rate, in tables over all clips with an "
+            "output, in curves and differences over those with a score; 16-bit PCM for "
+            "controls",
             "kbps_emitted": "bits of the tokens or the payload that were produced, scales "
             "and the padding of chunks included, "
             "over the duration of the reference",
@@ -97,7 +99,9 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
             "80 % of the time with 5, 90 % with 10 and 92 % with 20",
             "p": f"signs of speakers' differences flipped, exact or {RESAMPLES} times; "
             "Holm's correction within each metric",
-            "bd": "Bjøntegaard differences with PCHIP over the common range",
+            "bd": "Bjøntegaard differences with PCHIP over the common range; both "
+            "curves, scores and rates, over the clips with a score at every point of "
+            "both (n)",
             "seed": seed,
         },
     }

@@ -10,10 +10,14 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from evaluation.results.curves import Curve, bd_metric, bd_rate
+import numpy as np
+
+from evaluation.metrics import Metric
+from evaluation.results.curves import Bjontegaard, Curve, bd_metric, bd_rate
+from evaluation.results.rates import overall_kbps
 from evaluation.running.run import Run
 from evaluation.results.statistics import holm, paired_difference
-from evaluation.results.tables import scores
+from evaluation.results.tables import Scores, scores
 from evaluation.systems import Point, System
 from evaluation.systems.controls import Identity, Reference
 
@@ -99,40 +103,44 @@ def _points(run: Run, systems: list[System]) -> Iterator[tuple[System, Point]]:
             yield system, point
 
 
-def _curve(summary: pd.DataFrame, system: str, metric: str) -> Curve:
-    """Pick a system's curve of a metric over its nominal rate from the summary."""
-    part = summary[summary["system"] == system]
-    return Curve(list(part["kbps"]), list(part[f"{metric}_mean"]))
-
-
-def bd_table(run: Run, summary: pd.DataFrame, anchor: str) -> pd.DataFrame:
+def bd_table(run: Run, anchor: str) -> pd.DataFrame:
     """Make the table of Bjøntegaard differences from one system.
+
+    Both curves are of the same clips: those with a score at every point of both, and
+    their rates there. Points without any score are no part of a curve.
 
     Arguments
     ---------
     run : Run
         Executed.
-    summary : pandas.DataFrame
-        From `summary_table`.
     anchor : str
         Name of the system to compare to.
 
     Returns
     -------
     pandas.DataFrame
-        One row per metric and system with two rates or more; empty values come
-        with their ``reason``.
+        One row per metric and system with two rates or more, of ``n`` clips; empty
+        values come with their ``reason``.
     """
     import pandas as pd
 
+    (base,) = (system for system in run.systems if system.name == anchor)
     rows = []
     for metric in run.metrics:
-        base = _curve(summary, anchor, metric.name)
+        theirs = _scored(run, base, metric)
         for system in run.systems:
-            if system.name == anchor or len(run.points[system.name]) < 2:
+            if system is base or len(run.points[system.name]) < 2:
                 continue
-            test = _curve(summary, system.name, metric.name)
-            rate, score = bd_rate(test, base), bd_metric(test, base)
+            ours = _scored(run, system, metric)
+            both = np.zeros(len(run.clips), bool)
+            rate = score = Bjontegaard(None, reason="no clip is scored at every point")
+            if ours and theirs:
+                found = (*ours.values(), *theirs.values())
+                both = np.all([one.known for one in found], axis=0)
+            if both.any():
+                test = _curve(run, system, ours, both)
+                other = _curve(run, base, theirs, both)
+                rate, score = bd_rate(test, other), bd_metric(test, other)
             rows.append(
                 {
                     "metric": metric.name,
@@ -144,6 +152,7 @@ def bd_table(run: Run, summary: pd.DataFrame, anchor: str) -> pd.DataFrame:
                     "bd_metric": score.value,
                     "from_kbps": score.low,
                     "to_kbps": score.high,
+                    "n": int(both.sum()),
                     "reason": "; ".join(
                         f"{name}: {result.reason}"
                         for name, result in (("rate", rate), ("metric", score))
@@ -153,6 +162,25 @@ def bd_table(run: Run, summary: pd.DataFrame, anchor: str) -> pd.DataFrame:
             )
     columns = [
         "metric", "system", "anchor", "bd_rate_percent", "from_score", "to_score",
-        "bd_metric", "from_kbps", "to_kbps", "reason",
+        "bd_metric", "from_kbps", "to_kbps", "n", "reason",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
+
+
+def _scored(run: Run, system: System, metric: Metric) -> dict[Point, Scores]:
+    """Collect the points of a system that have any score, with their scores."""
+    found = {
+        point: scores(run, system, point, metric) for point in run.points[system.name]
+    }
+    return {point: one for point, one in found.items() if one.known.any()}
+
+
+def _curve(
+    run: Run, system: System, found: dict[Point, Scores], among: np.ndarray
+) -> Curve:
+    """Average scores, and rates, over the clips that count."""
+    means = [
+        float(one.values[among] @ one.weights[among] / one.weights[among].sum())
+        for one in found.values()
+    ]
+    return Curve([overall_kbps(run, system, p, among) for p in found], means)

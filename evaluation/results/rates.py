@@ -16,7 +16,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CodebookUse", "codebook_use", "held_out_bits", "plug_in_bits"]
+from evaluation.running.jobs import FACTS
+from evaluation.running.run import Cell, Run
+from evaluation.systems import Point, System
+
+__all__ = [
+    "CodebookUse",
+    "codebook_use",
+    "counted_kbps",
+    "held_out_bits",
+    "overall_kbps",
+    "plug_in_bits",
+]
 
 FOLDS = 5
 
@@ -137,3 +148,64 @@ def held_out_bits(counts: np.ndarray) -> float:
         learned = total - coded + 0.5
         bits -= (coded * np.log2(learned / learned.sum())).sum()
     return float(bits / total.sum())
+
+
+def overall_kbps(
+    run: Run, system: System, point: Point, among: np.ndarray | None = None
+) -> float | None:
+    """Compute the rate of a system: nominal, or what it emitted.
+
+    Arguments
+    ---------
+    run : Run
+        Executed.
+    system : System
+        Of the run.
+    point : Point
+        One of its points.
+    among : np.ndarray, optional
+        Shape [C]: which clips the rate is of, as a score's own; all by default.
+
+    Returns
+    -------
+    float or None
+        In kbps; None where it is not known.
+    """
+    nominal = system.kbps(point, run.sample_rate)
+    if nominal is not None:
+        return nominal
+    return counted_kbps(run, system, point, "emitted_bits", among)
+
+
+def counted_kbps(
+    run: Run, system: System, point: Point, key: str, among: np.ndarray | None = None
+) -> float | None:
+    """Compute bits in all over seconds in all, in kbps, of the clips that have both.
+
+    Arguments
+    ---------
+    run : Run
+        Executed.
+    system : System
+        Of the run.
+    point : Point
+        One of its points.
+    key : str
+        Which bits: 'emitted_bits' or 'file_bits'.
+    among : np.ndarray, optional
+        Shape [C]: which clips count; all by default.
+
+    Returns
+    -------
+    float or None
+        None where no clip has both.
+    """
+    counted = np.ones(len(run.clips), bool) if among is None else among
+    facts = [
+        run.outcomes[Cell(clip.name, system.name, point, FACTS)].value
+        for clip, taken in zip(run.clips, counted, strict=True)
+        if taken
+    ]
+    known = [item for item in facts if item and item[key] is not None]
+    seconds = sum(item["seconds"] for item in known)
+    return sum(item[key] for item in known) / seconds / 1000 if seconds else None

@@ -15,7 +15,7 @@ import numpy as np
 from evaluation.running.jobs import FACTS
 from evaluation.metrics import Metric
 from evaluation.recordings.clips import Clip
-from evaluation.results.rates import CodebookUse
+from evaluation.results.rates import CodebookUse, counted_kbps, overall_kbps
 from evaluation.running.run import Cell, Run
 from evaluation.results.statistics import interval
 from evaluation.systems import CodebookSystem, Point, System
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Scores",
     "codebook_table",
-    "overall_kbps",
     "scores",
     "summary_table",
     "utterance_table",
@@ -44,6 +43,11 @@ class Scores(NamedTuple):
     weights: np.ndarray
     failed: int
 
+    @property
+    def known(self) -> np.ndarray:
+        """Which clips have a score."""
+        return np.isfinite(self.values)
+
 
 def scores(run: Run, system: System, point: Point, metric: Metric) -> Scores:
     """Collect a metric's outcomes in the order of ``run.clips``."""
@@ -56,23 +60,6 @@ def scores(run: Run, system: System, point: Point, metric: Metric) -> Scores:
         np.array([o.weight for o in outcomes]),
         sum(o.status == "failed" for o in outcomes),
     )
-
-
-def overall_kbps(run: Run, system: System, point: Point) -> float | None:
-    """Compute the rate of a system: nominal, or what it emitted over all clips."""
-    nominal = system.kbps(point, run.sample_rate)
-    return _overall(run, system, point, "emitted_bits") if nominal is None else nominal
-
-
-def _overall(run: Run, system: System, point: Point, key: str) -> float | None:
-    """Bits in all over seconds in all, in kbps, of the clips that have both."""
-    facts = [
-        run.outcomes[Cell(clip.name, system.name, point, FACTS)].value
-        for clip in run.clips
-    ]
-    known = [item for item in facts if item and item[key] is not None]
-    seconds = sum(item["seconds"] for item in known)
-    return sum(item[key] for item in known) / seconds / 1000 if seconds else None
 
 
 def worst_first(run: Run, system: System, point: Point, metric: Metric) -> list[int]:
@@ -179,10 +166,10 @@ def summary_table(
     -------
     pandas.DataFrame
         ``system, num_codebooks, setting``; the rates ``kbps`` (nominal, or what
-        was emitted where there is no nominal rate), ``kbps_emitted``,
-        ``kbps_entropy``, ``kbps_file``; of each metric ``_mean``, ``_low`` and
-        ``_high`` (95 %), ``_n_ok`` and ``_n_failed``; and ``n_ok, n_total``:
-        utterances without a failure, and all.
+        was emitted where there is no nominal rate, over all utterances that have
+        an output), ``kbps_emitted``, ``kbps_entropy``, ``kbps_file``; of each
+        metric ``_mean``, ``_low`` and ``_high`` (95 %), ``_n_ok`` and ``_n_failed``;
+        and ``n_ok, n_total``: utterances without a failure, and all.
     """
     import pandas as pd
 
@@ -198,7 +185,7 @@ def summary_table(
             }
             for metric in run.metrics:
                 found = scores(run, system, point, metric)
-                valid = np.isfinite(found.values)
+                valid = found.known
                 mean = interval(
                     found.values[valid],
                     [name for name, keep in zip(speakers, valid, strict=True) if keep],
@@ -212,13 +199,13 @@ def summary_table(
                 row[f"{metric.name}_n_ok"] = int(valid.sum())
                 row[f"{metric.name}_n_failed"] = found.failed
             use = (uses or {}).get(system.name)
-            row["kbps_emitted"] = _overall(run, system, point, "emitted_bits")
+            row["kbps_emitted"] = counted_kbps(run, system, point, "emitted_bits")
             row["kbps_entropy"] = (
                 system.entropy_kbps(point, [one.held_out_bits for one in use])
                 if use and isinstance(system, CodebookSystem)
                 else None
             )
-            row["kbps_file"] = _overall(run, system, point, "file_bits")
+            row["kbps_file"] = counted_kbps(run, system, point, "file_bits")
             row["delay_samples"] = run.delays[system.name]
             row["n_ok"] = sum(
                 not _has_failed(run, clip, system, point) for clip in run.clips

@@ -8,12 +8,12 @@ import subprocess
 from html.parser import HTMLParser
 
 import pytest
-from toy_systems import Broken, OneBitLess, Rounding
+from toy_systems import Broken, OneBitLess, Rounded, Rounding
 
 from evaluation import Metric, evaluate
 from evaluation.report.disagreement import disagreement
 from evaluation.report.players import nearest_baseline
-from evaluation.report.verdict import verdict
+from evaluation.report.verdict import headline, verdict
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
@@ -165,6 +165,56 @@ def test_failures_left_out_are_said(recordings, tmp_path, monkeypatch, most, lef
     assert text.count("holds NaN or infinite samples</td>") == most
     assert ("The first 1; the rest is in utterances.csv" in text) == left_out
     assert "2 rows have a score missing" in text
+
+
+class TestRates:
+    """Of the recordings that a score is of: music has no STOI, and its own bits."""
+
+    @pytest.fixture
+    def results(self, clips, tmp_path):
+        (clips / "manifest.csv").write_text(
+            "path,domain\nclip0.wav,speech\nclip1.wav,music\nclip2.wav,speech\n"
+        )
+        return evaluate(
+            clips, [Rounded("ours")], metrics=["stoi", "waveform_l1"],
+            baselines=[Rounded("rival", dear="clip1")], output=tmp_path / "out",
+            workers=0,
+        )  # fmt: skip
+
+    def test_curves(self, results):
+        stoi, waveform = re.findall(
+            r'aria-label="(.*? over kbps.*?)"', (results.output / "report.html").read_text()
+        )  # fmt: skip
+        assert re.search(r"rival: \S+ at 48 kbps, \S+ at 96 kbps", stoi)
+        assert re.search(r"rival: \S+ at 64 kbps, \S+ at 128 kbps", waveform)
+
+    def test_verdict_takes_the_nearest_rate_in_each_metric(self, results):
+        said = verdict(results)
+        assert re.search(r"Against rival 6 bits .*in STOI", said)
+        assert re.search(r"Against rival 5 bits .*in Waveform L1", said)
+
+    def test_headline(self, clips):
+        results = evaluate(
+            clips, [Rounded("ours", dear="clip1")], metrics=["stoi", "waveform_l1"],
+            workers=0,
+        )  # fmt: skip
+        assert headline(results).startswith("ours at 128.00 kbps: STOI")
+
+    def test_headline_of_different_recordings(self, results):
+        results.run.systems.reverse()
+        assert headline(results).startswith("rival at 96.00 to 128.00 kbps: STOI")
+
+
+def test_codecs_without_a_rate_are_named(clips, tmp_path):
+    """The legend has what is drawn, and no more."""
+    evaluate(
+        clips, [Rounding()], [1, 2], ["si_sdr_raw"], output=tmp_path / "out",
+        baselines=["identity", OneBitLess()], domain="speech", workers=0,
+    )  # fmt: skip
+    text = (tmp_path / "out/report.html").read_text()
+    legend = text.partition('<ul class="legend">')[2].partition("</ul>")[0]
+    assert re.findall(r"</span>(.*?)</li>", legend) == ["rounding"]
+    assert "Without a rate or a score, and not drawn: twelve-bits." in text
 
 
 class TestVerdict:

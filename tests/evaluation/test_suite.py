@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from toy_systems import Broken, Loading, OneBitLess, Rounding
+from toy_systems import Broken, Loading, OneBitLess, Rounded, Rounding
 
 from evaluation import Metric, suite
 from evaluation import evaluate as evaluate_with_report
@@ -71,6 +71,52 @@ class TestTables:
         assert summary["stoi_mean"].is_monotonic_increasing
         assert summary["mel_dac7_mean"].is_monotonic_decreasing
         assert summary["si_sdr_mean"].is_monotonic_increasing
+
+
+class TestBjontegaard:
+    """Both curves are of the same recordings, and so are their rates."""
+
+    def test_failing_where_it_is_hard_gains_nothing(self, clips):
+        copy = Rounded("copy", lost=("clip2",))
+        results = evaluate(
+            clips, [copy], metrics=["si_sdr_raw"], baselines=[Rounded("anchor")],
+            workers=0,
+        )  # fmt: skip
+        one = row(results.bd, system="copy")
+        assert one["n"] == 2
+        assert one["bd_rate_percent"] == pytest.approx(0, abs=1e-9)
+        assert one["bd_metric"] == pytest.approx(0, abs=1e-9)
+        # The table has each system's own recordings, and says how many.
+        top = results.summary[results.summary["setting"] == "6 bits"]
+        assert list(top["si_sdr_raw_n_ok"]) == [2, 3]
+        assert top["si_sdr_raw_mean"].nunique() == 2
+
+    @pytest.mark.parametrize("lost", [("clip0", "clip1"), ("clip0", "clip1", "clip2")])
+    def test_no_recording_that_both_have(self, clips, lost):
+        results = evaluate(
+            clips, [Rounded("copy", lost=lost)], metrics=["si_sdr_raw"],
+            baselines=[Rounded("anchor", lost=("clip2",))], workers=0,
+        )  # fmt: skip
+        one = row(results.bd, system="copy")
+        assert one["n"] == 0
+        assert one["bd_rate_percent"] is None
+        assert "rate: no clip is scored at every point" in one["reason"]
+
+    def test_recordings_without_a_score_cost_nothing(self, clips):
+        """Music has no STOI: with it or without it, the same numbers."""
+        found = []
+        for music in ("clip1.wav,music\n", ""):
+            (clips / "some.csv").write_text(
+                f"path,domain\nclip0.wav,speech\n{music}clip2.wav,speech\n"
+            )
+            results = evaluate(
+                clips / "some.csv", [Rounded("dear", dear="clip1")], metrics=["stoi"],
+                baselines=[Rounded("anchor")], workers=0,
+            )  # fmt: skip
+            found.append(row(results.bd, system="dear").to_dict())
+        assert found[0] == found[1]
+        assert found[0]["n"] == 2
+        assert found[0]["bd_rate_percent"] == pytest.approx(0, abs=1e-9)
 
 
 def test_names_with_marks_of_markdown_and_latex(clips, tmp_path):
