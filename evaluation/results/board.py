@@ -20,17 +20,18 @@ import numpy as np
 
 from evaluation.errors import ArgumentError
 from evaluation.results.conditions import Condition, is_control
+from evaluation.results.front import mark_front
 from evaluation.results.joining import Joined, Shown, Source, agree, open_runs
+from evaluation.results.labels import disputed, join_domains, join_speakers
 from evaluation.results.pairs import pairwise
 from evaluation.results.statistics import holm, interval
-from evaluation.results.taking import Taken, take
+from evaluation.results.taking import ALL, Taken, take
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ALL", "SIGNIFICANT", "Board", "join"]
+__all__ = ["SIGNIFICANT", "Board", "join"]
 
-ALL = "all"  # the domain that holds every recording
 SIGNIFICANT = 0.05
 
 
@@ -46,13 +47,13 @@ class Board:
         The metrics.
     conditions : dict
         Rate in kbps (or None) of each `Condition`, in the order of the runs: over the
-        recordings of the first metric that has it.
+        recordings with a score of the first metric that has it.
     controls : set of str
         Systems that are no codecs.
     numbers : pandas.DataFrame
         One row per condition, metric and domain: rate, mean, interval and count
-        of the recordings shown, whether it is on the Pareto front, and the run
-        that it comes from.
+        of the recordings with a score, whether it is on the Pareto front, and the
+        run that it comes from.
     pairs : pandas.DataFrame
         One row per metric, domain and pair of conditions of different codecs.
     notes : list of str
@@ -101,15 +102,16 @@ def join(folders: Sequence[str | Path], seed: int = 0) -> Board:
     runs = open_runs(folders)
     notes: list[str] = []
     metrics = agree(runs, notes)
+    labels = _labels(runs, notes)
     conditions: dict[Condition, float | None] = {}
     controls = _controls(runs)
     rows: list[dict[str, Any]] = []
     tests: list[dict[str, Any]] = []
     for metric in metrics:
-        taken = take(runs, metric, notes)
+        taken = take(runs, metric, labels, notes)
         found = _numbers(taken, metric, conditions, seed)
         codecs = [row for row in found if row["system"] not in controls]
-        _mark_front(codecs, metric.higher_is_better)
+        mark_front(codecs, taken, metric)
         tests += _tests(codecs, taken, metric, list(conditions), seed)
         rows += found
     if not rows:
@@ -122,9 +124,7 @@ def join(folders: Sequence[str | Path], seed: int = 0) -> Board:
         conditions=conditions,
         controls=controls,
         numbers=numbers.astype({"num_codebooks": "Int64"}),
-        pairs=pairs.astype(
-            {"num_codebooks": "Int64", "num_codebooks_2": "Int64"}
-        ),
+        pairs=pairs.astype({"num_codebooks": "Int64", "num_codebooks_2": "Int64"}),
         notes=notes,
     )
 
@@ -133,14 +133,6 @@ _PAIR_COLUMNS = [
     "metric", "domain", "system", "num_codebooks", "setting", "system_2",
     "num_codebooks_2", "setting_2", "difference", "p", "p_holm", "n_pairs", "better",
 ]  # fmt: skip
-
-
-def _kbps(part: pd.DataFrame) -> float | None:
-    """Compute the rate over the recordings shown; None where it is not known."""
-    rates = part["kbps"].dropna()
-    if rates.nunique() < 2:  # nominal
-        return float(rates.iloc[0]) if len(rates) else None
-    return float(np.average(rates, weights=part.loc[rates.index, "seconds"]))
 
 
 def _numbers(
@@ -167,7 +159,7 @@ def _numbers(
                 ends = list(interval(values, speakers, None, seed, label)[:3])
             if ends[0] is None or math.isnan(ends[0]):
                 continue
-            kbps = _kbps(part)
+            kbps = one.kbps(np.isfinite(one.scores(metric.name, domain)))
             conditions.setdefault(condition, kbps)
             row = {
                 **condition._asdict(),
@@ -189,8 +181,46 @@ def _numbers(
 
 def _domains(table: pd.DataFrame) -> list[str]:
     """Kinds of recordings, where there are several."""
-    known = sorted(set(table["domain"].dropna()))
+    known = sorted(set(table["domain"]) - {""})
     return known if len(known) > 1 else []
+
+
+def _labels(runs: list[Joined], notes: list[str]) -> pd.DataFrame:
+    """Join what the runs know of the recordings: their speakers and domains."""
+    import pandas as pd
+
+    changed = disputed(run.clips for run in runs)
+    speakers, domains = (
+        [
+            {clip: said for clip, said in told.items() if clip not in changed}
+            for told in (run.evaluation.told(column) for run in runs)
+        ]
+        for column in ("speaker", "domain")
+    )
+    joined = join_speakers(speakers)
+    if renamed := disputed(speakers):
+        notes.append(
+            f"{len(renamed)} recordings have several speakers, as {min(renamed)!r}, "
+            "who count as one: the runs name different ones"
+        )
+    if apart := disputed(domains):
+        notes.append(
+            f"{len(apart)} recordings are in no domain, as {min(apart)!r}: the runs "
+            "do not agree on it"
+        )
+    for run, told in zip(runs, speakers, strict=True):
+        known = {clip: joined[clip] for clip in told}
+        if _count(known) < _count(told):
+            notes.append(
+                f"other runs know more speakers of {run.source.label} than it does: "
+                "differences count with these, its own intervals without"
+            )
+    return pd.DataFrame({"speaker": joined, "domain": join_domains(domains)})
+
+
+def _count(speakers: dict[str, str]) -> int:
+    """Count speakers; a recording of an unknown one is its own."""
+    return len({speaker or f"\0{clip}" for clip, speaker in speakers.items()})
 
 
 def _controls(runs: list[Joined]) -> set[str]:
@@ -201,21 +231,6 @@ def _controls(runs: list[Joined]) -> set[str]:
             if "control" in about or run.names[name] not in found:
                 found[run.names[name]] = is_control(name, about)
     return {name for name, control in found.items() if control}
-
-
-def _mark_front(codecs: list[dict[str, Any]], higher_is_better: bool) -> None:
-    """Mark what no codec beats at the same or a lower rate."""
-    sign = 1 if higher_is_better else -1
-    for domain in {row["domain"] for row in codecs}:
-        best = -math.inf
-        rated = [
-            row
-            for row in codecs
-            if row["domain"] == domain and row["kbps"] is not None
-        ]
-        for row in sorted(rated, key=lambda row: (row["kbps"], -sign * row["mean"])):
-            row["front"] = sign * row["mean"] > best
-            best = max(best, sign * row["mean"])
 
 
 def _tests(
@@ -229,9 +244,9 @@ def _tests(
     shown = sorted({Condition.of(row) for row in codecs}, key=order.index)
     if not shown:
         return []
-    tables = [taken[one].table for one in shown]
-    scores = np.array([table[metric.name].astype(float) for table in tables])
-    speakers, domains = list(tables[0]["speaker"].fillna("")), tables[0]["domain"]
+    scores = np.array([taken[one].scores(metric.name) for one in shown])
+    labels = taken[shown[0]].table  # of all runs, and so in all tables
+    speakers, domains = (list(labels[name]) for name in ("speaker", "domain"))
     chosen = [
         (i, j)
         for i in range(len(shown))

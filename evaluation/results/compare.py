@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from evaluation.results.labels import disputed, join_speakers
 from evaluation.results.statistics import holm, paired_difference
 
 if TYPE_CHECKING:
@@ -39,6 +40,16 @@ class Evaluation(NamedTuple):
     folder: Path
     content: dict[str, Any]
     utterances: pd.DataFrame
+
+    @property
+    def transcripts(self) -> dict[str, str]:
+        """Digests of the transcripts; none in results of version 0.2 and before."""
+        return self.content.get("transcripts", {})
+
+    def told(self, column: str) -> dict[str, str]:
+        """What it was told of its recordings: their speaker or domain, by name."""
+        table = self.utterances.drop_duplicates("utterance")
+        return dict(zip(table["utterance"], table[column].fillna(""), strict=True))
 
 
 def load(folder: str | Path) -> Evaluation:
@@ -91,6 +102,13 @@ def _refuse_differences(first: Evaluation, second: Evaluation) -> list[str]:
     changed = sorted(n for n in clips if n in others and clips[n] != others[n])
     if changed:
         problems.append(f"{len(changed)} recordings differ, as {changed[0]!r}")
+    wanting = [name for name in common if a["metrics"][name].get("wants_transcript")]
+    reworded = disputed([first.transcripts, second.transcripts])
+    if wanting and reworded:
+        problems.append(
+            f"{', '.join(wanting)}: {len(reworded)} transcripts differ, as that of "
+            f"{min(reworded)!r}"
+        )
     if not set(clips) & set(others):
         problems.append("they have no recording in common")
     if not common:
@@ -109,7 +127,7 @@ def compare(first: str | Path, second: str | Path, seed: int = 0) -> pd.DataFram
     Systems of the same name are paired; beyond that the first system of one
     with the first of the other, as for two checkpoints. Points are paired by
     their number of codebooks and setting. Each recording counts once, in word error
-    rates too.
+    rates too. Speakers are those that either run knows.
 
     Arguments
     ---------
@@ -132,12 +150,15 @@ def compare(first: str | Path, second: str | Path, seed: int = 0) -> pd.DataFram
     Raises
     ------
     ValueError
-        If the definitions, the scoring rate or the recordings differ.
+        If the definitions, the scoring rate or the recordings differ, or transcripts
+        that a metric wants.
     """
     import pandas as pd
 
     one, two = load(first), load(second)
     metrics = _refuse_differences(one, two)
+    told = [one.told("speaker"), two.told("speaker")]
+    speakers, renamed = join_speakers(told), disputed(told)
     rows = []
     for metric in metrics:
         family = []
@@ -148,8 +169,11 @@ def compare(first: str | Path, second: str | Path, seed: int = 0) -> pd.DataFram
                 suffixes=("_1", "_2"),
             )
             for point, part in joined.groupby(KEY, dropna=False, sort=False):
-                row = _row(metric, name, other, point, part, seed)
+                row = _row(metric, name, other, point, part, speakers, seed)
                 _judge(row, part, one, two)
+                if apart := len(renamed.intersection(part["utterance"])):
+                    said = f"{apart} recordings have two speakers, who count as one"
+                    row["reason"] = "; ".join(filter(None, [row["reason"], said]))
                 family.append(row)
         for row, corrected in zip(family, holm([r["p"] for r in family]), strict=True):
             row["p_holm"] = corrected
@@ -172,12 +196,19 @@ def _pairs(one: Evaluation, two: Evaluation) -> list[tuple[str, str]]:
 
 
 def _row(
-    metric: str, name: str, other: str, point: Sequence, part: pd.DataFrame, seed: int
+    metric: str,
+    name: str,
+    other: str,
+    point: Sequence,
+    part: pd.DataFrame,
+    speakers: dict[str, str],
+    seed: int,
 ) -> dict[str, Any]:
     """Compare two systems at a point; ``part`` has the scores of both side by side."""
     first, second = part[f"{metric}_1"], part[f"{metric}_2"]
     label = f"compare {name} {other} {tuple(point)} {metric}"
-    result = paired_difference(second, first, list(part["speaker_1"]), seed, label)
+    clusters = [speakers[clip] for clip in part["utterance"]]
+    result = paired_difference(second, first, clusters, seed, label)
     both = first.notna() & second.notna()
     return {
         "metric": metric,
@@ -210,7 +241,11 @@ def _judge(
     aligned = one.content["definitions"]["metrics"][metric]["aligned"]
     if aligned and delays[0] != delays[1]:
         row["reason"] = f"delays of {delays[0]} and {delays[1]} samples are taken out"
-    elif same and row["n_pairs"] and not (part[f"{metric}_2"] - part[f"{metric}_1"]).any():
+    elif (
+        same
+        and row["n_pairs"]
+        and not (part[f"{metric}_2"] - part[f"{metric}_1"]).any()
+    ):
         row["reason"] = "the same system and scores"
     if same and row["reason"]:
         row["p"] = math.nan

@@ -70,6 +70,7 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
                 "domain": metric.domain,
                 "aligned": metric.aligned,
                 "weighted": metric.name in weighted,
+                "wants_transcript": metric.wants_transcript,
                 "kind": kind_of(metric),
                 "decimals": metric.decimals,
             }

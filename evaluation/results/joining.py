@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.results.compare import Evaluation, load
 from evaluation.results.conditions import Condition
+from evaluation.results.labels import disputed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +117,9 @@ class Joined:
     def delays(self) -> dict[str, int]:
         """Samples that aligned metrics take out of each system's output."""
         found = self.evaluation.content["systems"]
-        return {self.names[name]: about["delay_samples"] for name, about in found.items()}
+        return {
+            self.names[name]: about["delay_samples"] for name, about in found.items()
+        }
 
     @cached_property
     def tables(self) -> dict[Condition, pd.DataFrame]:
@@ -136,6 +139,11 @@ class Joined:
 
     def _condition(self, row: Mapping[str, Any]) -> Condition:
         return Condition.of(row)._replace(system=self.names[row["system"]])
+
+    def wants(self, metric: str) -> bool:
+        """Whether a metric looks at transcripts, as far as the run says."""
+        about = self.evaluation.content["definitions"]["metrics"][metric]
+        return bool(about.get("wants_transcript"))
 
     def is_weighted(self, metric: str) -> bool:
         """Whether a metric's means are not those of its scores: words count, say.
@@ -167,7 +175,9 @@ def open_runs(folders: Sequence[str | Path]) -> list[Joined]:
         names = {}
         for name, about in one.content["systems"].items():
             shown, trial = name, 1
-            while prints.setdefault(shown, about["fingerprint"]) != about["fingerprint"]:
+            while (
+                prints.setdefault(shown, about["fingerprint"]) != about["fingerprint"]
+            ):
                 shown = f"{name} ({one.folder.name}{f' {trial}' if trial > 1 else ''})"
                 trial += 1
             names[name] = shown
@@ -180,7 +190,9 @@ def open_runs(folders: Sequence[str | Path]) -> list[Joined]:
             f"{written:%Y-%m-%d %H:%M} UTC",
             one.content["environment"],
         )
-        runs.append(Joined(one, source, names, list(one.content["definitions"]["metrics"])))
+        runs.append(
+            Joined(one, source, names, list(one.content["definitions"]["metrics"]))
+        )
     return runs
 
 
@@ -216,10 +228,16 @@ def agree(runs: list[Joined], notes: list[str]) -> list[Shown]:
         having = [run for run in runs if name in run.metrics]
         labels = [run.source.label for run in having]
         common = set.intersection(*(set(run.clips) for run in having)) - changed
-        if not common:
+        # Runs of version 0.2 and before say neither what is wanted nor what was said.
+        heard = [run.evaluation.transcripts for run in having if run.wants(name)]
+        if reworded := common & disputed(heard):
+            common -= reworded
             notes.append(
-                f"{name} is left out: {', '.join(labels)} share no recording"
+                f"{name}: {len(reworded)} recordings are left out, as "
+                f"{min(reworded)!r}: the runs have different transcripts of them"
             )
+        if not common:
+            notes.append(f"{name} is left out: {', '.join(labels)} share no recording")
             continue
         most = max(len(run.clips) for run in having)
         if len(common) < most:
@@ -227,17 +245,15 @@ def agree(runs: list[Joined], notes: list[str]) -> list[Shown]:
                 f"{name}: {len(common)} of up to {most} recordings, those that "
                 f"{', '.join(labels)} share"
             )
-        shown.append(Shown(name, definition["title"], definition, sorted(common), labels))
+        shown.append(
+            Shown(name, definition["title"], definition, sorted(common), labels)
+        )
     return shown
 
 
 def _changed(runs: list[Joined], notes: list[str]) -> set[str]:
     """Find recordings that have one name and several contents."""
-    contents: dict[str, set[str]] = {}
-    for run in runs:
-        for name, digest in run.clips.items():
-            contents.setdefault(name, set()).add(digest)
-    changed = {name for name, found in contents.items() if len(found) > 1}
+    changed = disputed(run.clips for run in runs)
     if changed:
         notes.append(
             f"{len(changed)} recordings are left out, as {min(changed)!r}: the runs "

@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,11 @@ def write(results: Results, command: str = "") -> None:
         "data_root": run.data_root,
         "cache": run.cache,
         "clips": {clip.name: clip.sha256 for clip in run.clips},
+        "transcripts": {
+            clip.name: hashlib.sha256(clip.transcript.encode()).hexdigest()
+            for clip in run.clips
+            if clip.transcript
+        },
         "failed_share": results.failed_share,
         "summary": writers.records(results.summary),
         "codebooks": writers.records(results.codebooks),

@@ -9,13 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from evaluation.results.conditions import Condition
 from evaluation.results.joining import Joined, Shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Taken", "take"]
+__all__ = ["ALL", "Taken", "take"]
+
+ALL = "all"  # the domain that holds every recording
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,28 @@ class Taken:
     whole: bool
     weighted: bool
 
+    def kbps(self, among: np.ndarray) -> float | None:
+        """Compute the rate over some of the recordings; None where it is not known."""
+        rates = self.table["kbps"].to_numpy(float)
+        known = among & np.isfinite(rates)
+        if not known.any():
+            return None
+        if np.ptp(rates[known]) == 0:  # nominal
+            return float(rates[known][0])
+        seconds = self.table["seconds"].to_numpy(float)
+        return float(np.average(rates[known], weights=seconds[known]))
 
-def take(runs: list[Joined], metric: Shown, notes: list[str]) -> dict[Condition, Taken]:
+    def scores(self, metric: str, domain: str = ALL) -> np.ndarray:
+        """Return the scores of the recordings [C]; NaN where there is none."""
+        scores = self.table[metric].to_numpy(float)
+        if domain == ALL:
+            return scores
+        return np.where(self.table["domain"] == domain, scores, np.nan)
+
+
+def take(
+    runs: list[Joined], metric: Shown, labels: pd.DataFrame, notes: list[str]
+) -> dict[Condition, Taken]:
     """Take each condition from the first run that has it.
 
     Arguments
@@ -49,6 +73,8 @@ def take(runs: list[Joined], metric: Shown, notes: list[str]) -> dict[Condition,
         All of the board.
     metric : Shown
         What is shown.
+    labels : pandas.DataFrame
+        Speaker and domain of each recording, whichever run knows them.
     notes : list of str
         What is left out is added, with its reason.
 
@@ -75,6 +101,7 @@ def take(runs: list[Joined], metric: Shown, notes: list[str]) -> dict[Condition,
             new = _aligned_alike(new, run, metric, delays, notes)
         for condition in new:
             shown = run.tables[condition].reindex(metric.clips)
+            shown = shown.assign(**labels.reindex(metric.clips))
             taken[condition] = Taken(run, shown, whole, weighted)
     return taken
 

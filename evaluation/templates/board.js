@@ -1,6 +1,5 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const filters = document.getElementById("filters");
-const isLevel = (i) => data.points[i].control;
 const digits = (value, decimals) => value === null ? "–" : value.toFixed(decimals).replace("-", "−");
 
 // What the filters leave: a domain, and the places of the points.
@@ -30,9 +29,10 @@ function ticks(low, high, count) {
 
 function plot(metric, {domain, points, inside, outside}) {
   const numbers = data.numbers[domain]?.[metric.name] ?? [];
-  const rate = (i) => numbers[i][5];  // of the recordings that the metric is shown on
-  const curves = points.filter((i) => numbers[i] && !isLevel(i) && rate(i));
-  const levels = points.filter((i) => numbers[i] && isLevel(i) && data.points[i].system !== "identity");
+  const rate = (i) => numbers[i][5];  // of the recordings with a score
+  const isLevel = (i) => data.points[i].control || !rate(i);
+  const shown = points.filter((i) => numbers[i] && data.points[i].system !== "identity");
+  const curves = shown.filter((i) => !isLevel(i)), levels = shown.filter(isLevel);
   const others = outside ? data.published.filter((one) => one.metric === metric.name && inside(one.kbps)) : [];
   const rates = [...curves.map((i) => rate(i)), ...others.map((one) => one.kbps)];
   const ends = [...[...curves, ...levels].flatMap((i) => numbers[i].slice(0, 3)), ...others.map((one) => one.value)].filter((v) => v !== null);
@@ -44,7 +44,7 @@ function plot(metric, {domain, points, inside, outside}) {
   const y = (score) => 214 - (score - bottom) / (top - bottom) * 184;
   const better = metric.higher ? "↑ better" : "↓ better";
   const name = `${metric.title}${metric.unit ? ", " + metric.unit : ""}`;
-  const said = curves.map((i) => `${data.points[i].label} ${digits(numbers[i][0], metric.decimals)} at ${digits(rate(i), 2)} kbps`);
+  const said = [...curves, ...levels].map((i) => `${data.points[i].label} ${digits(numbers[i][0], metric.decimals)}${isLevel(i) ? "" : ` at ${digits(rate(i), 2)} kbps`}`);
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 360 246");
   svg.setAttribute("role", "img");
@@ -93,6 +93,7 @@ function plot(metric, {domain, points, inside, outside}) {
 
 function fillTables({domain, points}) {
   const seen = new Set(points);
+  const most = Object.fromEntries(data.metrics.map(({name}) => [name, Math.max(...(data.numbers[domain]?.[name] ?? []).map((found) => found?.[3] ?? 0))]));
   for (const row of document.querySelectorAll("tr[data-point]")) {
     let known = false;
     const rates = [];
@@ -106,6 +107,12 @@ function fillTables({domain, points}) {
       if (found && found[1] !== null) {
         const small = document.createElement("small");
         small.textContent = `${digits(found[1], metric.decimals)} … ${digits(found[2], metric.decimals)}`;
+        cell.append(small);
+      }
+      if (found && found[3] < most[metric.name]) {
+        const small = document.createElement("small");
+        small.className = "bad";
+        small.textContent = `n = ${found[3]}`;
         cell.append(small);
       }
     }

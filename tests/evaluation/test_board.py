@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from toy_recordings import RATE, make_clips, voice
-from toy_systems import OneBitLess, Rounding
+from toy_systems import OneBitLess, Rounded, Rounding
 
 from evaluation import evaluate
 from evaluation.cli import main
@@ -155,6 +155,34 @@ class TestJoin:
                 assert row["front"] == (not beaten.any())
             assert not rows.loc[rows["system"] == "identity", "front"].any()
 
+    def test_front_is_of_recordings_that_both_have(self, tmp_path):
+        """A copy that fails where it is hard is on it where the codec is, and no more."""
+        clips = make_clips(tmp_path / "clips")
+        # In its own mean it is better than the codec at any rate.
+        for lost, shown in ((("clip2",), 2), (("clip0", "clip1", "clip2"), 0)):
+            evaluate(clips, [Rounded("copy", lost=lost), Rounded("codec")], None,
+                     ["si_sdr_raw"], output=tmp_path / "run", workers=0,
+                     domain="speech", report=False)  # fmt: skip
+            table = join([tmp_path / "run"]).numbers
+            counts = table.groupby("system")["n_ok"].agg(set).to_dict()
+            assert counts == {"codec": {3}, **({"copy": {shown}} if shown else {})}
+            assert table["front"].all()
+
+    def test_rates_are_of_recordings_with_a_score(self, tmp_path):
+        clips = make_clips(tmp_path / "clips")
+        (clips / "manifest.csv").write_text(
+            "path,domain\nclip0.wav,speech\nclip1.wav,music\nclip2.wav,speech\n"
+        )
+        evaluate(clips, [Rounded("codec", dear="clip1")], None, METRICS[:2],
+                 output=tmp_path / "run", workers=0, report=False)  # fmt: skip
+        table = join([tmp_path / "run"]).numbers.set_index(
+            ["metric", "domain", "setting"]
+        )
+        rates = table["kbps"].to_dict()
+        assert rates["stoi", "all", "3 bits"] == 48
+        assert rates["si_sdr_raw", "all", "3 bits"] == pytest.approx(64)
+        assert rates["si_sdr_raw", "music", "3 bits"] == 96
+
     @pytest.mark.parametrize("old", [False, True])
     def test_weighted_means_are_shown_of_whole_runs_only(self, tmp_path, old):
         """All of a metric or nothing: one system's mean may look as if all weighed 1."""
@@ -210,6 +238,93 @@ class TestJoin:
         (row,) = join([tmp_path / "a", tmp_path / "b"]).pairs.to_dict("records")
         assert row["p_holm"] == 2 / 2**9
         assert row["better"] == "twelve-bits 12 bits"
+
+    @pytest.fixture
+    def told(self, tmp_path):
+        """Two codecs on nine recordings; what each run is told of them is written."""
+        import soundfile
+
+        clips = tmp_path / "clips"
+        clips.mkdir()
+        for seed in range(9):
+            soundfile.write(clips / f"{seed}.wav", voice(0.6, seed), RATE)
+
+        def run(name, system, columns, rows):
+            lines = [f"{seed}.wav,{rows(seed)}\n" for seed in range(9)]
+            text = f"path,{columns}\n{''.join(lines)}"
+            (clips / "manifest.csv").write_text(text)
+            evaluate(clips, [system], [1], ["si_sdr_raw"], output=tmp_path / name,
+                     workers=0, domain="speech", report=False)  # fmt: skip
+            return tmp_path / name
+
+        return run
+
+    def test_speakers_are_those_that_any_run_knows(self, told):
+        """In any order of the runs: three speakers, and so 2 of 8 flips at least."""
+        ours = told("a", Rounding(), "speaker", lambda seed: "")
+        theirs = told("b", OneBitLess(), "speaker", lambda seed: f"s{seed % 3}")
+        for runs in ([ours, theirs], [theirs, ours]):
+            board = join(runs)
+            (row,) = board.pairs.to_dict("records")
+            assert row["p"] == 2 / 2**3
+            assert board.notes == [
+                f"other runs know more speakers of {ours} than it does: differences "
+                "count with these, its own intervals without"
+            ]
+
+    def test_speakers_of_two_names_are_one_and_said(self, told):
+        ours = told("a", Rounding(), "speaker", lambda seed: f"s{seed}")
+        theirs = told("b", OneBitLess(), "speaker", lambda seed: f"t{seed // 3}")
+        for runs in ([ours, theirs], [theirs, ours]):
+            board = join(runs)
+            (row,) = board.pairs.to_dict("records")
+            assert row["p"] == 2 / 2**3
+            assert board.notes[0].startswith(
+                "9 recordings have several speakers, as '0'"
+            )
+
+    def test_domains_that_runs_do_not_agree_on_are_none(self, told):
+        kinds = ["speech", "music"]
+        ours = told("a", Rounding(), "domain", lambda seed: kinds[seed % 2])
+        theirs = told(
+            "b", OneBitLess(), "domain", lambda seed: kinds[seed % 2 or seed == 4]
+        )
+        for runs in ([ours, theirs], [theirs, ours]):
+            board = join(runs)
+            counts = board.numbers.groupby("domain")["n_ok"].agg(set)
+            assert counts.to_dict() == {"all": {9}, "music": {4}, "speech": {4}}
+            pairs = board.pairs.set_index("domain")["n_pairs"]
+            assert pairs.to_dict() == {"all": 9, "music": 4, "speech": 4}
+            assert board.notes == [
+                "1 recordings are in no domain, as '4': the runs do not agree on it"
+            ]
+
+    def test_other_transcripts_are_left_out(self, told):
+        """Only where a metric looks at them, and both runs say what they had."""
+        ours = told("a", Rounding(), "transcript", lambda seed: "one")
+        theirs = told(
+            "b", OneBitLess(), "transcript", lambda seed: "one" * (1 + seed // 8)
+        )
+        assert not join([ours, theirs]).notes
+
+        def wanting(run, known=True):
+            def change(content):
+                content["definitions"]["metrics"]["si_sdr_raw"]["wants_transcript"] = (
+                    True
+                )
+                if not known:
+                    del content["transcripts"]
+
+            return changed(run, run.with_name(f"{run.name} {known}"), change)
+
+        new = wanting(theirs)
+        board = join([wanting(ours), new])
+        assert set(board.numbers["n_ok"]) == {8}
+        assert board.notes[0] == (
+            "si_sdr_raw: 1 recordings are left out, as '8': the runs have different "
+            "transcripts of them"
+        )
+        assert not join([wanting(ours, known=False), new]).notes
 
     def test_another_definition_is_left_out_and_named(self, runs, tmp_path):
         where = ("definitions", "metrics", "stoi", "version")
@@ -354,7 +469,16 @@ class TestPage:
         rows = [row for row in find("tr[data-point]") if row.is_displayed()]
         # Four metrics in one table; every point has one of them.
         assert len(rows) == 6
-        assert len(find("#plots svg")) == 4
+        plots = find("#plots svg")
+        assert len(plots) == 4
+        # Without a rate it is a level.
+        stoi = next(p for p in plots if "STOI" in p.get_attribute("aria-label"))
+        assert "twelve-bits 12 bits" in stoi.get_attribute("aria-label")
+        levels = stoi.find_elements("css selector", "line[stroke-dasharray] title")
+        assert ["twelve-bits 12 bits" in one.get_attribute("textContent")
+                for one in levels] == [True]  # fmt: skip
+        (lacking,) = [row for row in find("tr[data-point]") if "12 bits" in row.text]
+        assert "n =" not in lacking.text
         dots = len(find("#plots circle"))
         find("input[name=from]")[0].send_keys("50")
         shown = [row.text for row in find("tr[data-point]") if row.is_displayed()]
@@ -370,6 +494,20 @@ class TestPage:
         assert "evaluate <b>a</b>" in sheet.text
         assert "No significant difference" in find("#verdict")[0].text
         assert not [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
+
+    def test_scores_that_lack_are_counted(self, tmp_path, browser):
+        """In the table, beside means of fewer recordings than others have."""
+        from evaluation.report.board import write_board
+
+        systems = [Rounded("copy", lost=("clip2",)), Rounded("codec")]
+        evaluate(make_clips(tmp_path / "clips"), systems, None, ["si_sdr_raw"],
+                 output=tmp_path / "run", workers=0, domain="speech",
+                 report=False)  # fmt: skip
+        write_board(join([tmp_path / "run"]), tmp_path / "board")
+        browser.get((tmp_path / "board/board.html").as_uri())
+        rows = browser.find_elements("css selector", "tr[data-point]")
+        assert len(rows) == 8
+        assert all(("n = 2" in row.text) == ("copy" in row.text) for row in rows)
 
     @pytest.mark.parametrize("width", [1440, 500])
     def test_nothing_sticks_out(self, page, browser, width):

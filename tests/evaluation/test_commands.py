@@ -229,6 +229,48 @@ class TestCompare:
         assert (table.loc[aligned, "reason"] == said).all()
         assert table["p"].notna().all()
 
+    def test_speakers_are_those_that_either_knows(self, clips, tmp_path):
+        """Either order: the same clusters, the same p-values."""
+        old, new = Rounding(), Rounding()
+        old.name = new.name = "mine"
+        old.trained = 1  # another fingerprint
+        runs = [tmp_path / "a", tmp_path / "b"]
+        for folder, system, more in zip(
+            runs, (old, new), ("clip2.wav,\n", "clip2.wav,anna\n"), strict=True
+        ):
+            (clips / "manifest.csv").write_text(
+                f"path,speaker\nclip0.wav,anna\nclip1.wav,\n{more}"
+            )
+            evaluate(clips, [system], [1, 2], ["si_sdr_raw"], output=folder, workers=0,
+                     domain="speech", report=False)  # fmt: skip
+        for pair in (runs, runs[::-1]):
+            table = compare(*pair)
+            assert list(table["p"]) == [1, 1]
+            assert not table["reason"].any()
+        path = runs[0] / "utterances.csv"
+        path.write_text(path.read_text().replace(",anna,", ",ann,"))
+        for pair in (runs, runs[::-1]):
+            said = compare(*pair)["reason"]
+            assert set(said) == {"1 recordings have two speakers, who count as one"}
+
+    def test_other_transcripts_are_refused(self, clips, tmp_path):
+        """Where a metric looks at them; results of before do not say what they had."""
+        runs = [tmp_path / "a", tmp_path / "b"]
+        for folder, said in zip(runs, ("two", "too"), strict=True):
+            text = (clips / "manifest.csv").read_text()
+            (clips / "manifest.csv").write_text(text.replace(",two", f",{said}"))
+            evaluate(clips, ["identity"], metrics=["wer", "si_sdr_raw"], output=folder,
+                     workers=0, report=False)  # fmt: skip
+        with pytest.raises(
+            ValueError, match="wer: 1 transcripts differ, as that of 'clip1'"
+        ):
+            compare(*runs)
+        path = runs[0] / "results.json"
+        content = json.loads(path.read_text())
+        del content["transcripts"]
+        path.write_text(json.dumps(content))
+        assert set(compare(*runs)["metric"]) == {"wer", "si_sdr_raw"}
+
     def test_brackets_of_a_name_are_printed(self, runs, capsys, monkeypatch):
         runs[1].rename(runs[1].with_name("b[red]"))
         monkeypatch.chdir(runs[0].parent)
