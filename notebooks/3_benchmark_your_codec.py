@@ -93,14 +93,14 @@ results = evaluate(
 # %% [markdown]
 # ## The table, column by column
 #
-# One row a system and operating point. `kbps` is nominal, `n_ok` of `n_total` recordings have all
-# scores. PESQ-WB is a speech measure from 1.0 to 4.64; the mel distance of the DAC paper is better
-# when lower.
+# One row a system and operating point: a number of codebooks, or a setting where there are none.
+# `kbps` is nominal, or what was spent where the rate varies, as Opus's does; `n_ok` of `n_total`
+# recordings have all scores. PESQ-WB is a speech measure from 1.0 to 4.64; the mel distance of the
+# DAC paper is better when lower.
 
 # %%
-columns = ["system", "point", "kbps", "n_ok", "n_total"]
+columns = ["system", "num_codebooks", "setting", "kbps", "n_ok", "n_total"]
 columns += [f"{name}_mean" for name in ("pesq_wb", "stoi", "mel_dac7", "si_sdr")]
-columns = [name for name in columns if name in results.summary]
 print(results.summary[columns].round(2).to_string(index=False))
 
 # %% [markdown]
@@ -132,6 +132,6 @@ print("failed scores:", f"{results.failed_share:.0%}", results.commonest_failure
 
 # %% [markdown]
 # `output/benchmark_your_codec/report.html` holds all of it in one file that opens offline: curves,
-# differences, spectrograms, and players for every recording at every rate. Listen before you
-# trust a table. The [evaluation's page](../docs/evaluation.md) has every definition. Next:
-# [train a small codec](4_train_a_small_codec.py).
+# differences, spectrograms, and players of the median recording at every rate and of the two worst
+# at the highest. Listen before you trust a table. The [evaluation's page](../docs/evaluation.md)
+# has every definition. Next: [train a small codec](4_train_a_small_codec.py).
