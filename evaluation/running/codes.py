@@ -17,6 +17,7 @@ import numpy as np
 from evaluation.recordings.clips import Clip, resample
 from evaluation.running.cache import cache_key
 from evaluation.systems import CodebookSystem, ScaledCodes, System
+from evaluation.systems.scaled import as_codes
 
 __all__ = ["codes_file", "encode", "identity", "load_codes"]
 
@@ -92,9 +93,9 @@ def encode(
     if coded is None:
         own = system.sample_rate or sample_rate
         coded = system.encode_clip(clip, resample(wav, sample_rate, own), own)
-        if _are_codes(coded):
-            if isinstance(system, CodebookSystem):
-                _check(system, coded)
+        if isinstance(system, CodebookSystem):
+            coded = as_codes(coded)
+            _check(system, coded)
             if kept is not None:
                 _save(kept, coded)
     return coded
@@ -113,16 +114,6 @@ def load_codes(path: Path) -> np.ndarray | ScaledCodes | None:
     except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
         logger.warning("%s cannot be read (%s); encoding again", path.name, error)
         return None
-
-
-def _are_codes(coded: Any) -> bool:
-    """Whether what a system made is a matrix of codes [K, F], to be kept."""
-    codes = coded.codes if isinstance(coded, ScaledCodes) else coded
-    return (
-        isinstance(codes, np.ndarray)
-        and codes.ndim == 2
-        and np.issubdtype(codes.dtype, np.integer)
-    )
 
 
 def _check(system: CodebookSystem, coded: np.ndarray | ScaledCodes) -> None:

@@ -18,6 +18,7 @@ from evaluation.metrics.waveform import agreed_delay
 from evaluation.running.cache import Cache, cache_key
 from evaluation.running.codes import identity
 from evaluation.running.jobs import FACTS, Job, Outcome, Scored, Started
+from evaluation.running.own_metric import own_metric
 from evaluation.running.pool import Died, Finished, Pool
 from evaluation.running.run import Cell, Run, codes_path, kept_codes
 from evaluation.running.scoring import prepare, score
@@ -94,6 +95,7 @@ class _Computation:
         self.progress = progress or (lambda done, total, text: None)
         self.metrics = {metric.name: metric for metric in run.metrics}
         self.versions = {metric.name: metric.version for metric in run.metrics}
+        self.own = {metric.name: own_metric(metric) for metric in run.metrics}
 
     def compute(self, delays: dict[str, int]) -> None:
         """Compute the missing cells of the systems in ``delays`` (all if it defaults)."""
@@ -181,6 +183,7 @@ class _Computation:
     def _key(self, job: Job, point: Point, name: str) -> str:
         metric = self.metrics.get(name)
         heard = [job.clip.transcript] if metric and metric.wants_transcript else []
+        own = [self.own[name]] if self.own.get(name) else []
         return cache_key(
             job.clip.sha256 or job.clip.path,
             job.sample_rate,
@@ -190,6 +193,7 @@ class _Computation:
             self.versions.get(name, ""),
             job.delay if metric and metric.aligned else 0,
             *heard,
+            *own,
         )
 
     def _codes(self, job: Job) -> Path | None:

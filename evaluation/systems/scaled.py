@@ -1,4 +1,4 @@
-"""Codes that do not say how loud the audio was, and the scales that do.
+"""Codes as matrices, and the scales of those that do not say how loud the audio was.
 
 Authors
  * The dac-lobe developers 2026
@@ -6,11 +6,11 @@ Authors
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["SCALE_BITS", "ScaledCodes", "first_codebooks"]
+__all__ = ["SCALE_BITS", "ScaledCodes", "as_codes", "first_codebooks"]
 
 SCALE_BITS = 32  # float32, as EnCodec's own files have them
 
@@ -35,6 +35,45 @@ class ScaledCodes(NamedTuple):
         return SCALE_BITS * self.scales.size
 
 
+def as_codes(coded: Any) -> np.ndarray | ScaledCodes:
+    """Take what a codec made for codes: arrays, tensors on the CPU, or lists.
+
+    Arguments
+    ---------
+    coded : Any
+        Integers of shape [K, F], or `ScaledCodes` with these.
+
+    Returns
+    -------
+    np.ndarray or ScaledCodes
+        The same as arrays.
+
+    Raises
+    ------
+    ValueError
+        If it is no matrix of integers: the first codebooks of anything else, as of
+        codes with a batch axis, would be other than what is asked for.
+
+    Example
+    -------
+    >>> as_codes([[1, 2, 3], [4, 5, 6]]).shape
+    (2, 3)
+    """
+    if isinstance(coded, ScaledCodes):
+        return ScaledCodes(_matrix(coded.codes), np.asarray(coded.scales))
+    return _matrix(coded)
+
+
+def _matrix(given: Any) -> np.ndarray:
+    codes = np.asarray(given)
+    if codes.ndim != 2 or not np.issubdtype(codes.dtype, np.integer):
+        raise ValueError(
+            f"codes of shape {list(codes.shape)} and type {codes.dtype}; integers of "
+            "shape [K, F] are needed, without a batch axis. Return these."
+        )
+    return codes
+
+
 def first_codebooks(
     coded: np.ndarray | ScaledCodes, num_codebooks: int | None
 ) -> np.ndarray | ScaledCodes:
@@ -47,6 +86,7 @@ def first_codebooks(
     >>> first.codes.shape, first.scale_bits
     ((2, 300), 64)
     """
+    coded = as_codes(coded)
     if isinstance(coded, ScaledCodes):
         return coded._replace(codes=coded.codes[:num_codebooks])
-    return np.asarray(coded)[:num_codebooks]
+    return coded[:num_codebooks]

@@ -23,16 +23,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from evaluation.recordings.clips import Clip, resample
+from evaluation.systems.attributes import write_down
 from evaluation.systems.scaled import SCALE_BITS, ScaledCodes, first_codebooks
 
 __all__ = [
@@ -42,6 +44,10 @@ __all__ = [
     "System",
     "own_length",
 ]
+
+logger = logging.getLogger(__name__)
+
+OURS = "evaluation."  # modules of this package
 
 
 @dataclass(frozen=True, order=True)
@@ -111,17 +117,20 @@ class System(ABC):
     def fingerprint(self) -> str:
         """Identify what the output depends on beside the point, for the cache.
 
-        By default the class, its version and the plain attributes, its own and those
-        of its classes: text, numbers, paths (each with the bytes of its file), and
-        tuples, lists and dicts of them; a system with weights adds their hash.
+        By default the class, its version and the attributes, its own and those of its
+        classes, that can be written down: see `evaluation.systems.attributes`. Others
+        are named in a warning; a system with weights adds their hash.
         The cache's keys have the point already: one more must not change the
         fingerprint, or all others are computed again.
         """
         kind = type(self)
         held = {**_of_classes(kind), **vars(self)}
-        plain = {key: value for key, value in held.items() if _is_plain(value)}
-        identity = [f"{kind.__module__}.{kind.__qualname__}", self.version, plain]
-        text = json.dumps(identity, sort_keys=True, default=_path_and_bytes)
+        known, unknown = write_down(held)
+        unseen = tuple(key for key in unknown if not _is_of_points(held[key]))
+        if unseen and not kind.__module__.startswith(OURS):
+            _warn(self.name, unseen)
+        identity = [f"{kind.__module__}.{kind.__qualname__}", self.version, known]
+        text = json.dumps(identity, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def load(self) -> None:
@@ -167,26 +176,32 @@ def _of_classes(kind: type) -> dict[str, Any]:
     """Attributes that a class has from itself and its bases; ours have a version."""
     held: dict[str, Any] = {}
     for base in reversed(kind.__mro__):
-        if not base.__module__.startswith("evaluation."):
+        if not base.__module__.startswith(OURS):
             held |= vars(base)
-    return {key: value for key, value in held.items() if not key.startswith("__")}
+    return {
+        key: value
+        for key, value in held.items()
+        # Neither code nor what Python itself keeps.
+        if not key.startswith(("__", "_abc_"))
+        and not hasattr(value, "__get__")
+        and not isinstance(value, type)
+    }
 
 
-def _path_and_bytes(path: Path) -> list[str]:
-    """Write down a path for JSON; if it is that of a file, with a hash of the file."""
-    if not path.is_file():
-        return [str(path)]
-    with path.open("rb") as file:
-        return [str(path), hashlib.file_digest(file, "sha256").hexdigest()]
+def _is_of_points(value: Any) -> bool:
+    """Whether it is an operating point, or several, which keys have already."""
+    several = value if isinstance(value, (tuple, list)) else (value,)
+    return all(isinstance(one, Point) for one in several)
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether it can be written down: text, numbers, paths, and what holds only these."""
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_plain(value[key]) for key in value)
-    if isinstance(value, (tuple, list)):
-        return all(map(_is_plain, value))
-    return isinstance(value, (str, int, float, Path, type(None)))
+@lru_cache(maxsize=64)  # once
+def _warn(name: str, unseen: tuple[str, ...]) -> None:
+    logger.warning(
+        "%s: the cache cannot see what is in %s, and scores of an earlier run are taken "
+        "whatever it is. Raise `version` where that changes the output.",
+        name,
+        ", ".join(unseen),
+    )
 
 
 class CodebookSystem(System):

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
+import types
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 from toy_systems import Broken, Loading, OneBitLess, Rounded, Rounding
 
 from evaluation import Metric, suite
 from evaluation import evaluate as evaluate_with_report
+from evaluation.metrics import METRICS, choose
 from evaluation.recordings.finding import find_clips
 from evaluation.results import writers
 from evaluation.running.cache import Cache
+from evaluation.running.own_metric import own_metric
 from evaluation.running.run import Cell
 from evaluation.running.runner import execute
 from evaluation.systems import Point
@@ -30,6 +37,11 @@ def row(table, **match):
         table = table[table[key] == value]
     assert len(table) == 1
     return table.iloc[0]
+
+
+def counted(cache):
+    """Scores that a cache has."""
+    return sum(len(shard.read_text().splitlines()) for shard in cache.glob("*.jsonl"))
 
 
 class TestTables:
@@ -147,6 +159,53 @@ def test_own_metric(clips):
     assert results.definitions["metrics"]["peak"]["source"] == "this test"
 
 
+def test_another_metric_of_ones_own_is_scored_again(clips, tmp_path, monkeypatch):
+    """Whatever in it is another, but for what people read; ours are as they were."""
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "metric_of_mine.py"
+    module.write_text(
+        "def one(*given, by='1'):\n    return float(by)\ndef two(*given):\n    return 2\n"
+    )
+    mine = Metric("mine", "metric_of_mine:one", "Mine", "d", "me", True)
+
+    def score(metric):
+        results = evaluate(
+            clips, ["identity"], metrics=["si_sdr_raw", metric], workers=0,
+            cache_dir=tmp_path / "cache",
+        )  # fmt: skip
+        return results.utterances["mine"][0], counted(tmp_path / "cache")
+
+    assert score(mine) == (1, 3 * 3)  # facts and two scores of three clips
+    assert score(replace(mine, title="My own", unit="dB")) == (1, 9)
+    assert score(replace(mine, function="metric_of_mine:two")) == (2, 12)
+    assert score(replace(mine, options=(("by", "3"),))) == (3, 15)
+    assert score(replace(mine, definition="another")) == (1, 18)
+    module.write_text("def one(*given):\n    return helper()\nhelper = lambda: 4.0\n")
+    importlib.reload(importlib.import_module("metric_of_mine"))
+    assert score(mine) == (4, 21)
+
+
+def test_a_metric_of_ones_own_that_was_typed_in(monkeypatch):
+    """There is no source of it: what it runs tells it from another."""
+
+    def typed(text):
+        module = types.ModuleType("typed_in")
+        exec(text, vars(module))
+        monkeypatch.setitem(sys.modules, "typed_in", module)
+        return own_metric(Metric("mine", "typed_in:one", "Mine", "d", "me", True))
+
+    one = "def one(*given):\n    return len([x for x in given if x in {'a', 'b'}])"
+    assert typed(one) == typed("\n\n" + one)
+    assert typed(one) != typed(one.replace("'a'", "'c'"))
+
+
+def test_metrics_of_ours_have_the_keys_that_they_had(tmp_path):
+    (tmp_path / "hyperparams.yaml").write_text("a: 1\n")
+    bound = choose([f"wer:{tmp_path}"])
+    assert not any(map(own_metric, (*METRICS.values(), *bound)))
+    assert own_metric(replace(METRICS["wer"], options=(("model", "m"),)))
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_systems_are_loaded_once_in_each_process(clips, tmp_path, workers):
     """And travel before they are: what `load` makes need not be picklable."""
@@ -158,6 +217,19 @@ def test_systems_are_loaded_once_in_each_process(clips, tmp_path, workers):
     assert len(loads) == len(set(loads))
     assert {f"{name} {os.getpid()}" for name in "ab"} <= set(loads)
     assert (len(loads) > 2) == bool(workers)
+
+
+@pytest.mark.parametrize("form", [torch.from_numpy, np.ndarray.tolist])
+def test_codes_as_tensors_and_lists_are_codes(clips, form):
+    """With the scores, rates and entropies of the same codes as an array."""
+    system = Rounding()
+    system.encode = lambda wav, rate: form(Rounding().encode(wav, rate))
+    found, wanted = (
+        evaluate(clips, [one], [1, 4], ["si_sdr_raw"], workers=0).summary
+        for one in (system, Rounding())
+    )
+    assert wanted["kbps_entropy"].notna().all()
+    pd.testing.assert_frame_equal(found, wanted)
 
 
 class TestFailures:
@@ -203,6 +275,23 @@ class TestFailures:
             system.encode = lambda wav, rate: Rounding().encode(wav, rate)
         results = evaluate(clips, [system], [1], ["stoi"], workers=0)
         assert results.utterances["reason"].iloc[0].startswith(reason)
+
+    @pytest.mark.parametrize(
+        ("form", "shape"),
+        [
+            (lambda codes: codes[None], "[1, 4, 16000] and type int64"),
+            (lambda codes: torch.from_numpy(codes)[None], "[1, 4, 16000] and type"),
+            (lambda codes: codes[0], "[16000] and type int64"),
+            (lambda codes: codes.astype(float), "[4, 16000] and type float64"),
+        ],
+    )
+    def test_of_codes_that_are_no_matrix_of_integers(self, clips, form, shape):
+        """The first codebooks of a batch axis would be all of them."""
+        system = Rounding()
+        system.encode = lambda wav, rate: form(Rounding().encode(wav, rate))
+        table = evaluate(clips, [system], [1, 4], ["stoi"], workers=0).utterances
+        assert set(table["status"]) == {"failed"}
+        assert table["reason"][0].startswith(f"encode: codes of shape {shape}")
 
     def test_silent_output_fails_where_it_means_nothing(self, clips):
         table = evaluate(clips, [Broken("silent")], metrics=FAST, workers=0).utterances

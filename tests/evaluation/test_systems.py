@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import os
 import pickle
 import re
 import sys
@@ -25,7 +26,7 @@ from evaluation.metrics import MetricError
 from evaluation.metrics.waveform import estimate_lag
 from evaluation.recordings.clips import Clip
 from evaluation.recordings.finding import find_clips
-from evaluation.systems import Point, make_system
+from evaluation.systems import Point, attributes, make_system
 from evaluation.systems.opus import ogg_packets, opus_payload_bytes
 
 DOCS = Path(__file__).parents[2] / "docs" / "evaluation.md"
@@ -256,7 +257,13 @@ class TestDescriptions:
         }
         assert len(prints) == 4
 
-    @pytest.mark.parametrize("value", [6, "6", (6,), [6], {"kbps": 6}, {"all": [6]}])
+    @pytest.mark.parametrize(
+        "value",
+        [
+            *(6, "6", (6,), [6], {"kbps": 6}, {"all": [6]}, {6: "kbps"}, {6}, b"6"),
+            *(np.float32(6), np.int64(6), np.array(6), np.array([6, "6"], object)),
+        ],
+    )
     def test_plain_attributes_change_the_fingerprint(self, value):
         one, other = Rounding(), Rounding()
         one.options, other.options = value, [value, value]
@@ -300,11 +307,60 @@ class TestDescriptions:
             scores.add(table["waveform_l1"].item())
         assert len(scores) == 2
 
-    @pytest.mark.parametrize("value", [object(), (object(),), {1: 2}, np.ones(2)])
-    def test_other_attributes_do_not(self, value):
+    @pytest.mark.parametrize("kind", [np.float32, np.array, lambda gain: {1: gain}])
+    def test_attributes_of_numpy_and_any_key_are_scored_again(self, tmp_path, kind):
+        system, scores = Rounding(), set()
+        for gain in (1.0, 0.25):
+            system.gain = kind(gain)
+            system.decode = lambda *given, gain=gain: gain * Rounding().decode(*given)
+            table = evaluate(
+                {"a": (voice(0.5), RATE)}, [system], [2], ["waveform_l1"],
+                workers=0, cache_dir=tmp_path,
+            ).utterances  # fmt: skip
+            scores.add(table["waveform_l1"].item())
+        assert len(scores) == 2
+
+    def test_an_order_that_means_nothing_changes_no_fingerprint(self):
+        one, other = Rounding(), Rounding()
+        one.options, other.options = {1: {"a", "b"}, "c": 2}, {"c": 2, 1: {"b", "a"}}
+        assert one.fingerprint() == other.fingerprint()
+
+    @pytest.mark.parametrize("most", [attributes.FOLDER_BYTES, 0])
+    def test_files_of_folders_change_the_fingerprint(self, tmp_path, most, monkeypatch):
+        """However much is read of them; what is hidden does not count."""
+        monkeypatch.setattr(attributes, "FOLDER_BYTES", most)
+        system, prints = Rounding(), []
+        system.weights = tmp_path
+        for number, name in enumerate(("a", "b/c", "a", ".hidden")):
+            file = tmp_path / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(f"{number}")
+            os.utime(file, (number, number))
+            prints.append(system.fingerprint())
+        assert len(set(prints)) == 3
+        assert prints[2] == prints[3]
+
+    @pytest.mark.parametrize("value", [object(), (object(),), {1: object()}])
+    def test_other_attributes_do_not_and_are_named_once(self, value, caplog):
         one = Rounding()
-        one.options = value
-        assert one.fingerprint() == Rounding().fingerprint()
+        one.name, one.options = f"with {type(value)}", value
+        print_of_it = one.fingerprint()
+        assert one.fingerprint() == print_of_it
+        assert [record.message.count("in options") for record in caplog.records] == [1]
+        one.options = object()
+        assert one.fingerprint() == print_of_it
+
+    def test_points_are_no_attributes(self, caplog):
+        class Toy(Rounding):
+            def helper(self): ...
+
+            settings = property(helper)
+            fixed = Point(setting="a")
+
+        one = Toy()
+        one.known = [Point(setting="a"), Point(setting="b")]
+        one.fingerprint()
+        assert not caplog.records
 
     @pytest.mark.parametrize("unit", ["", "kbps"])
     def test_a_point_more_computes_no_other_again(self, clips, tmp_path, unit):
