@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["ArgumentError", "MetricError", "MissingPackage", "package_needed"]
+__all__ = [
+    "ArgumentError",
+    "MetricError",
+    "MissingPackage",
+    "SilenceError",
+    "package_needed",
+]
 
 
 class ArgumentError(ValueError):
@@ -18,6 +24,10 @@ class ArgumentError(ValueError):
 
 class MetricError(ValueError):
     """A score that does not exist, and why: silence, too short, not finite."""
+
+
+class SilenceError(MetricError):
+    """A clip that is silent, where speech is needed."""
 
 
 class MissingPackage(MetricError):

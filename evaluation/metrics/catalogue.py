@@ -163,6 +163,7 @@ DEFINED = (
         "Chinen et al. 2020; visqol-python",
         higher_is_better=True,
         package="visqol-python",
+        revision=2,
     ),
     Metric(
         "visqol_speech",
@@ -174,6 +175,7 @@ DEFINED = (
         higher_is_better=True,
         domain="speech",
         package="visqol-python",
+        revision=2,
     ),
     Metric(
         "f0_rmse",

@@ -28,18 +28,19 @@ _SPHINX = (
     "frame, cepstral means of the clip), a weak one: differences between systems count, "
     "not levels. Clips of 0.1 s or more."
 )
-_TEXT = "upper case, letters, digits and apostrophes"
+_TEXT = "NFC, upper case, letters with their marks, digits and apostrophes"
+_SILENCE = "in an output below -70 dBFS nothing is heard"
 _WER = (
     "Word errors of the output's recognition against the manifest's transcript; "
-    f"{_TEXT}; means weighted by words. "
+    f"{_TEXT}; {_SILENCE}; means weighted by words. "
 )
 _CER = (
     "Character errors of the output's recognition against the manifest's transcript; "
-    f"{_TEXT}, and spaces; means weighted by characters. "
+    f"{_TEXT}, and spaces; {_SILENCE}; means weighted by characters. "
 )
 _DWER = (
     "Word errors of the output's recognition against the reference's recognition; "
-    f"{_TEXT}; means weighted by words. "
+    f"{_TEXT}; {_SILENCE}; means weighted by words. "
 )
 _DNSMOS = (
     "The clip at 16 kHz, doubled until it has 9.01 s, in windows of 9.01 s a second "
@@ -58,6 +59,7 @@ LEARNED = (
         domain="speech",
         package="pocketsphinx",
         decimals=2,
+        revision=2,
         wants_transcript=True,
         intrusive=False,
         weights=SPHINX,
@@ -74,6 +76,7 @@ LEARNED = (
         domain="speech",
         package="pocketsphinx",
         decimals=2,
+        revision=2,
         wants_transcript=True,
         intrusive=False,
         weights=SPHINX,
@@ -90,6 +93,7 @@ LEARNED = (
         domain="speech",
         package="pocketsphinx",
         decimals=2,
+        revision=2,
         weights=SPHINX,
         language="en",
     ),
@@ -213,6 +217,7 @@ LEARNED = (
         domain="speech",
         package="transformers",
         decimals=2,
+        revision=2,
         wants_transcript=True,
         intrusive=False,
     ),

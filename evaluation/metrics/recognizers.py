@@ -20,7 +20,7 @@ import numpy as np
 from evaluation.errors import MetricError
 from evaluation.metrics.folders import once_per_folder
 from evaluation.metrics.metric import import_package, weights_path
-from evaluation.metrics.speech import SAMPLE_RATE, speech
+from evaluation.metrics.speech import SAMPLE_RATE, check_level, speech
 from evaluation.recordings.clips import resample
 
 __all__ = ["SPHINX", "recognize", "whisper"]
@@ -65,9 +65,10 @@ def recognize(
     Raises
     ------
     MetricError
-        If PocketSphinx is given silence, or less than 0.1 s.
+        If PocketSphinx is given less than 0.1 s; a SilenceError below -70 dBFS.
     """
     if model:
+        check_level(wav, name)
         return _speechbrain(wav, sample_rate, model)
     return _heard(speech(wav, sample_rate, name, SHORTEST).tobytes())
 
@@ -156,7 +157,7 @@ def whisper(wav: np.ndarray, sample_rate: int, folder: str) -> str:
     Raises
     ------
     MetricError
-        If the clip is silent, shorter than 0.1 s or longer than 30 s.
+        If it is shorter than 0.1 s or longer than 30 s; a SilenceError below -70 dBFS.
     """
     import torch
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluation.errors import MetricError
+from evaluation.errors import MetricError, SilenceError
 from evaluation.recordings.clips import resample
 
-__all__ = ["SAMPLE_RATE", "speech"]
+__all__ = ["SAMPLE_RATE", "check_level", "speech"]
 
 SAMPLE_RATE = 16000
 SILENCE_DB = -70.0
@@ -41,7 +41,7 @@ def speech(
     Raises
     ------
     MetricError
-        If the clip is below -70 dBFS, or too short.
+        If the clip is too short; a SilenceError if it is below -70 dBFS.
 
     Example
     -------
@@ -56,6 +56,11 @@ def speech(
     wav = resample(wav.astype(np.float32), sample_rate, SAMPLE_RATE)
     if not len(wav):
         raise MetricError(f"nothing is left of the {name} at {SAMPLE_RATE} Hz")
-    if 10 * np.log10(np.mean(np.square(wav, dtype=np.float64)) + 1e-20) < SILENCE_DB:
-        raise MetricError(f"the {name} is silent")
+    check_level(wav, name)
     return wav.clip(-1.0, 1.0)
+
+
+def check_level(wav: np.ndarray, name: str = "output") -> None:
+    """Raise a SilenceError if ``wav`` [T], called ``name`` there, is below -70 dBFS."""
+    if 10 * np.log10(np.mean(np.square(wav, dtype=np.float64)) + 1e-20) < SILENCE_DB:
+        raise SilenceError(f"the {name} is silent")

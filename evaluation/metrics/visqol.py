@@ -13,6 +13,7 @@ import numpy as np
 
 from evaluation.errors import MetricError
 from evaluation.metrics.metric import import_package
+from evaluation.metrics.waveform import refuse_silence
 from evaluation.recordings.clips import resample
 
 __all__ = ["visqol_audio", "visqol_speech"]
@@ -33,6 +34,7 @@ def _judge(mode: str) -> Any:
 def _visqol(
     reference: np.ndarray, output: np.ndarray, sample_rate: int, mode: str, rate: int
 ) -> float:
+    refuse_silence(reference, output)  # the best score, or NaN
     if reference.size < MIN_SECONDS * sample_rate:
         raise MetricError(
             f"{reference.size / sample_rate:.2f} s are too short; {MIN_SECONDS:g} s "

@@ -18,6 +18,7 @@ __all__ = [
     "agreed_delay",
     "align",
     "estimate_lag",
+    "refuse_silence",
     "si_sdr",
     "waveform_l1",
 ]
@@ -25,6 +26,13 @@ __all__ = [
 MAX_LAG = 2048
 SILENCE = 1e-6  # below half a step of 16 bits, everywhere
 LIMIT_DB = 100.0
+
+
+def refuse_silence(reference: np.ndarray, output: np.ndarray) -> None:
+    """Raise a MetricError where one of the two, [T], is silent throughout."""
+    for name, signal in (("reference", reference), ("output", output)):
+        if np.abs(signal).max() < SILENCE:
+            raise MetricError(f"the {name} is silent")
 
 
 def si_sdr(reference: np.ndarray, output: np.ndarray, sample_rate: int = 0) -> float:

@@ -10,26 +10,46 @@ Authors
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from evaluation.errors import MetricError
+from evaluation.errors import MetricError, SilenceError
 from evaluation.metrics.metric import Weighted
 from evaluation.metrics.recognizers import recognize, whisper
+from evaluation.metrics.speech import check_level
 
 __all__ = ["cer", "dwer", "edit_distance", "normalize", "wer", "whisper_wer"]
 
 
+_QUOTED = re.compile(r"‘(.*?)’(?!\w)", re.DOTALL)
+_APOSTROPHE = re.compile(r"(?<=\w)[’ʼ]|[’ʼ](?=\w)")
+
+
 def normalize(text: str) -> list[str]:
-    """Split a text into words: upper case, only letters, digits and apostrophes.
+    """Split a text into words: upper case, only letters, marks, digits and apostrophes.
+
+    Characters are composed first (NFC), and typographic apostrophes are plain ones,
+    but for those that close what is quoted.
 
     Example
     -------
     >>> normalize("Don't  stop, 2 times!")
     ["DON'T", 'STOP', '2', 'TIMES']
+    >>> normalize("‘I don’t,’ she said")
+    ['I', "DON'T", 'SHE', 'SAID']
     """
-    return re.sub(r"[^\w' ]|_", " ", text.upper()).split()
+    text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).upper())
+    text = _APOSTROPHE.sub("'", _QUOTED.sub(r" \1 ", text))
+    return "".join(one if _is_spelled(one) else " " for one in text).split()
+
+
+def _is_spelled(character: str) -> bool:
+    """Whether a character is part of words; vowels of Hindi, say, are marks."""
+    if character.isalnum() or character == "'":
+        return True
+    return unicodedata.category(character).startswith("M")
 
 
 def edit_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
@@ -56,10 +76,21 @@ def _errors(reference: Sequence[str], hypothesis: Sequence[str]) -> Weighted:
     return Weighted(100 * errors / len(reference), len(reference))
 
 
-def _known(transcript: str) -> list[str]:
+def _known(transcript: str, reference: np.ndarray) -> list[str]:
     if not transcript:
         raise MetricError("the manifest has no transcript of it")
+    check_level(reference, "reference")  # or every codec would be blamed
     return normalize(transcript)
+
+
+def _heard(
+    recognizer: Callable[..., str], output: np.ndarray, sample_rate: int, model: str
+) -> list[str]:
+    """Write down the words of an output; silence, which codecs may make, has none."""
+    try:
+        return normalize(recognizer(output, sample_rate, model))
+    except SilenceError:
+        return []
 
 
 def wer(
@@ -74,7 +105,7 @@ def wer(
     Arguments
     ---------
     reference : np.ndarray
-        Not used.
+        Shape [T]; must not be silent.
     output : np.ndarray
         Shape [T].
     sample_rate : int
@@ -87,10 +118,10 @@ def wer(
     Returns
     -------
     Weighted
-        Percent, and the number of words.
+        Percent, and the number of words; 100 where the output is silent.
     """
-    known = _known(transcript)
-    return _errors(known, normalize(recognize(output, sample_rate, model)))
+    known = _known(transcript, reference)
+    return _errors(known, _heard(recognize, output, sample_rate, model))
 
 
 def cer(
@@ -104,8 +135,8 @@ def cer(
 
     Arguments as `wer`; weighted by the characters.
     """
-    known = " ".join(_known(transcript))
-    heard = " ".join(normalize(recognize(output, sample_rate, model)))
+    known = " ".join(_known(transcript, reference))
+    heard = " ".join(_heard(recognize, output, sample_rate, model))
     return _errors(known, heard)
 
 
@@ -119,7 +150,7 @@ def dwer(
     expected = normalize(recognize(reference, sample_rate, model, "reference"))
     if not expected:
         raise MetricError("no word is recognized in the reference")
-    return _errors(expected, normalize(recognize(output, sample_rate, model)))
+    return _errors(expected, _heard(recognize, output, sample_rate, model))
 
 
 def whisper_wer(
@@ -133,5 +164,5 @@ def whisper_wer(
 
     Arguments as `wer`; ``model`` is the folder of a transformers model.
     """
-    known = _known(transcript)
-    return _errors(known, normalize(whisper(output, sample_rate, model)))
+    known = _known(transcript, reference)
+    return _errors(known, _heard(whisper, output, sample_rate, model))

@@ -105,8 +105,11 @@ def test_whisper_writes_words_and_they_are_counted(tmp_path):
 def test_what_has_no_score(model):
     name, folder = model
     metric = bound(name, folder)
-    with pytest.raises(MetricError, match="the output is silent"):
-        metric.weighted(tone(), 0 * tone(), RATE, "a word")
+    if name == "whisper_wer":  # of words in silence all are wrong
+        assert metric.weighted(tone(), 0 * tone(), RATE, "a word") == (100, 2)
+    else:
+        with pytest.raises(MetricError, match="the output is silent"):
+            metric(tone(), 0 * tone(), RATE)
     with pytest.raises(MetricError, match="too short"):
         metric.weighted(tone(0.05), tone(0.05), RATE, "a word")
 

@@ -164,7 +164,10 @@ class TestLaws:
 class TestNoScore:
     """Unusable input is an error with its reason, never a number."""
 
-    @pytest.mark.parametrize("name", ["pesq_wb", "pesq_nb", "stoi", "estoi"])
+    @pytest.mark.parametrize(
+        "name",
+        ["pesq_wb", "pesq_nb", "stoi", "estoi", "visqol_audio", "visqol_speech"],
+    )
     def test_silence(self, pair, name):
         clean, _ = pair
         silence = np.zeros_like(clean)

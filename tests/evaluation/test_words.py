@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import example, given
+from hypothesis import strategies as st
 from toy_systems import Rounding
 
 from evaluation import evaluate
@@ -65,10 +69,46 @@ class TestCounting:
         # One letter for another, and " DOWN".
         letters = own["cer"].weighted(loud, 0.1 * loud, RATE, transcript=said)
         assert letters == (pytest.approx(600 / 11), 11)
+        # In silence it would hear something.
+        assert own["wer"].weighted(loud, 0 * loud, RATE, transcript=said) == (100, 3)
+        assert own["cer"].weighted(loud, 0 * loud, RATE, transcript=said) == (100, 11)
+        assert own["dwer"].weighted(loud, 0 * loud, RATE) == (100, 3)
+        for name in own:
+            with pytest.raises(MetricError, match="the reference is silent"):
+                own[name].weighted(0 * loud, loud, RATE, transcript=said)
         with pytest.raises(MetricError, match="no transcript"):
             own["wer"].weighted(loud, loud, RATE, transcript="")
         with pytest.raises(MetricError, match="has no words"):
             own["wer"].weighted(loud, loud, RATE, transcript="...")
+
+
+class TestWords:
+    @given(st.text(st.characters(codec="ascii")))
+    def test_of_plain_text(self, text):
+        """Letters, digits and apostrophes, upper case; all else is between words."""
+        assert words.normalize(text) == re.sub(r"[^A-Z0-9']", " ", text.upper()).split()
+
+    @given(st.text())
+    @example("café Ἀθῆναι ΐ ᾴ 각 ŉ")
+    def test_composed_or_not(self, text):
+        one, other = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
+        assert words.normalize(one) == words.normalize(other)
+
+    @pytest.mark.parametrize("text", ["नमस्ते दुनिया", "สวัสดี", "בְּרֵאשִׁית", "கோழி"])
+    def test_marks_belong_to_words(self, text):
+        assert words.normalize(text) == text.split()
+
+    @pytest.mark.parametrize(
+        ("typeset", "typed"),
+        [
+            ("I don’t; the dogs’ ’tis", "I don't; the dogs' 'tis"),
+            ("donʼt", "don't"),
+            ("‘no’, he said; “I don’t.”", "no, he said; I don't."),
+            ("‘I don’t’ ‘and’ ’ ‘", "I don't and"),
+        ],
+    )
+    def test_typographic_apostrophes(self, typeset, typed):
+        assert words.normalize(typeset) == words.normalize(typed)
 
 
 class TestPocketSphinx:
@@ -109,8 +149,13 @@ class TestPocketSphinx:
 
     def test_silence_and_next_to_nothing(self, sphinx):
         man, _ = sphinx
-        with pytest.raises(MetricError, match="the output is silent"):
-            METRICS["wer"].weighted(man, 0 * man, RATE, "a word")
+        assert METRICS["wer"].weighted(man, 0 * man, RATE, "a word") == (100, 2)
+        assert METRICS["cer"].weighted(man, 0 * man, RATE, "a word") == (100, 6)
+        assert METRICS["dwer"](man, 0 * man, RATE) == 100
+        for name in ("wer", "cer"):
+            for output in (man, 0 * man):
+                with pytest.raises(MetricError, match="the reference is silent"):
+                    METRICS[name].weighted(0 * man, output, RATE, "a word")
         with pytest.raises(MetricError, match="the reference is silent"):
             METRICS["dwer"](0 * man, man, RATE)
         with pytest.raises(MetricError, match="too short"):
