@@ -44,6 +44,7 @@ STYLE = {
     "grid.linewidth": 0.6,
     "svg.fonttype": "none",
     "svg.hashsalt": "dac-lobe",
+    "text.parse_math": False,  # a codec's name may have dollars
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
@@ -52,6 +53,8 @@ STYLE = {
 FRAME = (0.115, 0.145, 0.865, 0.755)
 DECIBELS = (-100, -20)  # of every spectrogram: darkest and brightest, full scale 1
 MAP = "magma"
+# Where things are, in the SVG; not what is written there.
+PLACES = re.compile(r'(?<=\s)(?:d|x|y|width|height|points|transform)="[^"]*"')
 KBPS_TICKS = (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -202,7 +205,7 @@ def _svg(figure: Any, title: str) -> str:
     text = file.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     # Hundredths of a point are finer than any screen.
-    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)
+    text = PLACES.sub(lambda place: re.sub(r"(\d\.\d\d)\d+", r"\1", place[0]), text)
     head, _, rest = text.partition(">")
     label = escape(title, quote=True)
     head = f'<svg role="img" aria-label="{label}"' + head.removeprefix("<svg")

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from html import unescape
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 from toy_systems import Broken, OneBitLess, Rounded, Rounding
 
 from evaluation import Metric, evaluate
+from evaluation.metrics import METRICS
 from evaluation.report.disagreement import disagreement
 from evaluation.report.players import nearest_baseline
+from evaluation.report.plots import Line, codebook_bars, rate_distortion
 from evaluation.report.verdict import headline, verdict
 
 CHROMIUM = next(
@@ -126,6 +130,35 @@ class TestFile:
         text = (folder / "report.html").read_text()
         assert str(folder) not in text
         assert not re.search(r"20\d\d-\d\d-\d\dT", text)
+
+
+class TestPlots:
+    def written(self, svg):
+        return re.findall(r">([^<>]+)</text>", svg)
+
+    @pytest.mark.parametrize("mean", [[0.0049, 0.0121, 0.0193], [0.92, 0.945, 0.982]])
+    def test_axes_say_where_the_curve_is(self, mean):
+        """Ticks lie at equal distances, and read so; coordinates are cut all the same."""
+        svg = rate_distortion(
+            METRICS["stoi"], [Line("a", "#000000", [1, 2, 4], mean, mean, mean)]
+        )
+        ticks = [float(text) for text in self.written(svg) if "0." in text]
+        assert len(ticks) > 3
+        steps = [after - before for before, after in pairwise(ticks)]
+        assert steps == pytest.approx([steps[0]] * len(steps))
+        assert steps[0] > 0
+        assert not re.search(r' (?:d|x|y|transform)="[^"]*\.\d{3}', svg)
+
+    @pytest.mark.parametrize("name", ["model$_{5$", "a$b$c", "x_$", "<b>&$"])
+    def test_a_name_is_written_as_it_is(self, name):
+        picture = codebook_bars(name, "#000000", [1.0, 0.5], 2.0, [0.0, 0.5])
+        assert f"{name}: bits per token (white: % dead)" in map(
+            unescape, self.written(picture)
+        )
+        rate_distortion(
+            Metric(name, "a:b", name, "d", "s", True, unit=name),
+            [Line(name, "#000000", [1, 2], [1, 2], [1, 2], [1, 2])],
+        )
 
 
 @pytest.fixture(scope="module")
