@@ -25,9 +25,11 @@ __all__ = ["DecodedFolder"]
 class DecodedFolder(System):
     """Decoded files, paired with the references by their path below the folder.
 
-    Of a reference that a manifest lists by an absolute path, or gives an ID of its
-    own, it is as much of the path as the decoded files have; then the ID. A file may have another rate than its reference, if its header says so: it
-    is resampled, and a wrong header shows as a length that does not match.
+    Of a reference that a manifest lists by an absolute path, or gives an ID, it is as
+    much of the path as the decoded files have; else the ID. Several files of one name,
+    as a.flac and a.wav, are an error. A file may have another rate than its reference,
+    if its header says so: it is resampled, and a wrong header shows as a length that
+    does not match.
 
     Arguments
     ---------
@@ -55,7 +57,10 @@ class DecodedFolder(System):
     def fingerprint(self) -> str:
         """Hash names and contents of all files."""
         digest = hashlib.sha256(b"folder 1")
-        for name in recordings_in(self.folder):
+        names = list(recordings_in(self.folder))
+        if len({name.with_suffix("") for name in names}) < len(names):
+            digest.update(b"several of one name")  # one of which was taken once
+        for name in names:
             digest.update(name.as_posix().encode())
             with (Path(self.folder) / name).open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
@@ -66,16 +71,22 @@ class DecodedFolder(System):
         from dac_lobe.audio import readable_suffixes
 
         ends = readable_suffixes()
-        candidates = []
         for base in (Path(self.folder) / name for name in _names(clip)):
             # Not with_suffix: a name may hold dots of its own.
-            candidates += [base] if base.suffix.lower() in ends else []
-            candidates += [base.with_name(base.name + end) for end in sorted(ends)]
-        path = next((path for path in candidates if path.is_file()), None)
-        if path is None:
+            paths = [base] if base.suffix.lower() in ends else []
+            paths += [base.with_name(base.name + end) for end in sorted(ends)]
+            found = [path for path in paths if path.is_file()]
+            if found:
+                break
+        else:
             raise MetricError(f"no decoded file {clip.name}.* in {self.folder}")
+        if len(found) > 1:
+            names = ", ".join(str(path.relative_to(self.folder)) for path in found)
+            raise MetricError(
+                f"several decoded files in {self.folder}: {names}. Keep one of them."
+            )
         try:
-            decoded, rate = read_wav(Clip(clip.name, str(path), ""))
+            decoded, rate = read_wav(Clip(clip.name, str(found[0]), ""))
         except MetricError as error:
             raise MetricError(f"the decoded file {error}") from error
         return resample(decoded, rate, sample_rate)
@@ -108,9 +119,12 @@ def _names(clip: Clip) -> Iterator[PurePath]:
     of_path = any(
         path.parts[-len(name.parts) :] == name.parts for path in (whole, stem)
     )
-    if clip.path and clip.segment is None and not of_path:
-        yield from _ends(stem, 2)  # a bare name may be that of other recordings too
+    ends = [*_ends(stem, 2)] if clip.path and clip.segment is None else []
+    if not of_path:
+        yield from ends  # a bare name may be that of other recordings too
     yield name
+    if of_path:  # longer ones alone: shorter ones may be of other recordings
+        yield from (end for end in ends if len(end.parts) > len(name.parts))
 
 
 def _ends(path: PurePath, fewest: int) -> Iterator[PurePath]:

@@ -156,6 +156,40 @@ class TestFolder:
         with pytest.raises(MetricError, match="the decoded file is not audio"):
             self.decode(system, "bad")
 
+    def test_an_id_that_is_the_name_of_the_file(self, clips):
+        """In SpeechBrain's manifests; decoded files lie as the recordings do."""
+        (clips / "wav").mkdir()
+        (clips / "decoded" / "wav").mkdir(parents=True)
+        for number in range(2):
+            (clips / f"clip{number}.wav").rename(clips / "wav" / f"{number}.wav")
+            soundfile.write(
+                clips / "decoded" / "wav" / f"{number}.flac", voice(1.0, number), RATE
+            )
+        rows = "".join(f"{n},1,$data_root/wav/{n}.wav\n" for n in range(2))
+        (clips / "all.csv").write_text("ID,duration,wav\n" + rows)
+        system = make_system(f"folder:{clips / 'decoded'}")
+        for clip in find_clips(clips / "all.csv"):
+            found = system.encode_clip(clip, np.zeros(RATE), RATE)
+            np.testing.assert_allclose(found, voice(1.0, int(clip.name)), atol=1e-3)
+        # But never what is called as a part of the path is, and lies elsewhere.
+        (clips / "deep" / "wav").mkdir(parents=True)
+        (clips / "wav" / "1.wav").rename(clips / "deep" / "wav" / "1.wav")
+        (clip,) = [c for c in find_clips(clips, "speech") if c.name == "deep/wav/1"]
+        with pytest.raises(MetricError, match="no decoded file deep/wav/1"):
+            system.encode_clip(clip, np.zeros(RATE), RATE)
+
+    def test_several_of_one_name_are_named(self, tmp_path):
+        """In the fingerprint too: scores of the one that was taken are no more."""
+        system = make_system(f"folder:{tmp_path}")
+        soundfile.write(tmp_path / "a.wav", np.zeros(8000), 8000)
+        assert len(self.decode(system, "a")) == RATE
+        soundfile.write(tmp_path / "a.flac", np.ones(8000) / 2, 8000)
+        with pytest.raises(MetricError, match=r"a\.flac, a\.wav\. Keep one"):
+            self.decode(system, "a")
+        # Who says which, as where recordings differ in their suffixes alone, is told it.
+        assert not self.decode(system, "a.wav").any()
+        assert self.decode(system, "a.flac").any()
+
     def test_fingerprint_follows_the_files(self, tmp_path):
         soundfile.write(tmp_path / "a.wav", np.zeros(10), 8000)
         system = make_system(f"folder:{tmp_path}")
