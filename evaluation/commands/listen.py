@@ -35,7 +35,9 @@ def listen(
     systems: Annotated[
         str, typer.Option(help="Like 16khz-small@4/12,opus@c=1,reference.")
     ] = "",
-    seconds: Annotated[float, typer.Option(help="Of each recording.")] = 8.0,
+    seconds: Annotated[
+        float, typer.Option(help="Of each recording; at least 0.4.")
+    ] = 8.0,
     audio: Annotated[
         Path | None, typer.Option(help="The recordings, if they were moved.")
     ] = None,

@@ -23,7 +23,7 @@ from evaluation.results.compare import Evaluation
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["choose_clips"]
+__all__ = ["SHORTEST", "choose_clips"]
 
 logger = logging.getLogger(__name__)
 

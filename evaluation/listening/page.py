@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ import numpy as np
 
 from evaluation.errors import ArgumentError
 from evaluation.listening.answers import ANSWERS, KEY
-from evaluation.listening.drawing import choose_clips
+from evaluation.listening.drawing import SHORTEST, choose_clips
 from evaluation.listening.excerpts import REFERENCE, choose_conditions, decode
 from evaluation.listening.measures import MEASURES
 from evaluation.listening.stimuli import anchor, anchors_at, dither, match, soften
@@ -63,7 +64,7 @@ def make_page(
     systems : sequence of str
         See `evaluation.listening.excerpts.choose_conditions`.
     seconds : float
-        From the start of each recording.
+        From the start of each recording, 0.4 or more.
     audio : str or Path, optional
         Where the recordings are now.
     seed : int
@@ -82,8 +83,13 @@ def make_page(
     """
     if test not in MEASURES:
         raise ArgumentError(f"--test {test}: choose from {', '.join(MEASURES)}.")
-    if clips < 1 or seconds <= 0:
-        raise ArgumentError("--clips and --seconds: more than 0 are needed.")
+    if clips < 1:
+        raise ArgumentError(f"--clips {clips}: 1 or more are needed.")
+    if not SHORTEST <= seconds < math.inf:
+        raise ArgumentError(
+            f"--seconds {seconds:g}: a number from {SHORTEST} up is needed; less has no "
+            "loudness by which versions are matched."
+        )
     evaluation = load(run)
     rate = evaluation.content["definitions"]["scoring"]["sample_rate"]
     edges = anchors_at(rate) if test == "mushra" else ()
