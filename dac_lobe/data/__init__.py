@@ -10,11 +10,12 @@ from dac_lobe.data.generic import prepare_manifests
 from dac_lobe.data.headers import read_duration
 from dac_lobe.data.librispeech import prepare_librispeech
 from dac_lobe.data.ljspeech import prepare_ljspeech
-from dac_lobe.data.manifest import Item, read_manifest, write_manifest
+from dac_lobe.data.manifest import Item, check_names, read_manifest, write_manifest
 from dac_lobe.data.text import normalise
 
 __all__ = [
     "Item",
+    "check_names",
     "compare_headers",
     "normalise",
     "prepare_an4",

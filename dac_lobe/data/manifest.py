@@ -46,7 +46,7 @@ from dac_lobe.data.tables import (
 from dac_lobe.disk.atomic import replacing
 from dac_lobe.disk.suffixes import left_out, visible_files
 
-__all__ = ["Item", "read_manifest", "write_manifest"]
+__all__ = ["Item", "check_names", "read_manifest", "write_manifest"]
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +124,36 @@ def read_manifest(
     paths = [source] if isinstance(source, (str, os.PathLike)) else source
     items = [item for path in paths for item in _read(Path(path), data_root)]
     items.sort(key=lambda item: item.id)
+    check_names(items)
+    for first, second in pairwise(items):
+        if first.id == second.id:
+            raise ValueError(
+                f"the id {first.id!r} is there twice: {first.where or first.wav}, and "
+                f"{second.where or second.wav}. Ids name the items of a token store: "
+                "make them unique."
+            )
+    return items
+
+
+def check_names(items: Iterable[Item]) -> None:
+    """Refuse ids that cannot be written down, and paths that cannot be opened.
+
+    Arguments
+    ---------
+    items : iterable of Item
+        The recordings.
+
+    Raises
+    ------
+    ValueError
+        If an id holds tabs, line breaks or what is not UTF-8, or a path a zero byte.
+
+    Example
+    -------
+    >>> check_names([Item("a" + chr(9), "a.wav", 1.0)])
+    Traceback (most recent call last):
+    ValueError: 'a.wav': the ID ... may hold neither tabs nor line breaks, and must ...
+    """
     for item in items:
         if _UNFIT.search(item.id):
             raise ValueError(
@@ -135,14 +165,6 @@ def read_manifest(
                 f"manifest {item.where}, {item.id!r}: the path {item.wav!r} holds a zero "
                 "byte, which no file's name has. Correct it."
             )
-    for first, second in pairwise(items):
-        if first.id == second.id:
-            raise ValueError(
-                f"the id {first.id!r} is there twice: {first.where or first.wav}, and "
-                f"{second.where or second.wav}. Ids name the items of a token store: "
-                "make them unique."
-            )
-    return items
 
 
 def _read(path: Path, data_root: str | Path | None) -> list[Item]:

@@ -83,12 +83,13 @@ def find_clips(
     Raises
     ------
     ValueError
-        If nothing is found, or the manifest or an argument is unusable.
+        If nothing is found, a file's name is not text in UTF-8, or the manifest or an
+        argument is unusable.
     AudioError
         If audio in memory is none, or ``strict`` finds files that are cut off.
     """
     from dac_lobe.audio import readable_suffixes
-    from dac_lobe.data import compare_headers
+    from dac_lobe.data import check_names, compare_headers
 
     if domain not in DOMAINS:
         raise ValueError(f"domain={domain!r}; choose from {', '.join(DOMAINS)}.")
@@ -110,6 +111,7 @@ def find_clips(
         drawn = random.Random(seed).sample(range(len(found)), max_utterances)
         found = [found[number] for number in sorted(drawn)]
     on_disk = [item for item in found if not isinstance(item, Clip)]
+    check_names(on_disk)
     compare_headers(on_disk, strict=strict)
     return _copies_together(
         [
@@ -182,11 +184,11 @@ def _listed(source: Path, data_root: str | Path | None) -> list[Item]:
     if source.is_dir() and not (source / "wav.scp").is_file():  # Kaldi's
         manifest = source / "manifest.csv"
         items = read_manifest(manifest, data_root) if manifest.is_file() else []
-        known = {os.path.normpath(item.wav) for item in items}
+        known = {os.path.realpath(item.wav) for item in items}
         names = [
             name
             for name in recordings_in(source)
-            if os.path.normpath(source / name) not in known
+            if os.path.realpath(source / name) not in known
         ]
         taken = Counter(name.with_suffix("").as_posix() for name in names)
         taken.update(item.id for item in items)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import pickle
 import unicodedata
 from types import SimpleNamespace
@@ -77,6 +78,32 @@ def test_the_columns_of_speechbrain(clips):
     (clip,) = find_clips(clips / "x.csv", data_root=clips)
     assert (clip.name, clip.speaker, clip.transcript) == ("b", "s1", "TWO")
     assert clip.domain_from == "transcript"
+
+
+@pytest.mark.parametrize("way", ["absolute", "relative", "linked", "file linked"])
+def test_a_manifest_with_absolute_paths_lists_each_once(clips, monkeypatch, way):
+    """Wherever the folder is called from, and by whatever name."""
+    rows = "".join(f"clip{n}.wav,{clips / f'clip{n}.wav'}\n" for n in range(2))
+    (clips / "manifest.csv").write_text("ID,path\n" + rows)
+    (clips.parent / "link").symlink_to(clips)
+    (clips.parent / "file").mkdir()
+    for file in clips.iterdir():
+        (clips.parent / "file" / file.name).symlink_to(file)
+    monkeypatch.chdir(clips.parent)
+    source = {"relative": "clips", "linked": "link", "file linked": "file"}
+    names = [clip.name for clip in find_clips(source.get(way, clips))]
+    assert sorted(names) == ["clip0.wav", "clip1.wav", "clip2"]
+
+
+def test_a_name_that_is_not_utf_8_is_refused_before_anything_is_computed(clips):
+    odd = os.fsencode(clips / "clip0.wav").replace(b"clip0", b"caf\xe9")
+    try:
+        os.rename(clips / "clip0.wav", odd)
+    except OSError:
+        pytest.skip("no such names on this disk")
+    with pytest.raises(ValueError, match=r"caf\\udce9\.wav.*text in UTF-8") as caught:
+        find_clips(clips)
+    str(caught.value).encode()
 
 
 @pytest.mark.parametrize(
