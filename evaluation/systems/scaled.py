@@ -69,7 +69,8 @@ def _matrix(given: Any) -> np.ndarray:
     if codes.ndim != 2 or not np.issubdtype(codes.dtype, np.integer):
         raise ValueError(
             f"codes of shape {list(codes.shape)} and type {codes.dtype}; integers of "
-            "shape [K, F] are needed, without a batch axis. Return these."
+            "shape [K, F] are needed, without a batch axis. Return these, and raise "
+            "`version` where scores of others are in a cache."
         )
     return codes
 
