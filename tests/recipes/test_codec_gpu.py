@@ -21,7 +21,7 @@ from dac_lobe.nnet.muon import Muon
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "recipes" / "codec"
 TINY = (
-    "--device=cpu --batch_size=2 --segment=3200 --num_workers=0 --compile_codec=False "
+    "--device=cpu --batch_size=2 --segment=5440 --num_workers=0 --compile_codec=False "
     "--test_metrics=[] --steps_per_epoch=10 --adversarial_items=1"
 ).split()
 
