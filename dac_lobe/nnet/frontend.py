@@ -10,6 +10,8 @@ Authors
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from speechbrain.lobes.features import Fbank
@@ -18,7 +20,14 @@ from torch import nn
 from dac_lobe.nnet.context import Context
 from dac_lobe.nnet.embedding import TokenEmbedding, draw_prefixes
 
-__all__ = ["FbankFrontend", "Filterbanks", "SpanMask", "TokenFrontend", "valid_mask"]
+__all__ = [
+    "FbankFrontend",
+    "Filterbanks",
+    "SpanMask",
+    "TokenFrontend",
+    "make_fbank",
+    "valid_mask",
+]
 
 
 def valid_mask(frames: int, lengths: torch.Tensor) -> torch.Tensor:
@@ -44,6 +53,32 @@ def valid_mask(frames: int, lengths: torch.Tensor) -> torch.Tensor:
     """
     ends = (lengths * frames).round().clamp(min=1)
     return torch.arange(frames, device=lengths.device) < ends[:, None]
+
+
+def make_fbank(sample_rate: int, n_mels: int) -> Fbank:
+    """Make log-mel filterbanks of 25 ms every 10 ms, at any rate.
+
+    Arguments
+    ---------
+    sample_rate : int
+        In Hz.
+    n_mels : int
+        Filters.
+
+    Returns
+    -------
+    Fbank
+        Waveforms [B, T] to features [B, F, n_mels], in dB.
+
+    Example
+    -------
+    >>> make_fbank(44100, 40)(torch.randn(1, 44100)).shape
+    torch.Size([1, 101, 40])
+    """
+    # SpeechBrain's 400 points are 25 ms at 16 kHz; at higher rates they are fewer than
+    # the window has samples. Even, as its filters take the last bin for half the rate.
+    points = max(400, 2 * math.ceil(sample_rate / 80))
+    return Fbank(sample_rate=sample_rate, n_mels=n_mels, n_fft=points)
 
 
 class SpanMask(nn.Module):
@@ -236,7 +271,7 @@ class Filterbanks(nn.Module):
 
     def __init__(self, sample_rate: int, n_mels: int = 40, stack: int = 2):
         super().__init__()
-        self.fbank = Fbank(sample_rate=sample_rate, n_mels=n_mels)
+        self.fbank = make_fbank(sample_rate, n_mels)
         self.stack = stack
         self.size = stack * n_mels
 

@@ -19,7 +19,8 @@ import math
 import numpy as np
 import torch
 from scipy.fft import dct
-from speechbrain.lobes.features import Fbank
+
+from dac_lobe.nnet.frontend import make_fbank
 
 __all__ = ["mel_cepstra", "mel_cepstral_distortion", "warp"]
 
@@ -42,7 +43,7 @@ def mel_cepstra(wav: torch.Tensor, sample_rate: int) -> np.ndarray:
     np.ndarray
         Coefficients 1 to 13 every 10 ms, shape [F, 13].
     """
-    fbank = Fbank(sample_rate=sample_rate, n_mels=MELS)
+    fbank = make_fbank(sample_rate, MELS)
     with torch.no_grad():
         decibels = fbank(wav[None])[0].double().numpy()
     log_amplitude = decibels * math.log(10) / 20

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from speechbrain.lobes.features import Fbank
 
 from dac_lobe.nnet.embedding import TokenEmbedding
 from dac_lobe.nnet.encoder import ConformerEncoder, LSTMEncoder
-from dac_lobe.nnet.frontend import FbankFrontend, SpanMask, TokenFrontend, valid_mask
+from dac_lobe.nnet.frontend import (
+    FbankFrontend,
+    SpanMask,
+    TokenFrontend,
+    make_fbank,
+    valid_mask,
+)
 
 
 def test_valid_mask():
@@ -100,3 +109,20 @@ def test_filterbanks_of_a_moment_are_a_frame_at_least(stack, samples):
     features = frontend(wavs, torch.tensor([1.0, 0.5]))
     assert features.shape == (2, max(1, (1 + samples // 160) // stack), 8)
     assert torch.isfinite(features).all()
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 24000, 44100, 48000])
+def test_filterbanks_of_any_rate(rate):
+    """A hundred frames a second, and a tone in the filter that it belongs to."""
+    time = torch.arange(rate) / rate
+    mels = make_fbank(rate, 40)(torch.sin(2 * torch.pi * 1000 * time)[None])[0]
+    assert mels.shape[0] == pytest.approx(101, abs=1)  # 22050 / 100 is rounded
+    highest, wanted = (2595 * math.log10(1 + hz / 700) for hz in (rate / 2, 1000))
+    assert int(mels.mean(0).argmax()) == pytest.approx(
+        41 * wanted / highest - 1, abs=1.0
+    )
+
+
+def test_filterbanks_at_16_khz_are_those_of_speechbrain():
+    wav = torch.randn(2, 16000)
+    assert torch.equal(make_fbank(16000, 40)(wav), Fbank(n_mels=40)(wav))

@@ -72,6 +72,13 @@ def test_too_short_is_no_number(mcd, voice):
     assert math.isfinite(mcd.mel_cepstral_distortion(voice, voice[:400], RATE))
 
 
+@pytest.mark.parametrize("rate", [22050, 24000, 44100])
+def test_higher_rates(mcd, rate):
+    wav = torch.randn(rate)
+    assert mcd.mel_cepstral_distortion(wav, wav, rate) == 0
+    assert mcd.mel_cepstral_distortion(wav, torch.randn(rate), rate) > 0
+
+
 def test_cepstra_are_the_sum_of_the_definition(mcd, voice):
     decibels = Fbank(sample_rate=RATE, n_mels=40)(voice[None])[0].double().numpy()
     found = mcd.mel_cepstra(voice, RATE)
