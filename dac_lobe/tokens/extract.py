@@ -15,7 +15,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,15 +23,10 @@ from dac_lobe.data.checks import compare_headers
 from dac_lobe.data.headers import warn_of_durations
 from dac_lobe.data.manifest import read_manifest
 from dac_lobe.execution.devices import check_device
-from dac_lobe.tokens.codebooks import CODEBOOKS_FILE, load_codebooks, save_codebooks
-from dac_lobe.tokens.meta import META_FILE, StoreMeta
-from dac_lobe.tokens.shards import (
-    ShardSpec,
-    digest_of_plan,
-    plan_shards,
-    read_failures,
-    shard_is_done,
-)
+from dac_lobe.tokens.beginning import begin_store
+from dac_lobe.tokens.meta import StoreMeta
+from dac_lobe.tokens.plan import begun_plan, digest_of_plan, plan_shards
+from dac_lobe.tokens.shards import ShardSpec, read_failures, shard_is_done
 from dac_lobe.tokens.worker import Job, ShardResult
 from dac_lobe.weights.fingerprint import fingerprint
 
@@ -41,8 +35,6 @@ logger = logging.getLogger(__name__)
 __all__ = ["ENGINES", "ExtractReport", "extract"]
 
 ENGINES = ("local", "torchrun", "ray")
-
-MAX_CODES = 1 << 16
 
 
 class ExtractReport(NamedTuple):
@@ -124,7 +116,7 @@ def extract(
         0 encodes items one at a time. On a GPU, a batch of up to this much
         audio (padding included, and masked so that it changes no code).
     shard_hours : float, optional
-        Audio in a shard; see `plan_shards`.
+        Audio in a shard of a new store; see `plan_shards`.
     retry_failed : bool
         Whether to try again what could not be read before. A shard in which nothing
         could be read is tried again in any case.
@@ -173,6 +165,12 @@ def extract(
     if strict:
         compare_headers(recordings, durations=False, strict=True)
     shards = plan_shards(recordings, shard_hours)
+    begun = begun_plan(store, recordings)
+    # A store in which nothing could be read is planned anew: it was most likely the
+    # path of the corpus, and all that is without a duration lies in one shard.
+    anew = begun is not None and all(_has_failed(store, shard) for shard in begun)
+    if begun is not None and not anew:
+        shards = begun
     codec = DAC.from_pretrained(model, backend=backend)
     meta = StoreMeta(
         fingerprint=fingerprint(codec),
@@ -190,7 +188,7 @@ def extract(
         backend=codec.backend,
         device=check_device(device).type,
     )
-    _begin(Path(store), meta, codec)
+    begin_store(Path(store), meta, codec, shards, anew)
     job = Job(str(store), str(model), meta, device)
     share = _share(engine, shards)
     todo = [
@@ -228,37 +226,11 @@ def extract(
     )
 
 
-def _begin(store: Path, meta: StoreMeta, codec: DAC) -> None:
-    """Write what describes the store, or check that it describes this job."""
-    if (store / META_FILE).exists():
-        old, new = asdict(StoreMeta.load(store)), asdict(meta)
-        changed = [name for name in new if new[name] != old[name]]
-        if changed:
-            name = changed[0]
-            raise ValueError(
-                f"{store} holds tokens of another job: {', '.join(changed)} differ "
-                f"({name} {str(old[name])[:16]}, now {str(new[name])[:16]}). "
-                "Choose another folder, or remove this one."
-            )
-        try:
-            load_codebooks(store)
-        except ValueError:
-            save_codebooks(codec, store)
-        return
-    if meta.codebook_size > MAX_CODES:
-        raise ValueError(
-            f"the codebooks have {meta.codebook_size} codes; a token store keeps codes "
-            f"of 16 bits, at most {MAX_CODES}. Take another codec."
-        )
-    # Another rank may be beginning it too: what it has written is the same.
-    if store.exists() and (
-        not store.is_dir() or any(map(_is_foreign, store.iterdir()))
-    ):
-        raise ValueError(
-            f"{store} exists and is no token store. Choose a new or empty folder."
-        )
-    save_codebooks(codec, store)
-    meta.save(store)
+def _has_failed(store: str | Path, shard: ShardSpec) -> bool:
+    """Tell whether a shard has been made, and nothing in it could be read."""
+    return shard_is_done(store, shard) and len(
+        read_failures(store, shard.number)
+    ) == len(shard.items)
 
 
 def _is_to_retry(store: str | Path, shard: ShardSpec, retry_failed: bool) -> bool:
@@ -268,12 +240,6 @@ def _is_to_retry(store: str | Path, shard: ShardSpec, retry_failed: bool) -> boo
     """
     failures = read_failures(store, shard.number)
     return bool(failures) and (retry_failed or len(failures) == len(shard.items))
-
-
-def _is_foreign(path: Path) -> bool:
-    """Tell what is in a folder from the beginnings of a store, and what follows them."""
-    begun = path.name.lstrip(".").startswith((CODEBOOKS_FILE, META_FILE))
-    return not begun and not (path.parent / META_FILE).exists()
 
 
 def _share(engine: str, shards: list[ShardSpec]) -> list[ShardSpec]:

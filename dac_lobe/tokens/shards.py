@@ -1,6 +1,6 @@
-"""Shards: which items lie together, and the file that holds their codes.
+"""Shards: the files that hold codes.
 
-Which item goes where follows from the manifest alone, so any engine with any
+Which item goes where follows from the plan alone, so any engine with any
 number of workers writes the same files, and a file that is there is finished:
 
     shards/00012.safetensors   codes   uint16 [sum of F, K]
@@ -35,8 +35,6 @@ __all__ = [
     "Failure",
     "IndexRow",
     "ShardSpec",
-    "digest_of_plan",
-    "plan_shards",
     "read_failures",
     "read_index",
     "shard_is_done",
@@ -113,80 +111,6 @@ class IndexRow(NamedTuple):
     id: str
     frames: int
     samples: int
-
-
-def plan_shards(
-    items: Sequence[Item], shard_hours: float | None = None
-) -> list[ShardSpec]:
-    """Distribute items over shards, as a function of the manifest alone.
-
-    Arguments
-    ---------
-    items : sequence of Item
-        The manifest.
-    shard_hours : float, optional
-        Audio in a shard; by default a 256th of all, but one minute at least and
-        one hour at most: small corpora still keep several workers busy, and no
-        shard is too much to do again.
-
-    Returns
-    -------
-    list of ShardSpec
-        Shards of neighbouring ids, filled in order.
-
-    Raises
-    ------
-    ValueError
-        If ``shard_hours`` is not positive.
-
-    Example
-    -------
-    >>> items = [Item(f"{n:03d}", f"{n}.wav", 20.0) for n in range(7)]
-    >>> [len(shard.items) for shard in plan_shards(items)]
-    [3, 3, 1]
-    """
-    if shard_hours is None:
-        total = sum(item.duration for item in items)
-        limit = min(max(total / 256, 60.0), 3600.0)
-    elif shard_hours > 0:
-        limit = shard_hours * 3600.0
-    else:
-        raise ValueError(f"shard_hours={shard_hours}; a positive number is needed.")
-    groups: list[list[Item]] = []
-    filled = limit
-    for item in sorted(items, key=lambda item: item.id):
-        if filled >= limit:
-            groups.append([])
-            filled = 0.0
-        groups[-1].append(item)
-        filled += item.duration
-    return [ShardSpec(number, tuple(group)) for number, group in enumerate(groups)]
-
-
-def digest_of_plan(shards: Sequence[ShardSpec]) -> str:
-    """Digest which ids, and which parts of files, are in which shard.
-
-    Paths do not enter: a corpus may move.
-
-    Arguments
-    ---------
-    shards : sequence of ShardSpec
-        The plan.
-
-    Returns
-    -------
-    str
-        sha256 in hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    for shard in shards:
-        digest.update(("\t".join(map(_planned, shard.items)) + "\n").encode())
-    return digest.hexdigest()
-
-
-def _planned(item: Item) -> str:
-    """Tell an item from all others; no id holds a line break."""
-    return item.id if item.segment is None else f"{item.id}\r{item.segment}"
 
 
 def shard_path(store: str | Path, number: int) -> Path:

@@ -17,7 +17,8 @@ import pytest
 from dac_lobe.cli import main
 from dac_lobe.tokens import TokenStore, extract
 from dac_lobe.tokens.engines import local, torchrun
-from dac_lobe.tokens.shards import plan_shards, shard_path
+from dac_lobe.tokens.plan import plan_shards
+from dac_lobe.tokens.shards import shard_path
 
 ROOT = Path(__file__).resolve().parents[2]
 RANK = """

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from dac_lobe.audio import write_audio
 from dac_lobe.data import Item, read_manifest, write_manifest
 from dac_lobe.tokens import TokenStore, extract, read_meta
-from dac_lobe.tokens.shards import ShardSpec, digest_of_plan, plan_shards, shard_path
+from dac_lobe.tokens.plan import PLAN_FILE, digest_of_plan, plan_shards
+from dac_lobe.tokens.shards import ShardSpec, shard_path
 
 
 @pytest.fixture
@@ -125,6 +127,69 @@ def test_failures_can_be_retried(corpus, tmp_path, store_folder, run, contents):
     assert (again.shards, again.failures) == (0, failures)
     assert run(corpus, tmp_path / "s", retry_failed=True).failures == {}
     assert contents(tmp_path / "s") == contents(store_folder)
+
+
+@pytest.fixture
+def headers(tmp_path):
+    """A folder of eight recordings, whose durations only their headers tell."""
+    noise = np.random.default_rng(0)
+    for number in range(8):
+        wav = 0.1 * noise.standard_normal(int(16000 * 0.3))
+        path = tmp_path / "audio" / f"{number}.wav"
+        write_audio(path, wav[None], 16000)
+    return tmp_path / "audio"
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize("noted", [True, False])
+def test_what_was_mended_moves_no_shard(
+    headers, tiny_model, shard_hours, tmp_path, stopped, noted
+):
+    """An empty file has no duration: with it, shards would be cut elsewhere."""
+    store, options = tmp_path / "s", {"shard_hours": shard_hours}
+    whole = (headers / "2.wav").read_bytes()
+    (headers / "2.wav").write_bytes(b"")
+    extract(headers, store, tiny_model, **options)
+    before = read_meta(store)
+    if stopped:
+        shard_path(store, 2).unlink()
+    if not noted:  # a store of version 0.2
+        (store / PLAN_FILE).unlink()
+    (headers / "2.wav").write_bytes(whole)
+    planned = plan_shards(read_manifest(headers), shard_hours)
+    assert digest_of_plan(planned) != before["manifest"]
+    report = extract(headers, store, tiny_model, **options, retry_failed=True)
+    assert report.failures == {}
+    assert report.shards == (2 if stopped else 1)
+    assert read_meta(store) == before
+    fresh = tmp_path / "fresh"
+    extract(headers, fresh, tiny_model, **options)
+    made, wanted = TokenStore(store), TokenStore(fresh)
+    assert made.ids == wanted.ids
+    assert all(made[name].equal(wanted[name]) for name in wanted)
+
+
+def test_a_wrong_data_root_is_corrected(
+    headers, tiny_model, shard_hours, tmp_path, contents
+):
+    """Nothing could be read, so nothing had a duration: that plan is given up."""
+    listing, options = tmp_path / "m.csv", {"shard_hours": shard_hours}
+    listing.write_text(
+        "path\n" + "".join(f"$data_root/{number}.wav\n" for number in range(8))
+    )
+    nowhere = tmp_path / "nowhere"
+    with pytest.raises(ValueError, match="none of the 8 items"):
+        extract(listing, tmp_path / "s", tiny_model, data_root=nowhere, **options)
+    for folder in (tmp_path / "s", tmp_path / "fresh"):
+        extract(listing, folder, tiny_model, data_root=headers, **options)
+    assert contents(tmp_path / "s") == contents(tmp_path / "fresh")
+
+
+def test_items_that_were_added_are_no_mended_ones(headers, tiny_model, tmp_path):
+    extract(headers, tmp_path / "s", tiny_model)
+    shutil.copy(headers / "0.wav", headers / "8.wav")
+    with pytest.raises(ValueError, match=r"another job: num_items.*differ"):
+        extract(headers, tmp_path / "s", tiny_model)
 
 
 def test_all_unreadable_is_an_error(corpus, tmp_path, store_folder, run, contents):
