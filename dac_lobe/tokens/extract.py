@@ -23,6 +23,7 @@ from dac_lobe.data.checks import compare_headers
 from dac_lobe.data.headers import warn_of_durations
 from dac_lobe.data.manifest import read_manifest
 from dac_lobe.execution.devices import check_device
+from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.tokens.beginning import begin_store
 from dac_lobe.tokens.meta import StoreMeta
 from dac_lobe.tokens.plan import begun_plan, digest_of_plan, plan_shards
@@ -67,6 +68,7 @@ class ExtractReport(NamedTuple):
     seconds: float
 
 
+@codebooks_by_any_name
 def extract(
     manifest: str | Path | Sequence[str | Path],
     store: str | Path,
@@ -107,7 +109,7 @@ def extract(
     data_root : str or Path, optional
         What ``$data_root`` stands for in the manifest.
     device : str
-        'cpu' or 'cuda'; local workers take turns at the GPUs.
+        'cpu', 'cuda' or 'auto'; local workers take turns at the GPUs.
     backend : str
         'torch', or 'native' for the kernel that is built on this machine: faster
         on a CPU, its own rounding. DAC_LOBE_BACKEND overrides it; the store names
@@ -171,6 +173,7 @@ def extract(
     anew = begun is not None and all(_has_failed(store, shard) for shard in begun)
     if begun is not None and not anew:
         shards = begun
+    place = check_device(device)
     codec = DAC.from_pretrained(model, backend=backend)
     meta = StoreMeta(
         fingerprint=fingerprint(codec),
@@ -186,10 +189,10 @@ def extract(
         manifest=digest_of_plan(shards),
         # What DAC_LOBE_BACKEND says, if it says something.
         backend=codec.backend,
-        device=check_device(device).type,
+        device=place.type,
     )
     begin_store(Path(store), meta, codec, shards, anew)
-    job = Job(str(store), str(model), meta, device)
+    job = Job(str(store), str(model), meta, str(place))
     share = _share(engine, shards)
     todo = [
         shard

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
+from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.tokens.codebooks import Codebook, load_codebooks
 from dac_lobe.tokens.meta import StoreMeta
 from dac_lobe.tokens.shards import read_failures, read_index, shard_path
@@ -72,6 +73,7 @@ class TokenStore:
     TokenStore(1 item, 0.0 s, 2 codebooks of 16, 2000 Hz, codec ab12)
     """
 
+    @codebooks_by_any_name
     def __init__(
         self,
         path: str | Path,
@@ -85,9 +87,11 @@ class TokenStore:
             self.check(codec)
         if num_codebooks is None:
             num_codebooks = self.meta.num_codebooks
-        if not 1 <= num_codebooks <= self.meta.num_codebooks:
+        if type(num_codebooks) is not int or not (
+            1 <= num_codebooks <= self.meta.num_codebooks
+        ):
             raise ValueError(
-                f"num_codebooks={num_codebooks} but {path} holds "
+                f"num_codebooks={num_codebooks!r} but {path} holds "
                 f"{self.meta.num_codebooks}. Choose 1 to {self.meta.num_codebooks}."
             )
         self.num_codebooks = num_codebooks

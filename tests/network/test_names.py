@@ -5,6 +5,7 @@ Authors
 """
 
 import copy
+import shutil
 
 import pytest
 import soundfile
@@ -13,6 +14,7 @@ import torch
 from dac_lobe import DAC, DACTokenizer
 from dac_lobe.network.names import NAMES
 from dac_lobe.network.quantizer import ResidualVectorQuantize
+from dac_lobe.tokens import TokenStore, extract
 
 SHAPE = {
     "encoder_dim": 4,
@@ -47,6 +49,15 @@ def _stream(codec, wav, **given):
         return torch.cat([encoder.push(wav), encoder.flush()], dim=-1)
 
 
+def _extract(codec, clip, **given):
+    folder = clip.with_name("store")
+    shutil.rmtree(folder, ignore_errors=True)
+    model = codec.save(clip.with_name("codec.safetensors"))
+    (clip.parent / "list.csv").write_text("path\nclip.wav\n")
+    extract(clip.parent / "list.csv", folder, model, **given)
+    return TokenStore(folder)
+
+
 CALLS = {
     "encode": lambda codec, wav, clip, **given: codec.encode(wav, **given).codes,
     "forward": lambda codec, wav, clip, **given: codec(wav, **given).codes,
@@ -72,6 +83,10 @@ CALLS = {
     "tokenizer's call": lambda codec, wav, clip, **given: DACTokenizer(codec)(
         wav[0], **given
     ),
+    "extract": lambda codec, wav, clip, **given: _extract(codec, clip, **given)["clip"],
+    "store": lambda codec, wav, clip, **given: TokenStore(
+        _extract(codec, clip).path, **given
+    )["clip"],
     "embeddings": lambda codec, wav, clip, **given: DACTokenizer(
         codec
     ).get_pretrained_embeddings(**given),

@@ -13,12 +13,15 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from dac_lobe.cli import main
+from dac_lobe.data import read_manifest
 from dac_lobe.tokens import TokenStore, extract
-from dac_lobe.tokens.engines import local, torchrun
+from dac_lobe.tokens.engines import local, ray_data, torchrun
 from dac_lobe.tokens.plan import plan_shards
 from dac_lobe.tokens.shards import shard_path
+from dac_lobe.tokens.worker import load_shard
 
 ROOT = Path(__file__).resolve().parents[2]
 RANK = """
@@ -88,8 +91,6 @@ def stuck(corpus, tmp_path):
 
 def _run_released(stuck, tiny_model, shard_hours, *marks, **options):
     """Extract the stuck corpus while another thread kills workers."""
-    from dac_lobe.data import read_manifest
-
     manifest = stuck.folder / "all.csv"
     shards = len(plan_shards(read_manifest(manifest), shard_hours))
     thread = threading.Thread(target=stuck.release, args=(shards, *marks))
@@ -200,6 +201,28 @@ def test_ray_with_killed_workers(
         workers=2,
     )
     assert contents(stuck.store) == contents(store_folder)
+
+
+def test_a_relative_corpus_is_found_from_any_folder(corpus, monkeypatch):
+    """The processes of a cluster stand in folders of their own."""
+    monkeypatch.chdir(corpus.parent)
+    shards = plan_shards(read_manifest(f"{corpus.name}/all.csv"))
+    (shard,) = map(ray_data._located, shards)
+    monkeypatch.chdir("/")
+    assert load_shard(shard, 16000).failures == []
+
+
+@pytest.mark.parametrize("found", ["cpu", "cuda", "cuda:1"])
+def test_the_device_is_settled_before_engines_begin(
+    monkeypatch, corpus, tiny_model, tmp_path, found
+):
+    """An engine that is told 'auto' gives no worker a GPU of its own."""
+    jobs = []
+    module = sys.modules["dac_lobe.tokens.extract"]  # the package has the function
+    monkeypatch.setattr(module, "check_device", lambda device: torch.device(found))
+    monkeypatch.setattr(local, "run", lambda job, *given: jobs.append(job) or [])
+    extract(corpus / "all.csv", tmp_path / "s", tiny_model, device="auto")
+    assert [job.device for job in jobs] == [found]
 
 
 def test_ray_is_optional(monkeypatch, corpus, tiny_model, tmp_path):

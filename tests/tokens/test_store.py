@@ -133,8 +133,9 @@ def test_fewer_codebooks_are_a_prefix(store, store_folder):
     two = TokenStore(store_folder, num_codebooks=2)
     assert torch.equal(two["utt0"], store["utt0"][:, :2])
     assert len(two.codebooks()) == 2
-    with pytest.raises(ValueError, match="Choose 1 to 3"):
-        TokenStore(store_folder, num_codebooks=4)
+    for number in (0, 4, 2.0, True, "2"):
+        with pytest.raises(ValueError, match="Choose 1 to 3"):
+            TokenStore(store_folder, num_codebooks=number)
 
 
 def test_tokens_belong_to_the_caller(store):

@@ -81,7 +81,7 @@ def run(job: Job, shards: list[ShardSpec], workers: int) -> Iterator[ShardResult
         # had written its shard before it died writes the same again.
         results = (
             ray.data.from_items(
-                [{"shard": pickle.dumps(shard)} for shard in shards],
+                [{"shard": pickle.dumps(_located(shard))} for shard in shards],
                 override_num_blocks=len(shards),
             )
             .map(
@@ -130,6 +130,12 @@ def _absolute(job: Job) -> Job:
     if Path(model).exists():
         model = str(Path(model).resolve())
     return replace(job, store=str(Path(job.store).resolve()), model=model)
+
+
+def _located(shard: ShardSpec) -> ShardSpec:
+    """Make the paths of a shard's recordings independent of a worker's folder."""
+    items = [replace(item, wav=os.path.abspath(item.wav)) for item in shard.items]
+    return replace(shard, items=tuple(items))
 
 
 def _load(row: dict[str, Any], sample_rate: int) -> dict[str, Any]:
