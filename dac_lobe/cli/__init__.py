@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # that the interpreter's own flush at exit does not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ModuleNotFoundError) as error:
         print(f"dac-lobe: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     return code if isinstance(code, int) else 0

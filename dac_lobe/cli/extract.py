@@ -152,8 +152,9 @@ def _check_model(model: str, codebooks: int | None) -> None:
 
 
 def _check(engine: str, backend: str, parquet: Path | None) -> None:
-    """Raise a usage error if these options cannot be meant."""
+    """Raise a usage error if these options cannot be meant, before all is encoded."""
     from dac_lobe.tokens.extract import ENGINES
+    from dac_lobe.tokens.parquet import require_pyarrow
 
     for option, given, known in (
         ("--engine", engine, ENGINES),
@@ -166,6 +167,8 @@ def _check(engine: str, backend: str, parquet: Path | None) -> None:
             "--parquet needs the whole store, and ranks are done at different times. "
             "Run it afterwards with --engine local, which finds the shards done."
         )
+    if parquet is not None:
+        require_pyarrow()
 
 
 def _print(report: ExtractReport, quiet: bool) -> None:

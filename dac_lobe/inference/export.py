@@ -108,7 +108,13 @@ def _read_run(folder: Path) -> Any:
             f"{folder} holds no {HYPERPARAMS}. Give the output folder of a trained "
             "recipe, such as recipes/asr/results/an4_tiny/1986."
         )
-    return YAML().load(path.read_text(encoding="utf-8"))
+    run = YAML().load(path.read_text(encoding="utf-8"))
+    if not isinstance(run, dict) or not {"modules", "model"} <= run.keys():
+        raise ValueError(
+            f"{path} names no modules and model: it is of no training. Give the output "
+            "folder of recipes/asr or recipes/tts."
+        )
+    return run
 
 
 def _best_checkpoint(folder: Path, score: str) -> Any:

@@ -17,7 +17,15 @@ from dac_lobe.disk.atomic import replacing
 from dac_lobe.tokens.shards import read_index, shard_path
 from dac_lobe.tokens.store import TokenStore
 
-__all__ = ["export_parquet"]
+__all__ = ["export_parquet", "require_pyarrow"]
+
+
+def require_pyarrow() -> None:
+    """Raise a ModuleNotFoundError that says what to install if pyarrow is not."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise ModuleNotFoundError(
+            "export to Parquet needs pyarrow: pip install 'dac-lobe[evaluation]'."
+        )
 
 
 def export_parquet(store: str | Path, output: str | Path) -> list[Path]:
@@ -58,10 +66,7 @@ def export_parquet(store: str | Path, output: str | Path) -> list[Path]:
     ...     [file.name for file in export_parquet(folder, Path(folder) / "parquet")]
     ['00000.parquet']
     """
-    if importlib.util.find_spec("pyarrow") is None:
-        raise ModuleNotFoundError(
-            "export to Parquet needs pyarrow: pip install 'dac-lobe[evaluation]'."
-        )
+    require_pyarrow()
     import pyarrow as pa
     import pyarrow.parquet as pq
     from safetensors import safe_open

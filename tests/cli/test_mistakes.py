@@ -6,6 +6,7 @@ Authors
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import re
@@ -218,3 +219,29 @@ def test_a_store_whose_folder_is_named_like_a_file(talk, model, tmp_path, capsys
     capsys.readouterr()
     assert main(["info", store, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["store"] == store
+
+
+@pytest.mark.parametrize(
+    ("missing", "listing", "options", "extra"),
+    [
+        ("lhotse", "cuts.jsonl", [], "lhotse"),
+        ("ray", "list.csv", ["--engine", "ray"], "distributed"),
+        ("pyarrow", "list.csv", ["--parquet", "parquet"], "evaluation"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_named(
+    missing, listing, options, extra, talk, model, tmp_path, monkeypatch, capsys
+):
+    """And before anything is encoded."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *given: None if name == missing else find(name, *given),
+    )
+    monkeypatch.chdir(tmp_path)
+    Path(listing).write_text(f"path\n{talk}\n")
+    given = ["extract", listing, "store", "-m", model, "--device", "cpu"]
+    assert main([*given, *options]) == 1
+    assert f"pip install 'dac-lobe[{extra}]'" in one_line(capsys)
+    assert not list(Path("store").glob("shards/*"))
