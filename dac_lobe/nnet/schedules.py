@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-__all__ = ["Cosine", "phased_cosine"]
+__all__ = ["Cosine", "load_schedule", "phased_cosine"]
+
+# What torch's OneCycleLR makes of `total_steps`.
+LENGTH = ("total_steps", "_schedule_phases")
 
 
 class Cosine(NamedTuple):
@@ -87,3 +92,36 @@ def phased_cosine(
         return parts[-1].factor(step)
 
     return LambdaLR(optimizer, factor)
+
+
+def load_schedule(scheduler: Any, path: str | Path, end_of_epoch: bool) -> None:
+    """Go on at a checkpoint's place in a schedule of this run's length.
+
+    A hook of SpeechBrain's ``Checkpointer``. torch's own loading takes the length of the
+    run that was saved, too, and raises an error where this one goes on for longer.
+
+    Arguments
+    ---------
+    scheduler : torch.optim.lr_scheduler.LRScheduler
+        Made with this run's ``total_steps``.
+    path : str or Path
+        File of the checkpoint.
+    end_of_epoch : bool
+        Not used.
+
+    Example
+    -------
+    >>> from tempfile import TemporaryDirectory
+    >>> def begin(steps):
+    ...     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
+    ...     return torch.optim.lr_scheduler.OneCycleLR(optimizer, 1.0, steps)
+    >>> with TemporaryDirectory() as folder:
+    ...     torch.save(begin(10).state_dict(), Path(folder) / "scheduler.ckpt")
+    ...     longer = begin(20)
+    ...     load_schedule(longer, Path(folder) / "scheduler.ckpt", end_of_epoch=True)
+    >>> longer.total_steps
+    20
+    """
+    state = torch.load(path, map_location="cpu")
+    own = {name: vars(scheduler)[name] for name in LENGTH if name in state}
+    scheduler.load_state_dict({**state, **own})

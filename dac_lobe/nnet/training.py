@@ -23,6 +23,7 @@ from speechbrain.dataio.sampler import DynamicBatchSampler
 from dac_lobe.audio import read_audio
 from dac_lobe.data.parts import SEGMENT_COLUMNS, read_segment
 from dac_lobe.data.variants import variant_id
+from dac_lobe.nnet.schedules import load_schedule
 from dac_lobe.nnet.token_codec import TokenCodec
 from dac_lobe.tokens import TokenStore
 
@@ -39,8 +40,10 @@ __all__ = [
 class RecipeBrain(sb.Brain, ABC):
     """A Brain whose learning rate follows the steps, and whose runs can be resumed.
 
-    Every epoch starts from its own seed: a run that was killed and goes on draws
-    the same batches, masks and augmentations as one that was not.
+    Every step starts from its own seed: a run that was killed and goes on, from
+    the end of an epoch or its middle, draws the same batches, masks and augmentations
+    as one that was not. The schedule ends with ``number_of_epochs`` of the run that is
+    going, so that a run may go on for more epochs than it was begun with.
 
     A recipe gives ``lr_scheduler`` (called with the optimizer and
     ``total_steps``), ``seed``, ``number_of_epochs`` and ``test_loader`` in its
@@ -51,6 +54,8 @@ class RecipeBrain(sb.Brain, ABC):
     """
 
     total_steps: int
+    epoch: int
+    train_set: DynamicItemDataset
     batch_sampler: Any
     train_stats: dict[str, float]
     test_stats: dict[str, float]
@@ -85,6 +90,7 @@ class RecipeBrain(sb.Brain, ABC):
                 f"epoch has {batches} batches. Choose {batches} at most."
             )
         self.total_steps = steps * self.hparams.number_of_epochs
+        self.train_set = train
         self.fit(
             self.hparams.epoch_counter,
             train,
@@ -104,7 +110,13 @@ class RecipeBrain(sb.Brain, ABC):
             # torch's OneCycleLR where its warm-up is one step: 10 steps, a tenth.
             self.scheduler = make(self.optimizer, total_steps=self.total_steps + 1)
         if self.checkpointer is not None:
-            self.checkpointer.add_recoverable("scheduler", self.scheduler)
+            self.checkpointer.add_recoverable(
+                "scheduler", self.scheduler, custom_load_hook=load_schedule
+            )
+
+    def on_fit_batch_start(self, batch, should_step) -> None:
+        """Seed a step."""
+        self._seed(f"step {self.step}")
 
     def on_fit_batch_end(self, batch, outputs, loss, should_step) -> None:
         """Move the learning rate on."""
@@ -117,11 +129,23 @@ class RecipeBrain(sb.Brain, ABC):
         if stage != sb.Stage.TRAIN:
             self.start_scores()
             return
-        rank = getattr(self, "rank", None) or 0
-        seed = self.hparams.seed + 1000 * epoch + rank
+        self.epoch = epoch
         self.batch_sampler.set_epoch(epoch)
-        random.seed(seed)  # SpeechBrain's augmentations draw from both
-        torch.manual_seed(seed)
+        # Read by `add_tokens`, in whatever process: the dataset is there, we are not.
+        self.train_set.drawing = f"{self.hparams.seed} {epoch}"
+        self._seed("start")
+
+    def _seed(self, moment: str) -> None:
+        """Make what is drawn from here on depend on nothing before."""
+        rank = getattr(self, "rank", None) or 0
+        # SpeechBrain's augmentations draw from both.
+        random.seed(f"{self.hparams.seed} {self.epoch} {rank} {moment}")
+        torch.manual_seed(random.getrandbits(32))
+
+    def _should_save_intra_epoch_ckpt(self, *since: Any) -> bool:
+        """Tell whether to save now: between steps, no checkpoint holds the gradients."""
+        between = self.step % self.grad_accumulation_factor != 0
+        return not between and super()._should_save_intra_epoch_ckpt(*since)
 
     def on_stage_end(self, stage, stage_loss, epoch=None) -> None:
         """Log, and keep the newest and the best checkpoint."""
@@ -215,8 +239,12 @@ def add_tokens(
             tokens = tokens[torch.randperm(len(tokens), generator=order)]
         return tokens
 
-    def read_variant(name: str) -> torch.Tensor:
-        drawn = int(torch.randint(variants + 1, ()))
+    def read_variant(dataset: DynamicItemDataset, name: str) -> torch.Tensor:
+        drawing = getattr(dataset, "drawing", None)  # in training, not before
+        if drawing is None:
+            drawn = int(torch.randint(variants + 1, ()))
+        else:
+            drawn = random.Random(f"{drawing} {name}").randint(0, variants)
         return read(variant_id(name, drawn))
 
     for label, dataset in datasets.items():
@@ -228,7 +256,7 @@ def add_tokens(
                 for name in dataset.data_ids
                 for number in range(1, variants + 1)
             )
-        pipeline = read_variant if drawing else read
+        pipeline = partial(read_variant, dataset) if drawing else read
         dataset.add_dynamic_item(pipeline, takes="id", provides="tokens")
 
 

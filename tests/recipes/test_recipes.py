@@ -112,9 +112,10 @@ def test_debug_run(name, samples, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("interval", [[], ["--ckpt_interval_steps=1"]])
 @pytest.mark.parametrize("name", ["asr/hparams/an4_tiny", "tts/hparams/an4_tiny"])
-def test_killed_run_ends_as_an_undisturbed_one(name, samples, tmp_path):
-    """SIGKILL in the second epoch, started again: the same weights."""
+def test_killed_run_ends_as_an_undisturbed_one(name, interval, samples, tmp_path):
+    """SIGKILL in the second epoch, or amid the first; started again: the same weights."""
     row = ROWS[name]
     # Dropout and masks on: they must be drawn alike, too.
     flags = [flag for flag in flags_of(row, samples) if "--dropout" not in flag]
@@ -123,6 +124,7 @@ def test_killed_run_ends_as_an_undisturbed_one(name, samples, tmp_path):
     assert straight.returncode == 0, straight.stderr[-3000:]
     launcher = [sys.executable, "-c", KILLER]
     saves = str(tmp_path / "killed" / "save")
+    flags += interval
     killed = run(row, flags, tmp_path / "killed", launcher, SAVES=saves)
     assert killed.returncode == -9, killed.stderr[-3000:]
     resumed = run(row, flags, tmp_path / "killed")

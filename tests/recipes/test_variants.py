@@ -111,6 +111,13 @@ def test_a_recipe_draws_among_them(make, samples, tmp_path):
     assert set(first) == {"a0", "a0@1", "a0@2"}
     torch.manual_seed(0)
     assert [drawn("train") for _ in range(20)] == first
+    # In training by epoch and name: not by process, nor by what was read before.
+    by_epoch = []
+    for epoch in range(20):
+        datasets["train"].drawing = f"1986 {epoch}"
+        by_epoch.append(drawn("train"))
+        assert drawn("train") == by_epoch[-1]
+    assert set(by_epoch) == {"a0", "a0@1", "a0@2"}
     assert {drawn("valid") for _ in range(5)} == {"a0"}
     with pytest.raises(ValueError, match="such as 'a0@3'"):
         add_tokens(datasets, tmp_path / "store", 12, variants=3)
