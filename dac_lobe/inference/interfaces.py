@@ -23,6 +23,7 @@ from speechbrain.inference.interfaces import Pretrained
 
 from dac_lobe.audio import read_audio, write_audio
 from dac_lobe.data.text import normalise_all, to_ids
+from dac_lobe.execution import attach
 from dac_lobe.network.checks import check_audio
 from dac_lobe.network.lengths import sample_lengths
 from dac_lobe.network.pickling import Portable
@@ -83,8 +84,12 @@ class TokenASR(Portable, Pretrained):
         str
             The words.
         """
-        wav = read_audio(path, self.hparams.sample_rate).mean(0)
-        return self.transcribe_batch(torch.from_numpy(wav)[None])[0]
+        wav = torch.from_numpy(read_audio(path, self.hparams.sample_rate).mean(0))[None]
+        if self.codec is None:
+            return self.transcribe_batch(wav)[0]
+        # Of any length: the codec sees two seconds at a time.
+        codes = self.codec.encode_chunked(wav, num_codebooks=self.hparams.num_codebooks)
+        return self.transcribe_tokens(codes.transpose(1, 2))[0]
 
     @torch.no_grad()
     def transcribe_batch(
@@ -338,4 +343,4 @@ def _codec(model: Pretrained) -> Any:
             f"the folder's codec is {fingerprint(codec)[:12]}, the model has learned "
             f"the tokens of {model.hparams.codec_fingerprint[:12]}. Export it again."
         )
-    return codec
+    return attach(codec)
