@@ -85,7 +85,8 @@ def decode_clips(
     Returns
     -------
     torch.Tensor
-        Shape [B, C, T], all that the frames cover.
+        Shape [B, C, T], all that the frames cover; float32 for a chunked model in half
+        precision.
     """
     grid = Grid.of(model.config)
     frames = grid.audible(codes.shape[-1])
@@ -93,5 +94,19 @@ def decode_clips(
     missing = 0 if grid.stride is None else chunks * grid.chunk_frames - frames
     parts = F.pad(codes, (0, missing)).unflatten(-1, (chunks, -1)).permute(2, 0, 1, 3)
     each = [None] * chunks if scales is None else scales[:, :chunks].unbind(1)
-    decoded = model.decode(parts, each, return_dict=True, last_frame_pad_length=missing)
-    return decoded.audio_values
+    if grid.stride is None:
+        return model.decode(parts, each, return_dict=True).audio_values
+    *whole, last = parts
+    pieces = [
+        model._decode_frame(part, scale)
+        for part, scale in zip(
+            [*whole, last[..., : last.shape[-1] - missing]], each, strict=True
+        )
+    ]
+    # As `model.decode` joins chunks, but not in half precision, where the weight of a
+    # chunk's first and last samples is 0, and nothing over nothing no sample.
+    precise = torch.promote_types(pieces[0].dtype, torch.float32)
+    joined: torch.Tensor = model._linear_overlap_add(
+        [piece.to(precise) for piece in pieces], grid.stride
+    )
+    return joined

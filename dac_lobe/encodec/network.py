@@ -255,5 +255,5 @@ class EnCodecNetwork(Portable, nn.Module):
             part = decode_clips(self.model, codes[alike, :, :need], some)
             part = part.mean(1, keepdim=True) if self.mono else part
             part = part[..., :samples]
-            wav[alike, :, : part.shape[-1]] = part
+            wav[alike, :, : part.shape[-1]] = part.to(wav.dtype)
         return wav

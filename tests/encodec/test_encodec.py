@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import numpy as np
@@ -421,3 +422,28 @@ class TestSources:
         (folder / "config.json").write_text(json.dumps(stated))
         with pytest.raises(ValueError, match="no complete EnCodec|cannot be loaded"):
             EnCodec.from_pretrained(folder)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_decodes(codec, dtype):
+    """The joints of chunks too, to about the precision of the type."""
+    half = copy.deepcopy(codec).to(dtype)
+    wav = 0.1 * torch.randn(2, codec.config.audio_channels, 7001)
+    encoded = codec.encode(wav)
+    assert half.encode(wav).codes.shape == encoded.codes.shape
+    given = {"length": 7001, "scales": encoded.scales}
+    exact = codec.decode_codes(encoded.codes, **given)
+    found = half.decode_codes(encoded.codes, **given)
+    assert found.dtype == dtype
+    assert float((found - exact).std() / exact.std()) < 20 * torch.finfo(dtype).eps
+
+
+@torch.no_grad()
+def test_chunks_are_joined_as_transformers_joins_them(stereo):
+    codes = torch.randint(16, (2, stereo.num_codebooks, 150))
+    scales = torch.rand(2, 3)
+    parts = codes.unflatten(-1, (3, 50)).permute(2, 0, 1, 3)
+    expected = stereo.model.decode(parts, scales.unbind(1)).audio_values
+    found = stereo.decode_codes(codes, scales=scales)
+    assert torch.equal(found, expected[..., : found.shape[-1]])
