@@ -108,6 +108,22 @@ def test_links(page):
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize(
+    "page", [*PAGES, *ROOT.glob("*/README.md"), *ROOT.glob("recipes/*/README.md")],
+    ids=lambda page: page.relative_to(ROOT).as_posix(),
+)  # fmt: skip
+def test_files_that_are_named_exist(page):
+    """Paths from the root, but for what a run writes; tests by nothing less."""
+    folders = "benchmarks|dac_lobe|demo|docs|evaluation|examples|notebooks|recipes"
+    folders += "|scripts|tests"
+    named = re.findall(
+        rf"(?<![\w./-])(?:(?:{folders})/[\w./-]+\.\w+|test_\w+\.py)\b",
+        page.read_text(encoding="utf-8"),
+    )
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert [name for name in missing if "/results/" not in name] == []
+
+
 def test_pages_that_are_mentioned_exist():
     """Docstrings and comments send readers to pages that are there."""
     for folder in ("dac_lobe", "evaluation", "recipes", "benchmarks"):
