@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -223,6 +224,18 @@ def test_the_device_is_settled_before_engines_begin(
     monkeypatch.setattr(local, "run", lambda job, *given: jobs.append(job) or [])
     extract(corpus / "all.csv", tmp_path / "s", tiny_model, device="auto")
     assert [job.device for job in jobs] == [found]
+
+
+@pytest.mark.parametrize("address", [None, "10.0.0.1:6379"])
+def test_ray_joins_no_cluster_that_is_not_named(monkeypatch, address):
+    """A Ray that was killed leaves its address behind; `ray.init` would look for it."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if address is not None:
+        monkeypatch.setenv("RAY_ADDRESS", address)
+    ray = MagicMock()
+    ray_data._start(ray, 2)
+    (begun,) = ray.init.call_args_list
+    assert begun.kwargs.get("address") == ("local" if address is None else None)
 
 
 def test_ray_is_optional(monkeypatch, corpus, tiny_model, tmp_path):

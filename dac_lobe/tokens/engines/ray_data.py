@@ -115,6 +115,8 @@ def _start(ray: Any, workers: int) -> None:
         ray.init(log_to_driver=False, logging_level="warning")
         return
     ray.init(
+        # Not the cluster whose address a Ray that was killed has left on this machine.
+        address="local",
         # One more than the actors, or no decoder could ever run beside them.
         num_cpus=max(os.cpu_count() or 1, workers + 1),
         object_store_memory=OBJECT_STORE_BYTES,
