@@ -79,7 +79,7 @@ def extract(
     ] = 0.0,
     shard_hours: Annotated[
         float | None,
-        typer.Option(help="Audio in a shard of a new store.", show_default=False),
+        typer.Option(help="Audio in a shard.", show_default=False),
     ] = None,
     retry_failed: Annotated[
         bool, typer.Option(help="Try again what could not be read before.")

@@ -24,7 +24,12 @@ PLANNED = {"manifest", "num_shards"}
 
 
 def begin_store(
-    store: Path, meta: StoreMeta, codec: DAC, shards: list[ShardSpec], anew: bool
+    store: Path,
+    meta: StoreMeta,
+    codec: DAC,
+    shards: list[ShardSpec],
+    shard_hours: float | None,
+    anew: bool,
 ) -> None:
     """Write what describes a store, or check that it describes this job.
 
@@ -38,6 +43,8 @@ def begin_store(
         The codec.
     shards : list of ShardSpec
         Its plan.
+    shard_hours : float or None
+        What was asked for when it was planned.
     anew : bool
         Whether the plan may replace another one.
 
@@ -50,7 +57,7 @@ def begin_store(
         old, new = asdict(StoreMeta.load(store)), asdict(meta)
         changed = [name for name in new if new[name] != old[name]]
         if anew and set(changed) <= PLANNED:
-            save_plan(store, shards)
+            save_plan(store, shards, shard_hours)
             meta.save(store)
         elif changed:
             name = changed[0]
@@ -60,7 +67,7 @@ def begin_store(
                 "Choose another folder, or remove this one."
             )
         if not (store / PLAN_FILE).exists():  # not kept before version 0.3
-            save_plan(store, shards)
+            save_plan(store, shards, shard_hours)
         try:
             load_codebooks(store)
         except ValueError:
@@ -79,7 +86,7 @@ def begin_store(
             f"{store} exists and is no token store. Choose a new or empty folder."
         )
     save_codebooks(codec, store)
-    save_plan(store, shards)
+    save_plan(store, shards, shard_hours)
     meta.save(store)
 
 

@@ -118,7 +118,7 @@ def extract(
         0 encodes items one at a time. On a GPU, a batch of up to this much
         audio (padding included, and masked so that it changes no code).
     shard_hours : float, optional
-        Audio in a shard of a new store; see `plan_shards`.
+        Audio in a shard; see `plan_shards`.
     retry_failed : bool
         Whether to try again what could not be read before. A shard in which nothing
         could be read is tried again in any case.
@@ -167,7 +167,7 @@ def extract(
     if strict:
         compare_headers(recordings, durations=False, strict=True)
     shards = plan_shards(recordings, shard_hours)
-    begun = begun_plan(store, recordings)
+    begun = begun_plan(store, recordings, shard_hours)
     # A store in which nothing could be read is planned anew: it was most likely the
     # path of the corpus, and all that is without a duration lies in one shard.
     anew = begun is not None and all(_has_failed(store, shard) for shard in begun)
@@ -191,7 +191,7 @@ def extract(
         backend=codec.backend,
         device=place.type,
     )
-    begin_store(Path(store), meta, codec, shards, anew)
+    begin_store(Path(store), meta, codec, shards, shard_hours, anew)
     job = Job(str(store), str(model), meta, str(place))
     share = _share(engine, shards)
     todo = [

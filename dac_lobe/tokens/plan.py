@@ -105,13 +105,18 @@ def _planned(item: Item) -> str:
     return item.id if item.segment is None else f"{item.id}\r{item.segment}"
 
 
-def save_plan(store: str | Path, shards: Sequence[ShardSpec]) -> None:
-    """Write the number of items of each shard into a store's folder."""
+def save_plan(
+    store: str | Path, shards: Sequence[ShardSpec], shard_hours: float | None
+) -> None:
+    """Write the number of items of each shard, and what was asked for, into a store."""
+    sizes = [len(shard.items) for shard in shards]
     with replacing(Path(store) / PLAN_FILE) as file:
-        file.write(json.dumps([len(shard.items) for shard in shards]).encode())
+        file.write(json.dumps({"shard_hours": shard_hours, "items": sizes}).encode())
 
 
-def begun_plan(store: str | Path, items: Sequence[Item]) -> list[ShardSpec] | None:
+def begun_plan(
+    store: str | Path, items: Sequence[Item], shard_hours: float | None = None
+) -> list[ShardSpec] | None:
     """Distribute items over the shards of a store that is there.
 
     Arguments
@@ -120,18 +125,20 @@ def begun_plan(store: str | Path, items: Sequence[Item]) -> list[ShardSpec] | No
         Folder of the store.
     items : sequence of Item
         The manifest.
+    shard_hours : float, optional
+        As in `plan_shards`.
 
     Returns
     -------
     list of ShardSpec or None
         The plan that the store was begun with; None if there is none, or it is of
-        other items.
+        other items or another ``shard_hours``.
     """
     if not (Path(store) / META_FILE).exists():
         return None
     meta = StoreMeta.load(store)
     ordered = sorted(items, key=lambda item: item.id)
-    for sizes in _sizes(Path(store), meta.num_shards):
+    for sizes in _sizes(Path(store), meta.num_shards, shard_hours):
         rest = iter(ordered)
         shards = [
             ShardSpec(number, tuple(islice(rest, size)))
@@ -142,12 +149,18 @@ def begun_plan(store: str | Path, items: Sequence[Item]) -> list[ShardSpec] | No
     return None
 
 
-def _sizes(store: Path, num_shards: int) -> Iterator[list[int]]:
+def _sizes(
+    store: Path, num_shards: int, shard_hours: float | None
+) -> Iterator[list[int]]:
     """Items of each shard: as noted, or, before there were notes, as the shards are."""
     try:
-        yield [int(size) for size in json.loads((store / PLAN_FILE).read_text())]
-    except (OSError, ValueError, TypeError):
-        pass
+        noted = json.loads((store / PLAN_FILE).read_text())
+        hours, sizes = noted["shard_hours"], [int(size) for size in noted["items"]]
+    except (OSError, ValueError, TypeError, KeyError):
+        hours, sizes = None, []
+    if hours != shard_hours:
+        return
+    yield sizes
     try:
         yield [
             len(read_index(store, number)) + len(read_failures(store, number))

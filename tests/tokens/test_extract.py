@@ -150,15 +150,18 @@ def test_what_was_mended_moves_no_shard(
     whole = (headers / "2.wav").read_bytes()
     (headers / "2.wav").write_bytes(b"")
     extract(headers, store, tiny_model, **options)
-    before = read_meta(store)
+    before, again = read_meta(store), dict(options)
     if stopped:
         shard_path(store, 2).unlink()
-    if not noted:  # a store of version 0.2
+    if not noted:  # a store of version 0.2: what was asked for is not known
         (store / PLAN_FILE).unlink()
+        again = {}
     (headers / "2.wav").write_bytes(whole)
     planned = plan_shards(read_manifest(headers), shard_hours)
     assert digest_of_plan(planned) != before["manifest"]
-    report = extract(headers, store, tiny_model, **options, retry_failed=True)
+    with pytest.raises(ValueError, match=r"another job: num_shards.*differ"):
+        extract(headers, store, tiny_model, shard_hours=2 * shard_hours)
+    report = extract(headers, store, tiny_model, **again, retry_failed=True)
     assert report.failures == {}
     assert report.shards == (2 if stopped else 1)
     assert read_meta(store) == before
