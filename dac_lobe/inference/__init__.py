@@ -11,6 +11,7 @@ Authors
  * The dac-lobe developers 2026
 """
 
-from dac_lobe.inference.interfaces import Synthesis, TokenASR, TokenTTS
+from dac_lobe.inference.asr import TokenASR
+from dac_lobe.inference.tts import Synthesis, TokenTTS
 
 __all__ = ["Synthesis", "TokenASR", "TokenTTS"]
