@@ -266,7 +266,7 @@ def _add_linked(pages: dict[str, str], site: dict[str, str], add: Any) -> None:
             )
             if name in site or f"{name}/README.md" in site or not Path(path).is_file():
                 continue
-            if Path(path).suffix in (".svg", ".png", ".flac"):
+            if Path(path).suffix in (".svg", ".png", ".flac", ".ckpt"):
                 add(name, name, content=Path(path).read_bytes())
             else:
                 add(f"source/{name}.md", name, content=_fenced(Path(path)))
