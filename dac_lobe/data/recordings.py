@@ -105,8 +105,8 @@ class _Part(NamedTuple):
     items: list[Item]  # as the manifests name them
     groups: list[
         str
-    ]  # the speaker of each; its own name, or its file's, if none is known
-    known: bool
+    ]  # the speaker of each; if none is known, its own or its file's name
+    known: bool  # whether speakers are
     held: set[str]  # groups that validation takes
 
 

@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from dac_lobe.nnet.embedding import TokenEmbedding
-from dac_lobe.nnet.frontend import valid_mask
+from dac_lobe.nnet.masks import valid_mask
 from dac_lobe.tokens.codebooks import Codebook
 
 __all__ = ["TokenAligner", "best_durations", "forward_sum_loss"]

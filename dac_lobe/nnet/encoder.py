@@ -11,7 +11,7 @@ from speechbrain.lobes.models.transformer import Conformer
 from speechbrain.nnet.attention import RelPosEncXL
 from torch import nn
 
-from dac_lobe.nnet.frontend import valid_mask
+from dac_lobe.nnet.masks import valid_mask
 
 __all__ = ["ConformerEncoder", "LSTMEncoder"]
 

@@ -19,7 +19,8 @@ from collections.abc import Callable, Iterable
 import torch
 import torch.nn.functional as F
 
-from dac_lobe.nnet.frontend import Filterbanks, TokenFrontend, valid_mask
+from dac_lobe.nnet.frontend import Filterbanks, TokenFrontend
+from dac_lobe.nnet.masks import valid_mask
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dac_lobe.nnet.frontend import valid_mask
+from dac_lobe.nnet.masks import valid_mask
 
 __all__ = ["TextEncoder"]
 

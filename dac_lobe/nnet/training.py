@@ -144,8 +144,8 @@ class RecipeBrain(sb.Brain, ABC):
 
     def _should_save_intra_epoch_ckpt(self, *since: Any) -> bool:
         """Tell whether to save now: between steps, no checkpoint holds the gradients."""
-        between = self.step % self.grad_accumulation_factor != 0
-        return not between and super()._should_save_intra_epoch_ckpt(*since)
+        after_step = self.step % self.grad_accumulation_factor == 0
+        return after_step and super()._should_save_intra_epoch_ckpt(*since)
 
     def on_stage_end(self, stage, stage_loss, epoch=None) -> None:
         """Log, and keep the newest and the best checkpoint."""

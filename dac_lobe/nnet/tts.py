@@ -34,8 +34,8 @@ from torch import nn
 from dac_lobe.nnet.aligner import TokenAligner, best_durations, forward_sum_loss
 from dac_lobe.nnet.delay import delay
 from dac_lobe.nnet.embedding import TokenEmbedding
-from dac_lobe.nnet.frontend import valid_mask
 from dac_lobe.nnet.generation import Generated, generate
+from dac_lobe.nnet.masks import valid_mask
 from dac_lobe.nnet.speaking_layer import SpeakingLayer, TextMemory
 from dac_lobe.nnet.text_encoder import TextEncoder
 from dac_lobe.tokens.codebooks import Codebook, load_codebooks

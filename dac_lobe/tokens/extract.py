@@ -170,7 +170,10 @@ def extract(
     begun = begun_plan(store, recordings, shard_hours)
     # A store in which nothing could be read is planned anew: it was most likely the
     # path of the corpus, and all that is without a duration lies in one shard.
-    anew = begun is not None and all(_has_failed(store, shard) for shard in begun)
+    anew = begun is not None and all(
+        shard_is_done(store, shard) and _is_to_retry(store, shard, False)
+        for shard in begun
+    )
     if begun is not None and not anew:
         shards = begun
     place = check_device(device)
@@ -227,13 +230,6 @@ def extract(
         sum(result.audio_seconds for result in results),
         time.perf_counter() - started,
     )
-
-
-def _has_failed(store: str | Path, shard: ShardSpec) -> bool:
-    """Tell whether a shard has been made, and nothing in it could be read."""
-    return shard_is_done(store, shard) and len(
-        read_failures(store, shard.number)
-    ) == len(shard.items)
 
 
 def _is_to_retry(store: str | Path, shard: ShardSpec, retry_failed: bool) -> bool:

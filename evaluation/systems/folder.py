@@ -57,10 +57,7 @@ class DecodedFolder(System):
     def fingerprint(self) -> str:
         """Hash names and contents of all files."""
         digest = hashlib.sha256(b"folder 1")
-        names = list(recordings_in(self.folder))
-        if len({name.with_suffix("") for name in names}) < len(names):
-            digest.update(b"several of one name")  # one of which was taken once
-        for name in names:
+        for name in recordings_in(self.folder):
             digest.update(name.as_posix().encode())
             with (Path(self.folder) / name).open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())

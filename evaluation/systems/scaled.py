@@ -69,8 +69,7 @@ def _matrix(given: Any) -> np.ndarray:
     if codes.ndim != 2 or not np.issubdtype(codes.dtype, np.integer):
         raise ValueError(
             f"codes of shape {list(codes.shape)} and type {codes.dtype}; integers of "
-            "shape [K, F] are needed, without a batch axis. Return these, and raise "
-            "`version` where scores of others are in a cache."
+            "shape [K, F] are needed, without a batch axis."
         )
     return codes
 

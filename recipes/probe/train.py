@@ -29,7 +29,7 @@ from torch import nn
 
 from dac_lobe.nnet.context import Context
 from dac_lobe.nnet.embedding import TokenEmbedding
-from dac_lobe.nnet.frontend import valid_mask
+from dac_lobe.nnet.masks import valid_mask
 from dac_lobe.nnet.training import (
     RecipeBrain,
     add_tokens,

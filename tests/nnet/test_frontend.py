@@ -10,13 +10,8 @@ from speechbrain.lobes.features import Fbank
 
 from dac_lobe.nnet.embedding import TokenEmbedding
 from dac_lobe.nnet.encoder import ConformerEncoder, LSTMEncoder
-from dac_lobe.nnet.frontend import (
-    FbankFrontend,
-    SpanMask,
-    TokenFrontend,
-    make_fbank,
-    valid_mask,
-)
+from dac_lobe.nnet.frontend import FbankFrontend, TokenFrontend, make_fbank
+from dac_lobe.nnet.masks import SpanMask, valid_mask
 
 
 def test_valid_mask():
