@@ -21,7 +21,7 @@ from pathlib import Path
 
 from dac_lobe.data.corpus import Utterance, audio_files, draw, prepare
 from dac_lobe.data.manifest import read_manifest
-from dac_lobe.data.text import normalise
+from dac_lobe.data.text import normalise_all
 
 __all__ = ["prepare_an4"]
 
@@ -122,20 +122,26 @@ def _by_speakers(folder: Path, valid_share: float) -> dict[str, list[Utterance]]
 
 def _given(folder: Path, split: str) -> list[Utterance]:
     """Utterances of a manifest that is there already."""
-    utterances = []
-    for item in read_manifest(folder / f"{split}.csv"):
+    items = read_manifest(folder / f"{split}.csv")
+    for item in items:
         if "spk_id" not in item.fields or "wrd" not in item.fields:
             raise ValueError(
                 f"{folder / split}.csv has the columns ID, duration, wav, "
                 f"{', '.join(item.fields)}; spk_id and wrd are needed too."
             )
-        # Not all ways to name the same folder are a prefix of one another.
-        wav = Path(os.path.relpath(item.wav, folder)).as_posix()
-        text = normalise(item.fields["wrd"], punctuation=False)
-        utterances.append(
-            Utterance(item.id, wav, item.fields["spk_id"], text, item.segment)
+    said = {f"{split}.csv, {item.id!r}": item.fields["wrd"] for item in items}
+    texts = normalise_all(said, punctuation=False)
+    return [
+        Utterance(
+            item.id,
+            # Not all ways to name the same folder are a prefix of one another.
+            Path(os.path.relpath(item.wav, folder)).as_posix(),
+            item.fields["spk_id"],
+            text,
+            item.segment,
         )
-    return utterances
+        for item, text in zip(items, texts, strict=True)
+    ]
 
 
 def _transcribed(folder: Path, split: str, files: dict[str, Path]) -> list[Utterance]:
@@ -152,7 +158,8 @@ def _transcribed(folder: Path, split: str, files: dict[str, Path]) -> list[Utter
         match = LINE.match(line)
         if match is None:
             raise ValueError(f"{transcripts}: {line!r} has no (id) at its end.")
-        texts[match["id"]] = normalise(match["text"], punctuation=False)
+        texts[match["id"]] = match["text"]
+    texts = dict(zip(texts, normalise_all(texts, punctuation=False), strict=True))
     utterances = []
     for line in lists.read_text(encoding="utf-8").split():
         name, speaker = Path(line).name, Path(line).parent.name

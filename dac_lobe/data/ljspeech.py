@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dac_lobe.data.corpus import Utterance, audio_files, draw, prepare
-from dac_lobe.data.text import normalise
+from dac_lobe.data.text import normalise_all
 
 __all__ = ["prepare_ljspeech"]
 
@@ -62,7 +62,7 @@ def prepare_ljspeech(
     if not metadata.is_file():
         raise ValueError(f"{folder} holds no metadata.csv. Expected is {LAYOUT}.")
     files = audio_files(folder / "wavs", (".wav", ".flac"), LAYOUT)
-    utterances = []
+    wavs, said = {}, {}
     for line in metadata.read_text(encoding="utf-8").splitlines():
         fields = line.split("|")
         if len(fields) != 3 or fields[0] not in files:
@@ -70,9 +70,12 @@ def prepare_ljspeech(
                 f"{metadata}: {line[:60]!r} is not an id of a recording, a text and a "
                 f"normalised text, separated by bars. Expected is {LAYOUT}."
             )
-        wav = files[fields[0]].relative_to(folder).as_posix()
-        text = normalise(fields[2] or fields[1])
-        utterances.append(Utterance(fields[0], wav, "LJ", text))
+        wavs[fields[0]] = files[fields[0]].relative_to(folder).as_posix()
+        said[fields[0]] = fields[2] or fields[1]
+    utterances = [
+        Utterance(name, wav, "LJ", text)
+        for (name, wav), text in zip(wavs.items(), normalise_all(said), strict=True)
+    ]
     names = {utterance.id for utterance in utterances}
     test = draw(names, test_share)
     valid = draw(names - test, valid_share)

@@ -144,7 +144,7 @@ def test_librispeech(tmp_path):
         prepare_librispeech(tmp_path / "LS", tmp_path / "out")
 
 
-def test_ljspeech(tmp_path):
+def test_ljspeech(tmp_path, caplog):
     lines = []
     for number in range(40):
         sound(tmp_path / "LJ" / "wavs" / f"LJ001-{number:04d}.wav", rate=22050)
@@ -155,6 +155,7 @@ def test_ljspeech(tmp_path):
     rows = {name: read(path) for name, path in files.items()}
     assert [len(found) for found in rows.values()] == [32, 4, 4]
     assert rows["train"][0]["wrd"] == "NUMBER , OK!"
+    assert "digits of 40 of 40 texts are left out" in caplog.text
     metadata.write_text("LJ001-0000|only two\n")
     with pytest.raises(ValueError, match="separated by bars"):
         prepare_ljspeech(tmp_path / "LJ", tmp_path / "out")
