@@ -200,7 +200,7 @@ def _piped(inputs: list[Path], output: Path) -> Task:
     """Say what to make of one input, where it or the output is a pipe."""
     if len(inputs) > 1 or inputs[0].is_dir():
         raise UsageError("a pipe takes one file, not several.")
-    if output == PIPE and sys.stdout.isatty():
+    if output == PIPE and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError(
             "this would write bytes to the terminal. Redirect it, or name a file by -o."
         )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 __all__ = ["PIPE", "binary_output", "output_file", "source_of"]
 
@@ -29,14 +29,14 @@ def source_of(path: Path) -> Iterator[Path | BinaryIO]:
         yield path
         return
     with TemporaryFile() as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
+        shutil.copyfileobj(_opened(sys.stdin, "input").buffer, file)
         file.flush()
         yield file
 
 
 def binary_output(path: Path) -> Path | BinaryIO:
     """Return what to write bytes to that are final once written."""
-    return sys.stdout.buffer if path == PIPE else path
+    return _opened(sys.stdout, "output").buffer if path == PIPE else path
 
 
 @contextmanager
@@ -45,9 +45,17 @@ def output_file(path: Path, suffix: str) -> Iterator[Path]:
     if path != PIPE:
         yield path
         return
+    output = _opened(sys.stdout, "output").buffer
     with TemporaryDirectory(prefix="dac-lobe-") as folder:
         whole = Path(folder) / f"output{suffix}"
         yield whole
         with open(whole, "rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+            shutil.copyfileobj(file, output)
+        output.flush()
+
+
+def _opened(stream: TextIO | None, name: str) -> TextIO:
+    """Refuse a standard stream that a daemon or a shell's `<&-` has closed."""
+    if stream is None:
+        raise OSError(f"standard {name} is closed. Name a file in place of '-'.")
+    return stream

@@ -150,22 +150,24 @@ def plan(
 def _without_clashes(tasks: Iterable[Task]) -> Iterator[Task]:
     """Mark the tasks that would overwrite an input, or what another task makes.
 
-    A file that is named twice, or by itself and by its folder, is one task.
+    A file that is named twice, or by itself and by its folder, is one task. Different
+    ways to write one path, and a folder and a link to it, are the same place.
     """
     taken: dict[Path, Path] = {}
-    for task in dict.fromkeys(tasks):
+    for task in tasks:
+        place = task.output.parent.resolve() / task.output.name
         if task.output.resolve() == task.source.resolve():
             problem = (
                 f"{task.source}: the output would replace the input. `encode` takes "
                 "audio and `decode` .dac files; choose another output with -o."
             )
             yield task._replace(problem=problem)
-        elif task.output in taken:
-            first = taken[task.output]
-            yield task._replace(problem=f"{first} becomes {task.output} already.")
-        else:
-            taken[task.output] = task.source
+        elif place not in taken:
+            taken[place] = task.source
             yield task
+        elif taken[place].resolve() != task.source.resolve():
+            first = taken[place]
+            yield task._replace(problem=f"{first} becomes {task.output} already.")
 
 
 def run(

@@ -22,7 +22,7 @@ from dac_lobe.container.framing import (
 )
 from dac_lobe.container.header import ContainerError, Header
 from dac_lobe.container.reader import PackedReader
-from dac_lobe.disk.atomic import check_place, publish
+from dac_lobe.disk.atomic import check_place, part_of, publish
 from dac_lobe.disk.lock import open_alone
 
 __all__ = ["PackedWriter"]
@@ -97,7 +97,7 @@ class PackedWriter:
             return
         self._path = Path(target)
         check_place(self._path)
-        self._part = self._path.with_name(f".{self._path.name}.part")
+        self._part = part_of(self._path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file, self._lock = open_alone(self._part, self._path)
         self._blocks = self._left_blocks() if resume else 0

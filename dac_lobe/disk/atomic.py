@@ -10,6 +10,7 @@ Authors
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,9 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-__all__ = ["check_place", "publish", "replacing"]
+__all__ = ["check_place", "part_of", "publish", "replacing"]
+
+LONGEST_NAME = 255  # bytes, of the common file systems
 
 
 def check_place(path: Path) -> None:
@@ -45,6 +48,36 @@ def check_place(path: Path) -> None:
     if path.exists() and not path.is_file():
         kind = "folder" if path.is_dir() else "pipe or device"
         raise FileExistsError(f"{path} is a {kind}, not to be replaced. Name a file.")
+
+
+def part_of(path: Path, *marks: str) -> Path:
+    """Name of the hidden neighbour that becomes a file.
+
+    Arguments
+    ---------
+    path : Path
+        The file's final name.
+    marks : str
+        What tells several of them apart.
+
+    Returns
+    -------
+    Path
+        In the same folder. If the name would be too long with what is added, a digest
+        stands for it.
+
+    Example
+    -------
+    >>> part_of(Path("talk.dac")).name
+    '.talk.dac.part'
+    >>> len(part_of(Path("x" * 255), "4f2a").name)
+    43
+    """
+    part = ".".join(["", path.name, *marks, "part"])
+    if len(os.fsencode(part)) > LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:32]
+        part = ".".join(["", name, *marks, "part"])
+    return path.with_name(part)
 
 
 def publish(file: BinaryIO, part: Path, path: Path) -> None:
@@ -96,7 +129,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     path = Path(path)
     check_place(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
+    part = part_of(path, uuid4().hex[:8])
     file = open(part, "x+b")
     try:
         yield file

@@ -26,7 +26,7 @@ import requests
 from filelock import FileLock
 from tqdm import tqdm
 
-from dac_lobe.disk.atomic import publish, replacing
+from dac_lobe.disk.atomic import part_of, publish, replacing
 
 __all__ = ["FetchError", "fetch_weights", "offline"]
 
@@ -127,7 +127,7 @@ def _receive(
     """Fetch in as many attempts as it takes, each continuing the one before."""
     if path.exists():
         logger.warning("%s is not what was fetched and will be fetched again", path)
-    part = path.with_name(f".{path.name}.part")
+    part = part_of(path)
     best, failures = 0, 0
     while True:
         try:

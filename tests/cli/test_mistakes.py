@@ -245,3 +245,43 @@ def test_a_package_that_is_not_installed_is_named(
     assert main([*given, *options]) == 1
     assert f"pip install 'dac-lobe[{extra}]'" in one_line(capsys)
     assert not list(Path("store").glob("shards/*"))
+
+
+# Names
+
+
+def test_one_place_that_is_named_in_two_ways(talk, model, tmp_path, capsys):
+    other = write_audio(tmp_path / "talk.flac", np.zeros((1, 800)), RATE)
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    for folder in (tmp_path / ".." / tmp_path.name, tmp_path / "link"):
+        arguments = ["encode", str(talk), str(folder / other.name), "-m", model]
+        for _ in range(2):
+            assert main(arguments) == 1
+            assert f"{talk} becomes " in capsys.readouterr().err
+        again = ["encode", str(talk), str(folder / talk.name), "-m", model]
+        assert main(again) == 0
+        assert "0 encoded, 1 already there" in capsys.readouterr().err
+    with PackedReader(talk.with_suffix(".dac")) as reader:
+        assert reader.num_samples == 3001
+
+
+@pytest.mark.parametrize("name", ["声" * 83, "x" * 251])
+def test_names_as_long_as_the_disk_allows(talk, model, name, tmp_path):
+    long = talk.rename(tmp_path / f"{name}.wav")
+    assert main(["encode", str(long), "-m", model, "-q"]) == 0
+    packed = long.with_suffix(".dac")
+    long.unlink()
+    assert main(["decode", str(packed), "-m", model, "-q"]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {
+        long.name, packed.name, "model",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout"])
+def test_a_standard_stream_that_is_closed(talk, model, stream, monkeypatch, capsys):
+    monkeypatch.setattr(sys, stream, None)
+    here = ["-", "-o", "q.dac"] if stream == "stdin" else [str(talk), "-o", "-"]
+    assert main(["encode", *here, "-m", model]) == 1
+    named = {"stdin": "input", "stdout": "output"}[stream]
+    said = capsys.readouterr().err.splitlines()[0]
+    assert said == f"dac-lobe: standard {named} is closed. Name a file in place of '-'."
