@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from evaluation.recordings.clips import resample
+from evaluation.systems.coded import CodedOnDemand, next_rate
 from evaluation.systems.system import Point, Rate, System
 
 __all__ = ["Opus", "ogg_packets", "opus_payload_bytes"]
-
-Write = Callable[[np.ndarray, int, str], bytes]
 
 RATES = (8000, 12000, 16000, 24000, 48000)
 
@@ -52,23 +51,6 @@ def ogg_packets(stream: bytes) -> Iterator[int]:
 def opus_payload_bytes(stream: bytes) -> int:
     """Bytes of coded audio in an Ogg Opus file: all but the two header packets."""
     return sum(list(ogg_packets(stream))[2:])
-
-
-class _Streams:
-    """Ogg files of one clip, each encoded when it is first asked for."""
-
-    def __init__(self, wav: np.ndarray, rate: int, scoring_rate: int, write: Write):
-        self.wav = wav
-        self.rate = rate
-        self.scoring_rate = scoring_rate
-        self._write = write
-        self._files: dict[str, bytes] = {}
-
-    def file(self, setting: str) -> bytes:
-        """Return the file of one setting."""
-        if setting not in self._files:
-            self._files[setting] = self._write(self.wav, self.rate, setting)
-        return self._files[setting]
 
 
 class Opus(System):
@@ -109,10 +91,11 @@ class Opus(System):
         """One point per setting, lowest rate first."""
         return list(self._points)
 
-    def encode(self, wav: np.ndarray, sample_rate: int) -> _Streams:
+    def encode(self, wav: np.ndarray, sample_rate: int) -> CodedOnDemand[bytes]:
         """Bring the samples to the next rate that Opus knows."""
-        rate = next((rate for rate in RATES if rate >= sample_rate), RATES[-1])
-        return _Streams(resample(wav, sample_rate, rate), rate, sample_rate, self.write)
+        rate = next_rate(RATES, sample_rate)
+        own = resample(wav, sample_rate, rate)
+        return CodedOnDemand(own, rate, sample_rate, self.write)
 
     def write(self, wav: np.ndarray, rate: int, setting: str) -> bytes:
         """Write samples [T] into an Ogg file at the setting of a point."""
@@ -125,15 +108,17 @@ class Opus(System):
         )
         return file.getvalue()
 
-    def decode(self, coded: _Streams, point: Point, length: int) -> np.ndarray:
+    def decode(
+        self, coded: CodedOnDemand[bytes], point: Point, length: int
+    ) -> np.ndarray:
         """Code at one setting and return to the rate that was given to `encode`."""
         import soundfile
 
-        file = io.BytesIO(coded.file(point.setting))
+        file = io.BytesIO(coded.at(point.setting))
         wav, rate = soundfile.read(file, dtype="float32")
         return resample(wav, rate, coded.scoring_rate)[:length]
 
-    def rate(self, coded: _Streams, point: Point, length: int) -> Rate:
+    def rate(self, coded: CodedOnDemand[bytes], point: Point, length: int) -> Rate:
         """Payload and file size."""
-        stream = coded.file(point.setting)
+        stream = coded.at(point.setting)
         return Rate(emitted=8 * opus_payload_bytes(stream), file=8 * len(stream))

@@ -16,20 +16,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from evaluation.recordings.clips import resample
+from evaluation.systems.coded import CodedOnDemand, next_rate
 from evaluation.systems.system import Point, Rate, System
 from evaluation.systems.tool import TOOLS, count_bits
 
 __all__ = ["ToolSystem"]
 
-
-class _Coded:
-    """One clip at the tool's rate, and what has been made of it in each mode."""
-
-    def __init__(self, wav: np.ndarray, rate: int, scoring_rate: int):
-        self.wav = wav
-        self.rate = rate
-        self.scoring_rate = scoring_rate
-        self.done: dict[str, tuple[bytes, np.ndarray]] = {}
+# The coded file, and its audio without the mode's delay.
+Made = tuple[bytes, np.ndarray]
 
 
 class ToolSystem(System):
@@ -95,36 +89,29 @@ class ToolSystem(System):
         mode = TOOLS[self.name].modes[point.setting]
         return mode.bits / mode.ms
 
-    def encode(self, wav: np.ndarray, sample_rate: int) -> _Coded:
+    def encode(self, wav: np.ndarray, sample_rate: int) -> CodedOnDemand[Made]:
         """Bring the samples to the next rate that the tool takes."""
-        rates = TOOLS[self.name].rates
-        rate = next((rate for rate in rates if rate >= sample_rate), rates[-1])
-        return _Coded(resample(wav, sample_rate, rate), rate, sample_rate)
+        rate = next_rate(TOOLS[self.name].rates, sample_rate)
+        own = resample(wav, sample_rate, rate)
+        return CodedOnDemand(own, rate, sample_rate, self._run)
 
-    def decode(self, coded: _Coded, point: Point, length: int) -> np.ndarray:
+    def decode(
+        self, coded: CodedOnDemand[Made], point: Point, length: int
+    ) -> np.ndarray:
         """Code in one mode and return to the rate that was given to `encode`."""
-        _, wav = self._code(coded, point)
+        _, wav = coded.at(point.setting)
         return resample(wav, coded.rate, coded.scoring_rate)[:length]
 
-    def rate(self, coded: _Coded, point: Point, length: int) -> Rate:
+    def rate(self, coded: CodedOnDemand[Made], point: Point, length: int) -> Rate:
         """Count the bits of the frames, and the file where it is a compact one."""
         tool = TOOLS[self.name]
-        file, _ = self._code(coded, point)
+        file, _ = coded.at(point.setting)
         return Rate(
             emitted=count_bits(tool, point.setting, file),
             file=8 * len(file) if tool.compact else None,
         )
 
-    def _code(self, coded: _Coded, point: Point) -> tuple[bytes, np.ndarray]:
-        """Return the coded file and its audio, without the mode's delay."""
-        setting = point.setting
-        if setting not in coded.done:
-            coded.done[setting] = self._run(coded.wav, coded.rate, setting)
-        return coded.done[setting]
-
-    def _run(
-        self, wav: np.ndarray, rate: int, setting: str
-    ) -> tuple[bytes, np.ndarray]:
+    def _run(self, wav: np.ndarray, rate: int, setting: str) -> Made:
         import soundfile
 
         tool, mode = TOOLS[self.name], TOOLS[self.name].modes[setting]

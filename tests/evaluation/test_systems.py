@@ -112,7 +112,7 @@ class TestOpusBitrate:
         assert (
             emitted[0]
             < 8
-            * opus_payload_bytes(make_system("opus:1.0").encode(wav, RATE).file("c=1"))
+            * opus_payload_bytes(make_system("opus:1.0").encode(wav, RATE).at("c=1"))
             / 12
             / 1000
         )
