@@ -11,13 +11,13 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from dac_lobe.audio import mel_filters
 
 __all__ = [
     "GANLoss",
@@ -25,54 +25,11 @@ __all__ = [
     "MelSpectrogramLoss",
     "MultiScaleSTFTLoss",
     "WaveformLoss",
-    "mel_filters",
 ]
 
 MEL_BANDS = (5, 10, 20, 40, 80, 160, 320)
 MEL_WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)
 FLOOR = 1e-5
-
-
-@lru_cache(maxsize=64)
-def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> torch.Tensor:
-    """Make a Slaney mel filter bank, each triangle of unit area.
-
-    The Slaney scale is linear below 1 kHz (15 mels) and logarithmic above, 27
-    mels per factor 6.4 (Auditory Toolbox, 1998). Filters narrower than one bin
-    come out empty at low rates; they are kept, as upstream keeps them.
-
-    Arguments
-    ---------
-    sample_rate : int
-        In Hz; the bank spans 0 to half of it.
-    n_fft : int
-        Window length in samples.
-    n_mels : int
-        Number of bands.
-
-    Returns
-    -------
-    torch.Tensor
-        Shape [n_mels, n_fft // 2 + 1].
-
-    Example
-    -------
-    >>> mel_filters(16000, 512, 40).shape
-    torch.Size([40, 257])
-    """
-    step = np.log(6.4) / 27.0
-
-    def to_mel(hertz: float) -> float:
-        return hertz * 3 / 200 if hertz < 1000 else 15 + np.log(hertz / 1000) / step
-
-    mels = np.linspace(0.0, to_mel(sample_rate / 2), n_mels + 2)
-    edges = np.where(mels < 15, mels * 200 / 3, 1000 * np.exp(step * (mels - 15)))
-    bins = np.linspace(0.0, sample_rate / 2, n_fft // 2 + 1)
-    low, centre, high = (edges[i : i + n_mels, None] for i in range(3))
-    rising = (bins - low) / (centre - low)
-    falling = (high - bins) / (high - centre)
-    triangles = np.maximum(0.0, np.minimum(rising, falling)) * 2.0 / (high - low)
-    return torch.from_numpy(triangles).float()
 
 
 def _magnitudes(wav: torch.Tensor, window_length: int) -> torch.Tensor:
@@ -131,8 +88,9 @@ class MelSpectrogramLoss(nn.Module):
         total = estimate.new_zeros(())
         both = torch.cat([estimate, reference])
         for n_mels, window_length in self.scales:
-            filters = mel_filters(self.sample_rate, window_length, n_mels).to(both)
-            mels = (filters @ _magnitudes(both, window_length)).clamp(min=FLOOR)
+            filters = mel_filters(self.sample_rate, window_length, n_mels)
+            bands = torch.from_numpy(filters).float().to(both)
+            mels = (bands @ _magnitudes(both, window_length)).clamp(min=FLOOR)
             logs = mels.log10().chunk(2)
             ours, theirs = logs
             total = total + F.l1_loss(ours, theirs)

@@ -13,7 +13,6 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -24,7 +23,6 @@ __all__ = [
     "mel_audiotools",
     "mel_dac7",
     "mel_distance",
-    "mel_filters",
     "mel_power",
     "stft_dac",
     "stft_distance",
@@ -32,51 +30,6 @@ __all__ = [
 
 CLAMP = 1e-5
 FRAMES_AT_ONCE = 4096
-
-
-@lru_cache(maxsize=32)
-def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> np.ndarray:
-    """Make triangular mel filters, Slaney scale, area-normalised.
-
-    Linear below 1 kHz (200/3 Hz per mel), logarithmic above (27 mels per
-    factor 6.4): M. Slaney, Auditory Toolbox, 1998.
-
-    Arguments
-    ---------
-    sample_rate : int
-        In Hz.
-    n_fft : int
-        FFT length.
-    n_mels : int
-        Number of filters.
-
-    Returns
-    -------
-    np.ndarray
-        Shape [n_mels, n_fft // 2 + 1]. Narrow filters between two bins are 0.
-
-    Example
-    -------
-    >>> mel_filters(16000, 512, 40).shape
-    (40, 257)
-    """
-    knee, per_mel, log_step = 1000.0, 200.0 / 3.0, np.log(6.4) / 27.0
-    top = sample_rate / 2
-    top_mel = (
-        knee / per_mel + np.log(top / knee) / log_step if top > knee else top / per_mel
-    )
-    mels = np.linspace(0.0, top_mel, n_mels + 2)
-    edges = np.where(
-        mels < knee / per_mel,
-        mels * per_mel,
-        knee * np.exp(log_step * (mels - knee / per_mel)),
-    )
-    # The last bin is half the rate where the window is even, and just below else.
-    bins = np.linspace(0.0, n_fft // 2 * sample_rate / n_fft, n_fft // 2 + 1)
-    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    triangles = np.maximum(0.0, np.minimum(rising, falling))
-    return triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]
 
 
 def mel_power(
@@ -95,13 +48,15 @@ def mel_power(
     hop : int
         Samples between frames, which are centred, with zeros at the edges.
     n_mels : int
-        Number of filters, as of `mel_filters`.
+        Number of filters, as of `dac_lobe.audio.mel_filters`.
 
     Returns
     -------
     np.ndarray
         Shape [frames, n_mels].
     """
+    from dac_lobe.audio import mel_filters
+
     taper = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
     padded = np.pad(wav.astype(np.float64), window // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
@@ -183,6 +138,8 @@ def mel_distance(
     float
         Lower is better.
     """
+    from dac_lobe.audio import mel_filters
+
     return sum(
         _distance(
             reference,

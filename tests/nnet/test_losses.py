@@ -7,12 +7,12 @@ import pytest
 import torch
 from scipy import signal
 
+from dac_lobe.audio import mel_filters
 from dac_lobe.nnet.losses import (
     GANLoss,
     MelSpectrogramLoss,
     MultiScaleSTFTLoss,
     WaveformLoss,
-    mel_filters,
 )
 
 
@@ -31,26 +31,13 @@ def spectrogram(wav, window_length):
     return np.abs(spectrum) * window.sum()
 
 
-@pytest.mark.parametrize("rate", [16000, 24000, 44100])
-@pytest.mark.parametrize(("n_mels", "n_fft"), [(5, 32), (40, 256), (320, 2048)])
-def test_mel_filters_equal_torchaudio(rate, n_mels, n_fft):
-    """The filter bank equals torchaudio's Slaney bank, empty filters included."""
-    functional = pytest.importorskip("torchaudio.functional")
-    theirs = functional.melscale_fbanks(
-        n_fft // 2 + 1, 0.0, rate / 2, n_mels, rate, norm="slaney", mel_scale="slaney"
-    ).T
-    torch.testing.assert_close(
-        mel_filters(rate, n_fft, n_mels), theirs, atol=2e-6, rtol=2e-4
-    )
-
-
 def test_mel_loss_equals_formula():
     """The multi-scale mel loss is the paper's formula, computed by scipy."""
     generator = np.random.default_rng(0)
     x, y = generator.standard_normal((2, 4000)) * 0.1
     expected = 0.0
     for n_mels, length in MelSpectrogramLoss(16000).scales:
-        bank = mel_filters(16000, length, n_mels).double().numpy()
+        bank = mel_filters(16000, length, n_mels)
         logs = [
             np.log10(np.maximum(bank @ spectrogram(w, length), 1e-5)) for w in (x, y)
         ]
