@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evaluation.running.replacing import replacing
 from evaluation.running.run import Run
 
 if TYPE_CHECKING:
@@ -34,32 +33,23 @@ __all__ = [
 ]
 
 
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_text(path: Path, text: str) -> None:
     """Write a text, whole or not at all."""
-    _replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV and, where pyarrow is installed, as Parquet beside it."""
     rounded = table.round(6)
-    _replace(
-        path,
-        lambda temporary: rounded.to_csv(
+    with replacing(path) as temporary:
+        rounded.to_csv(
             temporary, index=False, float_format="%.6f", lineterminator="\n"
-        ),
-    )
+        )
     parquet = path.with_suffix(".parquet")
     if find_spec("pyarrow") is not None:
-        _replace(parquet, lambda temporary: rounded.to_parquet(temporary, index=False))
+        with replacing(parquet) as temporary:
+            rounded.to_parquet(temporary, index=False)
     else:  # of a run that had it
         parquet.unlink(missing_ok=True)
 

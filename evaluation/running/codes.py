@@ -7,7 +7,6 @@ Authors
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -16,6 +15,7 @@ import numpy as np
 
 from evaluation.recordings.clips import Clip, resample
 from evaluation.running.cache import cache_key
+from evaluation.running.replacing import replacing
 from evaluation.systems import CodebookSystem, ScaledCodes, System
 from evaluation.systems.scaled import as_codes
 
@@ -132,16 +132,12 @@ def _check(system: CodebookSystem, coded: np.ndarray | ScaledCodes) -> None:
 
 def _save(path: Path, coded: np.ndarray | ScaledCodes) -> None:
     """Keep codes for the next run, whole or not at all."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             if isinstance(coded, ScaledCodes):
                 np.savez(file, **coded._asdict())
             else:
                 np.save(file, coded)
-        os.replace(temporary, path)
     except OSError as error:  # the run has its codes all the same
         logger.info("codes cannot be kept: %s", error)
-    finally:
-        temporary.unlink(missing_ok=True)
