@@ -142,7 +142,7 @@ def decode(
     evaluation : Evaluation
         The run.
     clips : sequence of Clip
-        From `evaluation.listening.drawing.choose_clips`.
+        From `evaluation.listening.sampling.choose_clips`.
     conditions : sequence of Condition
         From `choose_conditions`.
     seconds : float

@@ -22,9 +22,9 @@ import numpy as np
 
 from evaluation.errors import ArgumentError
 from evaluation.listening.answers import ANSWERS, KEY
-from evaluation.listening.drawing import SHORTEST, choose_clips
 from evaluation.listening.excerpts import REFERENCE, choose_conditions, decode
 from evaluation.listening.measures import MEASURES
+from evaluation.listening.sampling import SHORTEST, choose_clips
 from evaluation.listening.stimuli import anchor, anchors_at, dither, match, soften
 from evaluation.report.rendering import render, sound
 from evaluation.results.compare import Evaluation, load

@@ -1,4 +1,4 @@
-"""The recordings of a listening test: drawn from those that were scored, if one hears them.
+"""The recordings of a listening test: sampled from those that were scored, if one hears them.
 
 Authors
  * The dac-lobe developers 2026
