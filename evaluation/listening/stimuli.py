@@ -63,7 +63,9 @@ def anchor(wav: np.ndarray, sample_rate: int, edge: int) -> np.ndarray:
     return fftconvolve(longer, kernel, mode="valid")
 
 
-def match(takes: list[np.ndarray], sample_rate: int) -> tuple[list[np.ndarray], list]:
+def match(
+    takes: list[np.ndarray], sample_rate: int
+) -> tuple[list[np.ndarray], list[float]]:
     """Bring all versions of a recording to one loudness.
 
     The loudness is -23 LUFS, or less for all where a peak would clip. Silence

@@ -44,7 +44,8 @@ class Evaluation(NamedTuple):
     @property
     def transcripts(self) -> dict[str, str]:
         """Digests of the transcripts; none in results of version 0.2 and before."""
-        return self.content.get("transcripts", {})
+        digests: dict[str, str] = self.content.get("transcripts", {})
+        return digests
 
     def told(self, column: str) -> dict[str, str]:
         """What it was told of its recordings: their speaker or domain, by name."""
@@ -199,7 +200,7 @@ def _row(
     metric: str,
     name: str,
     other: str,
-    point: Sequence,
+    point: Sequence[Any],
     part: pd.DataFrame,
     speakers: dict[str, str],
     seed: int,

@@ -83,8 +83,7 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
             "output, in curves and differences over those with a score; 16-bit PCM for "
             "controls",
             "kbps_emitted": "bits of the tokens or the payload that were produced, scales "
-            "and the padding of chunks included, "
-            "over the duration of the reference",
+            "and the padding of chunks included, over the duration of the reference",
             "kbps_entropy": "nominal with each codebook's held-out entropy in place of "
             "log2(codebook size): five folds of clips, half a count added to every code",
             "kbps_file": "bits of the compressed files, headers and all, over the "

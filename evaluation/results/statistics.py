@@ -126,7 +126,7 @@ def flip_test(sums: np.ndarray, seed: int = 0, label: str = "") -> np.ndarray:
         generator = _generator(seed, f"p {label}")
         signs = generator.choice((1.0, -1.0), size=(RESAMPLES, clusters))
     seen = np.abs(sums.sum(axis=1))
-    as_far = (np.abs(signs @ sums.T) >= seen * (1 - 1e-9)).sum(axis=0)
+    as_far: np.ndarray = (np.abs(signs @ sums.T) >= seen * (1 - 1e-9)).sum(axis=0)
     return as_far / len(signs) if exact else (as_far + 1) / (len(signs) + 1)
 
 
@@ -159,7 +159,9 @@ def interval(
 
     Example
     -------
-    >>> result = interval([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], ["a", "a", "b", "c", "d", "e"])
+    >>> result = interval(
+    ...     [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], ["a", "a", "b", "c", "d", "e"]
+    ... )
     >>> result.mean, result.clusters, result.low <= 3.5 <= result.high
     (3.5, 5, True)
     """
@@ -178,7 +180,8 @@ def interval(
     from scipy.stats import bootstrap
 
     def statistic(index: np.ndarray, axis: int = -1) -> np.ndarray:
-        return sums[index].sum(axis=axis) / counts[index].sum(axis=axis)
+        drawn: np.ndarray = sums[index].sum(axis=axis) / counts[index].sum(axis=axis)
+        return drawn
 
     low = high = math.nan
     for method in ("BCa", "percentile"):

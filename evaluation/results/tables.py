@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from evaluation.running.jobs import FACTS
+from evaluation.running.jobs import FACTS, Outcome
 from evaluation.metrics import Metric
 from evaluation.recordings.clips import Clip
 from evaluation.results.rates import CodebookUse, counted_kbps, overall_kbps
@@ -46,7 +46,8 @@ class Scores(NamedTuple):
     @property
     def known(self) -> np.ndarray:
         """Which clips have a score."""
-        return np.isfinite(self.values)
+        known: np.ndarray = np.isfinite(self.values)
+        return known
 
 
 def scores(run: Run, system: System, point: Point, metric: Metric) -> Scores:
@@ -123,12 +124,12 @@ def utterance_table(run: Run) -> pd.DataFrame:
     return table.astype(dict.fromkeys(whole, "Int64") | dict.fromkeys(numbers, "float"))
 
 
-def _kbps(facts: dict, key: str) -> float | None:
-    bits = facts.get(key)
-    return None if bits is None else bits / facts["seconds"] / 1000
+def _kbps(facts: dict[str, float | None], key: str) -> float | None:
+    bits, seconds = facts.get(key), facts.get("seconds")
+    return None if bits is None or seconds is None else bits / seconds / 1000
 
 
-def _reasons(cells: dict) -> str:
+def _reasons(cells: dict[str, Outcome]) -> str:
     """Join the reasons for missing scores; one that is common to all is said once."""
     missing = {
         name: outcome.reason

@@ -56,7 +56,7 @@ class Taken:
 
     def scores(self, metric: str, domain: str = ALL) -> np.ndarray:
         """Return the scores of the recordings [C]; NaN where there is none."""
-        scores = self.table[metric].to_numpy(float)
+        scores: np.ndarray = self.table[metric].to_numpy(float)
         if domain == ALL:
             return scores
         return np.where(self.table["domain"] == domain, scores, np.nan)

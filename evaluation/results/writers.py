@@ -43,9 +43,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV and, where pyarrow is installed, as Parquet beside it."""
     rounded = table.round(6)
     with replacing(path) as temporary:
-        rounded.to_csv(
-            temporary, index=False, float_format="%.6f", lineterminator="\n"
-        )
+        rounded.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
     parquet = path.with_suffix(".parquet")
     if find_spec("pyarrow") is not None:
         with replacing(parquet) as temporary:
@@ -72,7 +70,9 @@ def _clean(content: Any) -> Any:
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a table as plain values; what is missing is None."""
-    return table.astype(object).where(table.notna(), None).to_dict("records")
+    plain = table.astype(object).where(table.notna(), None)
+    rows: list[dict[str, Any]] = plain.to_dict("records")
+    return rows
 
 
 def _cells(run: Run, summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:

@@ -80,7 +80,7 @@ class Run:
     sample_rate: int
     fingerprints: dict[str, str]
     delays: dict[str, int] = field(default_factory=dict)
-    lags: dict[str, Counter] = field(default_factory=dict)
+    lags: dict[str, Counter[int]] = field(default_factory=dict)
     outcomes: dict[Cell, Outcome] = field(default_factory=dict)
     source: str = "recordings given in Python"
     data_root: str = ""

@@ -66,7 +66,7 @@ def execute(
         computation.compute(late)
 
 
-def _delay(run: Run, system: System) -> tuple[Counter, int]:
+def _delay(run: Run, system: System) -> tuple[Counter[int], int]:
     """Count the lags at the highest rate, and find the one that most clips have."""
     point = run.points[system.name][-1]
     found = [
