@@ -14,6 +14,7 @@ import numpy as np
 from evaluation.metrics import Metric, kind_of
 from evaluation.results.results import Results
 from evaluation.results.tables import scores
+from evaluation.running.run import Run
 
 __all__ = ["Contrast", "Ranked", "disagreement"]
 
@@ -55,6 +56,8 @@ class Contrast(NamedTuple):
         The other.
     correlation : float
         Spearman's, over the operating points; NaN for fewer than three.
+    recordings : int
+        That the operating points are ranked on: those with both scores at all of them.
     points : list of Ranked
         Operating points of codecs, in the signal metric's order.
     clips : list of Ranked
@@ -64,6 +67,7 @@ class Contrast(NamedTuple):
     signal: Metric
     listener: Metric
     correlation: float
+    recordings: int
     points: list[Ranked]
     clips: list[Ranked]
 
@@ -87,23 +91,11 @@ def disagreement(results: Results) -> list[Contrast]:
     if signal is None:
         return []
     found = []
-    codecs = [system for system in run.systems if not system.control]
-    table = results.summary.set_index(["system", "num_codebooks", "setting"])
-    controls = {system.name for system in run.systems if system.control}
-    table = table.loc[[name for name in table.index if name[0] not in controls]]
-    labels = [
-        f"{system.name} {point}".strip()
-        for system in codecs
-        for point in run.points[system.name]
-    ]
     first = run.systems[0]
     top = run.points[first.name][-1]
     names = [clip.name for clip in run.clips]
     for listener in listeners:
-        ours, theirs = (
-            _best_high(table[f"{m.name}_mean"], m) for m in (signal, listener)
-        )
-        points = _ranked(labels, ours, theirs)
+        points, recordings = _ranked_points(run, signal, listener)
         clips = _ranked(
             names,
             *(
@@ -119,11 +111,38 @@ def disagreement(results: Results) -> list[Contrast]:
                 signal,
                 listener,
                 _spearman(points),
+                recordings,
                 sorted(points, key=lambda one: one.ours),
                 [one for one in moved if one.difference],
             )
         )
     return found
+
+
+def _ranked_points(
+    run: Run, signal: Metric, listener: Metric
+) -> tuple[list[Ranked], int]:
+    """Rank codecs on the recordings that all have, and count these.
+
+    Points without any recording that has both scores are not ranked.
+    """
+    found = {}
+    for system in run.systems:
+        for point in () if system.control else run.points[system.name]:
+            ours, theirs = (scores(run, system, point, m) for m in (signal, listener))
+            if (ours.known & theirs.known).any():
+                found[f"{system.name} {point}".strip()] = ours, theirs
+    among = np.ones(len(run.clips), bool)
+    for ours, theirs in found.values():
+        among &= ours.known & theirs.known
+    if not found or not among.any():
+        return [], 0
+    ours_mean = [ours.mean(among) for ours, _ in found.values()]
+    theirs_mean = [theirs.mean(among) for _, theirs in found.values()]
+    ranked = _ranked(
+        list(found), _best_high(ours_mean, signal), _best_high(theirs_mean, listener)
+    )
+    return ranked, int(among.sum())
 
 
 def _best_high(values: object, metric: Metric) -> np.ndarray:

@@ -179,8 +179,5 @@ def _curve(
     run: Run, system: System, found: dict[Point, Scores], among: np.ndarray
 ) -> Curve:
     """Average scores, and rates, over the clips that count."""
-    means = [
-        float(one.values[among] @ one.weights[among] / one.weights[among].sum())
-        for one in found.values()
-    ]
+    means = [one.mean(among) for one in found.values()]
     return Curve([overall_kbps(run, system, p, among) for p in found], means)

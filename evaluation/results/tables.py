@@ -49,6 +49,11 @@ class Scores(NamedTuple):
         known: np.ndarray = np.isfinite(self.values)
         return known
 
+    def mean(self, among: np.ndarray) -> float:
+        """Average the scores of some clips, each by its weight."""
+        weights = self.weights[among]
+        return float(self.values[among] @ weights / weights.sum())
+
 
 def scores(run: Run, system: System, point: Point, metric: Metric) -> Scores:
     """Collect a metric's outcomes in the order of ``run.clips``."""

@@ -325,6 +325,11 @@ class TestVerdict:
 
 
 class TestDisagreement:
+    contrary = Metric(
+        "contrary", "evaluation.metrics.waveform:si_sdr", "Contrary", "Upside down.",
+        "this test", higher_is_better=False, intrusive=False,
+    )  # fmt: skip
+
     def test_places_move_where_listeners_disagree(self, tmp_path):
         """A model of listeners that likes exactly what the signal metric does not."""
         import soundfile
@@ -332,12 +337,8 @@ class TestDisagreement:
 
         for seed in range(4):
             soundfile.write(tmp_path / f"voice{seed}.wav", voice(0.6, seed), RATE)
-        contrary = Metric(
-            "contrary", "evaluation.metrics.waveform:si_sdr", "Contrary", "Upside down.",
-            "this test", higher_is_better=False, intrusive=False,
-        )  # fmt: skip
         results = evaluate(
-            tmp_path, [Rounding()], [1, 2, 4], ["si_sdr_raw", contrary],
+            tmp_path, [Rounding()], [1, 2, 4], ["si_sdr_raw", self.contrary],
             baselines=["identity"], domain="speech", workers=0,
         )  # fmt: skip
         (one,) = disagreement(results)
@@ -346,6 +347,44 @@ class TestDisagreement:
             ("rounding K=4", 1, 3), ("rounding K=2", 2, 2), ("rounding K=1", 3, 1),
         ]  # fmt: skip
         assert sorted(abs(clip.difference) for clip in one.clips) == [1, 1, 3, 3]
+
+    @pytest.mark.parametrize(
+        ("lost", "names", "recordings"),
+        [
+            # It fails where it is hard: no reason to stand higher than its twin.
+            (("clip2",), {"copy", "codec"}, 2),
+            (("clip0", "clip1", "clip2"), {"codec"}, 3),
+        ],
+    )
+    def test_places_are_of_recordings_that_all_have(
+        self, clips, lost, names, recordings
+    ):
+        systems = [Rounded("codec"), Rounded("copy", lost=lost)]
+        results = evaluate(
+            clips, systems, None, ["si_sdr_raw", self.contrary], domain="speech",
+            workers=0,
+        )  # fmt: skip
+        (one,) = disagreement(results)
+        assert one.recordings == recordings
+        places = {}
+        for point in one.points:
+            name, setting = point.name.split(" ", 1)
+            places.setdefault(setting, {})[name] = point.ours
+        assert len(places) == 4
+        for of_setting in places.values():
+            assert set(of_setting) == names
+            assert len(set(of_setting.values())) == 1
+
+    def test_no_places_without_a_recording_that_all_have(self, clips):
+        systems = [
+            Rounded("codec", lost=("clip2",)), Rounded("copy", lost=("clip0", "clip1")),
+            Rounding(),
+        ]  # fmt: skip
+        results = evaluate(
+            clips, systems, [1, 2, 4], ["si_sdr_raw", self.contrary], domain="speech",
+            workers=0,
+        )  # fmt: skip
+        assert disagreement(results) == []
 
     def test_nothing_without_models_of_listeners(self, tmp_path):
         import soundfile
