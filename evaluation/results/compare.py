@@ -18,9 +18,10 @@ from evaluation.results.statistics import holm, paired_difference
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Evaluation", "compare", "load"]
+__all__ = ["Evaluation", "compare", "load", "other_meaning"]
 
 KEY = ["num_codebooks", "setting"]
+MEANING = ("definition", "version", "unit", "higher_is_better", "fingerprint")
 NAMES = ("utterance", "system", "setting", "speaker")
 
 
@@ -83,6 +84,21 @@ def load(folder: str | Path) -> Evaluation:
     return Evaluation(folder, content, utterances)
 
 
+def other_meaning(one: dict[str, Any], two: dict[str, Any]) -> list[str]:
+    """Name what makes two definitions of a metric differ.
+
+    Results of version 0.2 and before have no fingerprints of your own metrics, nor do
+    listening tests: what one of the two does not say is no difference.
+
+    Example
+    -------
+    >>> other_meaning({"version": "1", "fingerprint": "ab"}, {"version": "2"})
+    ['version']
+    """
+    keys = [key for key in MEANING if key != "fingerprint" or key in one.keys() & two]
+    return [key for key in keys if one.get(key) != two.get(key)]
+
+
 def _refuse_differences(first: Evaluation, second: Evaluation) -> list[str]:
     """Return the common metrics, or say what makes the two incomparable."""
     a, b = first.content["definitions"], second.content["definitions"]
@@ -96,8 +112,7 @@ def _refuse_differences(first: Evaluation, second: Evaluation) -> list[str]:
         x, y = a["metrics"][name], b["metrics"][name]
         problems += [
             f"{name}: {key} is {x.get(key)!r} and {y.get(key)!r}"
-            for key in ("definition", "version", "unit")
-            if x.get(key) != y.get(key)
+            for key in other_meaning(x, y)
         ]
     clips, others = first.content["clips"], second.content["clips"]
     changed = sorted(n for n in clips if n in others and clips[n] != others[n])

@@ -13,6 +13,7 @@ from typing import Any
 
 from evaluation.metrics import kind_of
 from evaluation.running.cache import PIPELINE
+from evaluation.running.own_metric import own_metric_fingerprint
 from evaluation.running.run import Run
 from evaluation.results.statistics import CONFIDENCE, LEAST_CLUSTERS, RESAMPLES
 
@@ -65,6 +66,7 @@ def definitions(run: Run, seed: int) -> dict[str, Any]:
                 "definition": metric.definition,
                 "source": metric.source,
                 "version": metric.version,
+                "fingerprint": own_metric_fingerprint(metric),
                 "unit": metric.unit,
                 "higher_is_better": metric.higher_is_better,
                 "domain": metric.domain,

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.results.compare import Evaluation, load
+from evaluation.results.compare import Evaluation, load, other_meaning
 from evaluation.results.conditions import Condition
 from evaluation.results.labels import disputed
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Joined", "Shown", "Source", "agree", "open_runs"]
-
-SAME_MEANING = ("definition", "version", "unit", "higher_is_better")
 
 
 @dataclass(frozen=True)
@@ -214,8 +212,7 @@ def agree(runs: list[Joined], notes: list[str]) -> list[Shown]:
         for name in list(run.metrics):
             ours = run.evaluation.content["definitions"]["metrics"][name]
             theirs, label = definitions.setdefault(name, (ours, run.source.label))
-            other = [key for key in SAME_MEANING if ours.get(key) != theirs.get(key)]
-            if other:
+            if other := other_meaning(ours, theirs):
                 run.metrics.remove(name)
                 key = other[0]
                 notes.append(

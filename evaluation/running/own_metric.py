@@ -1,4 +1,4 @@
-"""What tells a metric of a user's own from another of the same name, for the cache.
+"""What tells a metric of a user's own from another of the same name.
 
 Authors
  * The dac-lobe developers 2026
@@ -12,8 +12,9 @@ from types import CodeType
 from typing import Any
 
 from evaluation.metrics import METRICS, Metric
+from evaluation.running.cache import cache_key
 
-__all__ = ["own_metric"]
+__all__ = ["own_metric", "own_metric_fingerprint"]
 
 
 def own_metric(metric: Metric) -> list[Any]:
@@ -49,6 +50,12 @@ def own_metric(metric: Metric) -> list[Any]:
         metric.wants_transcript,
         *_sources(metric.function),
     ]
+
+
+def own_metric_fingerprint(metric: Metric) -> str:
+    """Hash what `own_metric` lists; empty if the metric is ours."""
+    own = own_metric(metric)
+    return cache_key(*own)[:16] if own else ""
 
 
 def _sources(place: str) -> list[str]:

@@ -7,6 +7,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,8 @@ from toy_systems import Rounding
 from evaluation import System, evaluate
 from evaluation.cli import main
 from evaluation.metric_stats import CodecMetricStats
-from evaluation.metrics import METRICS
+from evaluation.metrics import METRICS, Metric
+from evaluation.results.board import join
 from evaluation.results.compare import compare, load
 from evaluation.selftest import selftest
 
@@ -270,6 +272,30 @@ class TestCompare:
         del content["transcripts"]
         path.write_text(json.dumps(content))
         assert set(compare(*runs)["metric"]) == {"wer", "si_sdr_raw"}
+
+    def test_another_metric_of_ones_own_is_refused(self, clips, tmp_path):
+        """Of one name, definition and version; results of before do not say its code."""
+        runs = [tmp_path / name for name in "abc"]
+        mine = Metric("mine", "toy_systems:level", "Mine", "d", "me", True)
+        other = replace(mine, function="toy_systems:error_by_length")
+        for folder, metric in zip(
+            runs, (mine, replace(mine, title="My own"), other), strict=True
+        ):
+            evaluate(clips, ["identity"], metrics=[metric], output=folder, workers=0,
+                     report=False)  # fmt: skip
+        assert set(compare(*runs[:2])["metric"]) == {"mine"}
+        with pytest.raises(ValueError, match="mine: fingerprint is '"):
+            compare(*runs[1:])
+        board = join(runs)
+        assert [one.runs for one in board.metrics] == [list(map(str, runs[:2]))]
+        assert board.notes[0].startswith(
+            f"mine of {runs[2]} is left out: its fingerprint is '"
+        )
+        path = runs[2] / "results.json"
+        content = json.loads(path.read_text())
+        del content["definitions"]["metrics"]["mine"]["fingerprint"]
+        path.write_text(json.dumps(content))
+        assert set(compare(*runs[1:])["metric"]) == {"mine"}
 
     def test_brackets_of_a_name_are_printed(self, runs, capsys, monkeypatch):
         runs[1].rename(runs[1].with_name("b[red]"))
