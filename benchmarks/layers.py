@@ -32,7 +32,8 @@ from benchmarks.report import table  # noqa: E402
 from benchmarks.speed import Clock, load_codec  # noqa: E402
 from dac_lobe import DAC  # noqa: E402
 from dac_lobe.execution.engine import CHUNK_SECONDS  # noqa: E402
-from dac_lobe.execution.native.library import NativeKernel, find_native  # noqa: E402
+from dac_lobe.execution.native.kernel import NativeKernel  # noqa: E402
+from dac_lobe.execution.native.library import find_native  # noqa: E402
 from dac_lobe.execution.pages import empty  # noqa: E402
 from dac_lobe.execution.plan import (  # noqa: E402
     Residual,

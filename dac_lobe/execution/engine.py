@@ -22,7 +22,8 @@ from dac_lobe.execution.eager import TorchKernel, reduced_kernels
 from dac_lobe.execution.fixed import run_windows
 from dac_lobe.execution.flow import run_batch
 from dac_lobe.execution.native.flow import NativeFlow
-from dac_lobe.execution.native.library import NativeKernel, find_native, supports
+from dac_lobe.execution.native.kernel import NativeKernel, supports
+from dac_lobe.execution.native.library import find_native
 from dac_lobe.execution.native.search import NativeTables, searchable
 from dac_lobe.execution.near_ties import settle, tolerance
 from dac_lobe.execution.plan import (

@@ -17,14 +17,10 @@ from hypothesis import strategies as st
 
 from dac_lobe.execution import attach
 from dac_lobe.execution.flow import run_batch
-from dac_lobe.execution.native import library as native
+from dac_lobe.execution.native import kernel as native_kernel
 from dac_lobe.execution.native.flow import NativeFlow
-from dac_lobe.execution.native.library import (
-    NativeKernel,
-    load_build,
-    runnable,
-    supports,
-)
+from dac_lobe.execution.native.kernel import NativeKernel, supports
+from dac_lobe.execution.native.library import find_native, load_build, runnable
 from dac_lobe.execution.native.packing import rounded_up
 from dac_lobe.execution.native.search import NativeTables
 from dac_lobe.execution.near_ties import tolerance
@@ -153,7 +149,7 @@ def test_convolutions(library, inputs, outputs, stride, wide, positions, first, 
     outputs=st.sampled_from([1, 4, 8, 24, 32, 48]),
     stride=st.sampled_from([1, 2, 4, 5, 8, 10]),
     positions=st.integers(1, 90),
-    largest=st.sampled_from([0, native.LARGEST]),
+    largest=st.sampled_from([0, native_kernel.LARGEST]),
 )
 @SIZES
 def test_transposed_convolutions(library, inputs, outputs, stride, positions, largest):
@@ -172,11 +168,11 @@ def test_transposed_convolutions(library, inputs, outputs, stride, positions, la
         stride=stride,
     )
     y = y[0].t()[stride : stride * (positions + 1)]
-    before, native.LARGEST = native.LARGEST, largest
+    before, native_kernel.LARGEST = native_kernel.LARGEST, largest
     try:
         kernel = NativeKernel(step, library)
     finally:
-        native.LARGEST = before
+        native_kernel.LARGEST = before
     close(run(kernel, rows, positions * stride), y, 110)
 
 
@@ -259,7 +255,7 @@ def test_what_it_cannot_run_is_known():
 
 
 def test_threads_do_not_change_the_result(make_dac, monkeypatch):
-    if native.find_native().library is None:
+    if find_native().library is None:
         pytest.skip("no native kernel")
     monkeypatch.setattr("dac_lobe.network.threads.core_count", lambda: 8)
     codec = attach(make_dac(encoder_dim=16, decoder_dim=64), "native")
@@ -279,7 +275,7 @@ def test_threads_do_not_change_the_result(make_dac, monkeypatch):
 
 def test_a_forked_child_encodes_and_decodes_what_its_parent_did():
     """As workers of a DataLoader do. torch's threads are not there any more."""
-    if native.find_native().library is None or not hasattr(os, "fork"):
+    if find_native().library is None or not hasattr(os, "fork"):
         pytest.skip("no native kernel, or no fork")
     script = """
 import os, torch
@@ -312,7 +308,7 @@ assert os.waitpid(child, 0)[1] == 0
 
 
 def test_decoding_no_numbers_is_left_to_the_modules(make_dac):
-    if native.find_native().library is None:
+    if find_native().library is None:
         pytest.skip("no native kernel")
     codec = attach(make_dac(), "native")
     z = torch.randn(1, codec.latent_dim, 30)
@@ -393,7 +389,7 @@ def test_a_position_alone_is_that_of_the_whole(library, tiny_dac, places, thread
 def test_real_speech_moves_near_ties_only_and_keeps_95_db(shared_audio):
     from dac_lobe import DAC
 
-    if native.find_native().library is None:
+    if find_native().library is None:
         pytest.skip("no native kernel")
     plain = DAC.from_pretrained("16khz-small", backend="torch")
     codec = DAC.from_pretrained("16khz-small", backend="native")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import torch
 
-from dac_lobe.execution.native.library import NativeKernel
+from dac_lobe.execution.native.kernel import NativeKernel
 from dac_lobe.execution.plan import Residual, Upsample, output_positions
 from dac_lobe.network.threads import one_thread, thread_count
 

@@ -1,4 +1,4 @@
-// The native kernel: what dac_lobe/execution/native/library.py calls through ctypes.
+// The native kernel: what dac_lobe/execution/native/library.py loads through ctypes.
 //
 // Plain C functions on plain memory. Nothing of Python, numpy or torch is
 // included or linked, so one build serves every version of them. Compiled once

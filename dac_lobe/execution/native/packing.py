@@ -21,6 +21,7 @@ from dac_lobe.execution.native.winograd import F32, F47, Filtering, filter_trans
 from dac_lobe.execution.plan import Convolve, Residual, Upsample
 
 __all__ = [
+    "Held",
     "pack_convolution",
     "pack_residual",
     "pack_snake",
@@ -31,6 +32,19 @@ __all__ = [
 
 QUANTUM = 8
 PANEL = 32
+
+
+class Held:
+    """Tensors that live as long as this does, for a kernel that has addresses only."""
+
+    def __init__(self) -> None:
+        self._tensors: list[torch.Tensor] = []
+
+    def address(self, tensor: torch.Tensor) -> int:
+        """Keep a tensor, or a contiguous copy of it, and give its address."""
+        tensor = tensor.contiguous()
+        self._tensors.append(tensor)
+        return tensor.data_ptr()
 
 
 def rounded_up(channels: int) -> int:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from dac_lobe.execution.native.library import NativeKernel
+from dac_lobe.execution.native.kernel import NativeKernel
+from dac_lobe.execution.native.packing import Held
 from dac_lobe.execution.plan import Convolve
 from dac_lobe.execution.tables import QuantizerTables
 from dac_lobe.network.quantizer import ResidualVectorQuantize
@@ -78,20 +79,20 @@ class NativeTables(QuantizerTables):
         super().__init__(quantizer)
         self._library = library
         self._kernels: dict[tuple[str, int], NativeKernel] = {}
-        self._keep: list[torch.Tensor] = []
+        self._held = Held()
         extra = -quantizer.codebook_size % CODES
         self._size = quantizer.codebook_size + extra
         self._stages = (_Stage * len(self.codebooks))()
         for number, fields in enumerate(self._stages):
             fields.dimension = self.codebooks[number].shape[1]
-            fields.directions = self._hold(
+            fields.directions = self._held.address(
                 F.pad(self.directions[number].t(), (0, extra))
             )
             squares = F.pad(self.squares[number][0], (0, extra), value=torch.inf)
-            fields.squares = self._hold(squares)
-            fields.codebook = self._hold(self.codebooks[number])
+            fields.squares = self._held.address(squares)
+            fields.codebook = self._held.address(self.codebooks[number])
             if number < len(self.corrections):
-                fields.corrections = self._hold(self.corrections[number])
+                fields.corrections = self._held.address(self.corrections[number])
                 fields.later = self.corrections[number].shape[1]
 
     quantize = one_thread()(QuantizerTables.quantize)
@@ -150,9 +151,3 @@ class NativeTables(QuantizerTables):
         if self._library.dac_lobe_search(ctypes.byref(search), thread_count()):
             raise MemoryError("the native kernel ran out of memory")
         return codes, vectors
-
-    def _hold(self, tensor: torch.Tensor) -> int:
-        """Keep a tensor alive, and give its address."""
-        tensor = tensor.contiguous()
-        self._keep.append(tensor)
-        return tensor.data_ptr()
