@@ -18,29 +18,21 @@ from torch import nn
 
 from dac_lobe.execution import cores
 from dac_lobe.execution.cuda import CudaBody, float32_products
-from dac_lobe.execution.eager import TorchKernel, reduced_kernels
+from dac_lobe.execution.eager import reduced_kernels
 from dac_lobe.execution.fixed import run_windows
 from dac_lobe.execution.flow import run_batch
 from dac_lobe.execution.native.flow import NativeFlow
-from dac_lobe.execution.native.kernel import NativeKernel, supports
 from dac_lobe.execution.native.library import find_native
-from dac_lobe.execution.native.search import NativeTables, searchable
 from dac_lobe.execution.near_ties import settle, tolerance
-from dac_lobe.execution.plan import (
-    Step,
-    UnusualNetworkError,
-    geometry,
-    make_plan,
-    output_positions,
-)
+from dac_lobe.execution.parts import make_kernels, make_tables, plan_of
+from dac_lobe.execution.plan import make_plan, output_positions
 from dac_lobe.execution.precision import cpu_dtype
-from dac_lobe.execution.shape import Shape, decoder_shape, encoder_shape
 from dac_lobe.execution.tables import QuantizerTables
-from dac_lobe.execution.weight_watch import Made
+from dac_lobe.execution.timing import Timing, decoder_timing, encoder_timing
+from dac_lobe.execution.weight_watch import Derived
 from dac_lobe.execution.windows import CHUNK_SECONDS
 from dac_lobe.network.executor import Network
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
-from dac_lobe.network.quantizer import ResidualVectorQuantize
 from dac_lobe.network.threads import one_thread
 
 logger = logging.getLogger(__name__)
@@ -81,7 +73,7 @@ class Engine:
         self._start_empty()
 
     def _start_empty(self) -> None:
-        self._made: dict[str, Made] = {}
+        self._derived: dict[str, Derived] = {}
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -119,7 +111,7 @@ class Engine:
             network.encoder,
             audio,
             lengths,
-            lambda: encoder_shape(network),
+            lambda: encoder_timing(network),
             precision,
         )
 
@@ -132,7 +124,7 @@ class Engine:
             network.decoder,
             z,
             lengths,
-            lambda: decoder_shape(network),
+            lambda: decoder_timing(network),
             self.precision,
         )
 
@@ -174,17 +166,17 @@ class Engine:
         if frame_lengths is None:
             frames = audio.shape[-1] // network.hop_length
             frame_lengths = torch.full((len(z),), frames, device=z.device)
-        made = self._made_from(network.encoder)
-        shape = made.get("shape", lambda: encoder_shape(network))
+        derived = self._derived_from(network.encoder)
+        timing = derived.get("timing", lambda: encoder_timing(network))
         return settle(
             audio.resolve_neg(),
             frame_lengths,
             quantized,
             near,
-            partial(self._encode_single_frames, network, made),
+            partial(self._encode_single_frames, network, derived),
             partial(tables.quantize, used=used),
             network.hop_length,
-            shape.context,
+            timing.context,
             first,
         )
 
@@ -201,23 +193,23 @@ class Engine:
     def _encode_single_frames(
         self,
         network: Network,
-        made: Made,
+        derived: Derived,
         signals: list[torch.Tensor],
         frames: list[int],
     ) -> list[torch.Tensor]:
         """Latents [1, D, 1] of one frame of each of several signals [1, T]."""
         encoder = network.encoder
-        plan: list[Step] | None = made.get("plan", lambda: _plan_or_none(encoder))
-        if not made.ordinary:
-            plan = None
-        kernels = plan and made.get("kernels", lambda: self._make_kernels(encoder))
+        plan = plan_of(derived, encoder)
+        kernels = plan and derived.get(
+            "kernels", lambda: make_kernels(encoder, self.backend)
+        )
         if plan and isinstance(kernels, NativeFlow):
             with cores.taken():
                 columns = kernels.run_positions(signals, frames)
             return [z[None, : plan[-1].channels[1], None] for z in columns]
-        shape = partial(encoder_shape, network)
+        timing = partial(encoder_timing, network)
         return [
-            self._run(encoder, signal[None], None, shape, "exact")[..., frame, None]
+            self._run(encoder, signal[None], None, timing, "exact")[..., frame, None]
             for signal, frame in zip(signals, frames, strict=True)
         ]
 
@@ -226,7 +218,7 @@ class Engine:
         network: nn.Module,
         x: torch.Tensor,
         lengths: torch.Tensor | None,
-        make_shape: Callable[[], Shape],
+        make_timing: Callable[[], Timing],
         precision: str,
     ) -> torch.Tensor:
         """Run a network on ``x`` [B, C, T] in the best way there is, or its modules."""
@@ -234,102 +226,74 @@ class Engine:
             return network(x, lengths)
         if lengths is None:
             lengths = torch.full((len(x),), x.shape[-1], device=x.device)
-        made = self._made_from(network)
-        plan: list[Step] | None = made.get("plan", lambda: _plan_or_none(network))
-        if plan is None or not made.ordinary:
+        derived = self._derived_from(network)
+        plan = plan_of(derived, network)
+        if plan is None:
             return network(x, lengths)
-        shape: Shape = made.get("shape", make_shape)
+        timing: Timing = derived.get("timing", make_timing)
         x = x.resolve_neg()  # what computes takes addresses, not views
         with one_thread():
             out = x.new_zeros(
                 len(x), plan[-1].channels[1], output_positions(plan, x.shape[-1])
             )
         with nullcontext() if x.is_cuda else cores.taken():
-            return self._run_plan(network, made, x, lengths, shape, precision, out)
+            return self._run_plan(network, derived, x, lengths, timing, precision, out)
 
     def _run_plan(
         self,
         network: nn.Module,
-        made: Made,
+        derived: Derived,
         x: torch.Tensor,
         lengths: torch.Tensor,
-        shape: Shape,
+        timing: Timing,
         precision: str,
         out: torch.Tensor,
     ) -> torch.Tensor:
         """Fill ``out`` in the best way there is, or run the modules after all."""
         dtype = torch.float32 if x.is_cuda else cpu_dtype(precision)
         if x.is_cuda:
-            body = made.get(
+            body = derived.get(
                 precision,
                 lambda: CudaBody(make_plan(network), precision, self.compile),
             )
-            run_windows(body, x, lengths, *shape.windows, out)
+            run_windows(body, x, lengths, *timing.windows, out)
         elif dtype != torch.float32:
-            kernels = made.get(
+            kernels = derived.get(
                 precision, lambda: reduced_kernels(make_plan(network), dtype)
             )
-            run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
+            run_batch(kernels, x, lengths, timing.positions(CHUNK_SECONDS), out)
         else:
-            kernels = made.get("kernels", lambda: self._make_kernels(network))
+            kernels = derived.get(
+                "kernels", lambda: make_kernels(network, self.backend)
+            )
             if not isinstance(kernels, NativeFlow):
-                run_batch(kernels, x, lengths, shape.positions(CHUNK_SECONDS), out)
+                run_batch(kernels, x, lengths, timing.positions(CHUNK_SECONDS), out)
             # NaN and infinity spread further through Winograd's sums than through
             # those of a convolution, so the modules must say where they go.
             elif not _finite(x):
                 return network(x, lengths)
             else:
-                kernels.run_batch(x, lengths, shape.positions(CHUNK_SECONDS), out)
+                kernels.run_batch(x, lengths, timing.positions(CHUNK_SECONDS), out)
         return out
-
-    def _make_tables(self, quantizer: ResidualVectorQuantize) -> QuantizerTables:
-        """Make the quantizer's tables, searched natively if the backend is."""
-        library = find_native().library if self.backend == "native" else None
-        device = quantizer.quantizers[0].codebook.weight.device
-        if library is None or device.type != "cpu" or not searchable(quantizer):
-            return QuantizerTables(quantizer)
-        return NativeTables(quantizer, library)
-
-    def _make_kernels(self, network: nn.Module) -> NativeFlow | list[TorchKernel]:
-        """Make the kernels, native ones if the backend is and knows all steps."""
-        plan = make_plan(network)
-        library = find_native().library if self.backend == "native" else None
-        if library is None or not all(map(supports, plan)):
-            kernels = []
-            while plan:  # folded weights go as the kernels take them over
-                kernels.append(TorchKernel(plan.pop(0)))
-            return kernels
-        native: list[NativeKernel] = []
-        while plan:
-            native.append(NativeKernel(plan.pop(0), library, first=not native))
-        return NativeFlow(native, library)
 
     def _tables(self, network: Network) -> QuantizerTables | None:
         """Return the tables of a codec's quantizer; None if only modules can run it."""
-        made = self._made_from(network.quantizer)
-        if not made.ordinary:
+        derived = self._derived_from(network.quantizer)
+        if not derived.ordinary:
             return None
-        tables: QuantizerTables = made.get(
-            "tables", lambda: self._make_tables(network.quantizer)
+        tables: QuantizerTables = derived.get(
+            "tables", lambda: make_tables(network.quantizer, self.backend)
         )
         return tables
 
-    def _made_from(self, module: nn.Module) -> Made:
+    def _derived_from(self, module: nn.Module) -> Derived:
         """Return what was made of a module; nothing yet if its weights changed."""
         name = type(module).__name__
         with self._lock:
-            made = self._made.get(name)
-            if made is None or made.module() is not module or not made.fresh():
-                made = self._made[name] = Made(module)
-            return made
-
-
-def _plan_or_none(network: nn.Module) -> list[Step] | None:
-    """Read the geometry of a network; None if only its modules can run it."""
-    try:
-        return list(map(geometry, make_plan(network)))
-    except UnusualNetworkError:
-        return None
+            derived = self._derived.get(name)
+            if derived is None or derived.module() is not module or not derived.fresh():
+                derived = self._derived[name] = Derived(module)
+            return derived
 
 
 @one_thread()

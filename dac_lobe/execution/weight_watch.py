@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import nn
 
-__all__ = ["Made", "WeightWatch"]
+__all__ = ["Derived", "WeightWatch"]
 
 # Values looked at per parameter. Who writes to .data writes all of it, except where
 # single codes are moved.
@@ -90,7 +90,7 @@ class WeightWatch:
         return b"".join([view.tobytes() for view in self._views])
 
 
-class Made:
+class Derived:
     """What was made from a module's weights, for as long as they stay.
 
     Arguments
@@ -106,10 +106,12 @@ class Made:
     Example
     -------
     >>> layer = nn.Linear(2, 2)
-    >>> made = Made(layer)
-    >>> made.get("sum", lambda: float(layer.weight.sum())) == float(layer.weight.sum())
+    >>> derived = Derived(layer)
+    >>> derived.get("sum", lambda: float(layer.weight.sum())) == float(
+    ...     layer.weight.sum()
+    ... )
     True
-    >>> layer.weight.data.add_(1.0).shape, made.fresh()
+    >>> layer.weight.data.add_(1.0).shape, derived.fresh()
     (torch.Size([2, 2]), False)
     """
 

@@ -11,14 +11,14 @@ from typing import NamedTuple
 from dac_lobe.network.context import Context, decoder_context, encoder_context
 from dac_lobe.network.executor import Network
 
-__all__ = ["Shape", "decoder_shape", "encoder_shape"]
+__all__ = ["Timing", "decoder_timing", "encoder_timing"]
 
 # Seconds that a graph on a GPU sees at a time: a window is computed whole, however
 # little of it is signal.
 WINDOW_SECONDS = 5.12
 
 
-class Shape(NamedTuple):
+class Timing(NamedTuple):
     """Context in frames, positions per frame before and after, frames per second."""
 
     context: Context
@@ -38,11 +38,11 @@ class Shape(NamedTuple):
         return width, self.context, (self.before, self.after)
 
 
-def encoder_shape(network: Network) -> Shape:
+def encoder_timing(network: Network) -> Timing:
     """How the encoder of a codec cuts time."""
-    return Shape(encoder_context(network), network.hop_length, 1, network.frame_rate)
+    return Timing(encoder_context(network), network.hop_length, 1, network.frame_rate)
 
 
-def decoder_shape(network: Network) -> Shape:
+def decoder_timing(network: Network) -> Timing:
     """How the decoder of a codec cuts time."""
-    return Shape(decoder_context(network), 1, network.hop_length, network.frame_rate)
+    return Timing(decoder_context(network), 1, network.hop_length, network.frame_rate)
