@@ -7,7 +7,6 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Iterator
-from operator import index
 from typing import Any, cast
 
 import torch
@@ -24,6 +23,7 @@ from transformers.models.dac.modeling_dac import (
 
 from dac_lobe.hf.config import DacConfig
 from dac_lobe.network.autoencoder import Autoencoder
+from dac_lobe.network.code_checks import CodeChecks
 from dac_lobe.network.layers import MaskedSequential, fold_weight_norm
 from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.network.pickling import picklable
@@ -34,7 +34,7 @@ from dac_lobe.weights.pretrained import transformers_config
 __all__ = ["DacModel"]
 
 
-class DacModel(transformers.DacModel):
+class DacModel(CodeChecks, transformers.DacModel):
     """The codec as a transformers model; arguments as there.
 
     Example
@@ -51,6 +51,11 @@ class DacModel(transformers.DacModel):
     """
 
     config_class = DacConfig
+
+    def __init__(self, config: DacConfig):
+        super().__init__(config)
+        self.n_codebooks = config.n_codebooks
+        self.codebook_size = config.codebook_size
 
     @classmethod
     def from_codec(cls, codec: Autoencoder) -> DacModel:
@@ -87,7 +92,7 @@ class DacModel(transformers.DacModel):
         n_quantizers: int | None = None,
         return_dict: bool | None = None,
         padding_mask: torch.Tensor | None = None,
-    ) -> tuple | DacEncoderOutput:
+    ) -> tuple[torch.Tensor, ...] | DacEncoderOutput:
         """Encode waveforms.
 
         Arguments
@@ -113,7 +118,7 @@ class DacModel(transformers.DacModel):
         ValueError
             If an argument is out of range.
         """
-        self._check_codebooks(n_quantizers)
+        n_quantizers = self.check_n_quantizers(n_quantizers)
         input_values, lengths = self._items(input_values, padding_mask)
         if lengths is None:
             return super().encode(input_values, n_quantizers, return_dict)
@@ -145,7 +150,7 @@ class DacModel(transformers.DacModel):
         audio_codes: torch.Tensor | None = None,
         return_dict: bool | None = None,
         padding_mask: torch.Tensor | None = None,
-    ) -> tuple | DacDecoderOutput:
+    ) -> tuple[torch.Tensor, ...] | DacDecoderOutput:
         """Decode latents or codes.
 
         Arguments
@@ -171,7 +176,8 @@ class DacModel(transformers.DacModel):
         ValueError
             If an argument is out of range.
         """
-        audio_codes = self._check_codes(audio_codes)
+        if audio_codes is not None:
+            audio_codes = self.check_codes(audio_codes)
         if padding_mask is None:
             return super().decode(quantized_representation, audio_codes, return_dict)
         if audio_codes is not None:
@@ -201,7 +207,7 @@ class DacModel(transformers.DacModel):
         n_quantizers: int | None = None,
         return_dict: bool | None = None,
         padding_mask: torch.Tensor | None = None,
-    ) -> tuple | DacOutput:
+    ) -> tuple[torch.Tensor, ...] | DacOutput:
         """Encode and decode; see `encode` and `decode`."""
         total = input_values.shape[-1]
         encoded = cast(
@@ -245,38 +251,6 @@ class DacModel(transformers.DacModel):
                 f"{tuple(input_values.shape)}; {(batch, samples)} is needed."
             )
         return items, _lengths(padding_mask.repeat_interleave(channels, 0))
-
-    def _check_codebooks(self, number: int | None) -> None:
-        """Raise if there are fewer codebooks."""
-        try:
-            known = number is None or 1 <= index(number) <= self.config.n_codebooks
-        except TypeError:
-            known = False
-        if not known or isinstance(number, bool):
-            raise ValueError(
-                f"n_quantizers={number!r} but this model has {self.config.n_codebooks} "
-                f"codebooks. Choose 1 to {self.config.n_codebooks}."
-            )
-
-    def _check_codes(self, codes: torch.Tensor | None) -> torch.Tensor | None:
-        """Return codes as int64, or raise if they cannot be looked up."""
-        if codes is None:
-            return None
-        if codes.is_floating_point() or codes.is_complex() or codes.dtype == torch.bool:
-            raise ValueError(f"audio_codes are {codes.dtype}; integers are needed.")
-        codes = codes.long()
-        size, books = self.config.codebook_size, self.config.n_codebooks
-        if codes.dim() != 3 or not 1 <= codes.shape[1] <= books:
-            raise ValueError(
-                f"audio_codes are {tuple(codes.shape)}; [B, K, F] with K from 1 to "
-                f"{books} is needed."
-            )
-        if codes.numel() and not (0 <= int(codes.min()) and int(codes.max()) < size):
-            raise ValueError(
-                f"audio_codes lie in [{int(codes.min())}, {int(codes.max())}]; allowed "
-                f"is [0, {size - 1}]."
-            )
-        return codes
 
 
 def _layers(part: Any) -> Iterator[nn.Module]:
