@@ -21,15 +21,9 @@ from torch import nn
 from dac_lobe.network.code_checks import CodeChecks
 from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
-from dac_lobe.network.vector_quantizer import Quantized, VectorQuantize
+from dac_lobe.network.vector_quantizer import VectorQuantize
 
-__all__ = [
-    "FromCodes",
-    "Quantized",
-    "ResidualQuantized",
-    "ResidualVectorQuantize",
-    "VectorQuantize",
-]
+__all__ = ["ResidualVectorQuantize"]
 
 
 class ResidualVectorQuantize(CodeChecks, nn.Module):

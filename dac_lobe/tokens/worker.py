@@ -16,7 +16,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -113,7 +113,7 @@ class ShardResult(NamedTuple):
     odd: list[OddDuration]
 
 
-def load_codec(job: Job) -> Any:
+def load_codec(job: Job) -> DAC:
     """Load a job's codec, and make sure that it is the one of the store.
 
     Arguments
@@ -188,7 +188,7 @@ def load_shard(spec: ShardSpec, sample_rate: int) -> LoadedShard:
     return loaded
 
 
-def encode_shard(job: Job, loaded: LoadedShard, codec: Any) -> ShardResult:
+def encode_shard(job: Job, loaded: LoadedShard, codec: DAC) -> ShardResult:
     """Encode the recordings of a shard and write it.
 
     Arguments
@@ -223,7 +223,7 @@ def encode_shard(job: Job, loaded: LoadedShard, codec: Any) -> ShardResult:
     )
 
 
-def extract_shard(job: Job, spec: ShardSpec, codec: Any) -> ShardResult:
+def extract_shard(job: Job, spec: ShardSpec, codec: DAC) -> ShardResult:
     """Make one shard: `load_shard`, then `encode_shard`."""
     return encode_shard(job, load_shard(spec, job.meta.sample_rate), codec)
 
@@ -240,7 +240,7 @@ def _reproducible() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _encode(codec: Any, wavs: list[np.ndarray], meta: StoreMeta) -> list[np.ndarray]:
+def _encode(codec: DAC, wavs: list[np.ndarray], meta: StoreMeta) -> list[np.ndarray]:
     """Codes [F, K] of each waveform."""
     chunk_frames = max(1, round(BLOCK_SECONDS * meta.frame_rate))
     codes: dict[int, np.ndarray] = {}
@@ -254,15 +254,14 @@ def _encode(codec: Any, wavs: list[np.ndarray], meta: StoreMeta) -> list[np.ndar
             padded = torch.zeros(len(batch), int(lengths.max()))
             for row, item in enumerate(batch):
                 padded[row, : len(wavs[item])] = torch.from_numpy(wavs[item])
-            device = codec.quantizer.quantizers[0].codebook.weight.device
             with torch.no_grad():
-                encoded = codec.encode(
-                    padded.to(device), meta.num_codebooks, lengths=lengths
-                )
-            found, frames = encoded.codes, encoded.frame_lengths.tolist()
-        found = found.transpose(1, 2).to("cpu", torch.int32).numpy()
+                found = codec.encode(
+                    padded.to(codec.device), meta.num_codebooks, lengths=lengths
+                ).codes
+            frames = (-(-lengths // codec.hop_length)).tolist()
+        rows = found.transpose(1, 2).to("cpu", torch.int32).numpy()
         for row, item in enumerate(batch):
-            codes[item] = found[row, : frames[row]].astype(np.uint16)
+            codes[item] = rows[row, : frames[row]].astype(np.uint16)
     return [codes[item] for item in range(len(wavs))]
 
 

@@ -87,8 +87,7 @@ def download(
         path = Path(local_path).expanduser()
     else:
         path = cache_folder(cache_dir) / row.cache_name
-    mirror = os.environ.get("DAC_LOBE_MIRROR", RELEASES).rstrip("/")
-    url = f"{mirror}/{row.tag}/{row.asset}"
+    url = row.url_at(os.environ.get("DAC_LOBE_MIRROR", RELEASES))
     try:
         return fetch_weights(url, path, timeout, retries, progress)
     except FetchError as first:

@@ -94,10 +94,9 @@ class Variant:
         bits = self.n_codebooks * math.log2(self.codebook_size)
         return self.frame_rate * bits / 1000
 
-    @property
-    def url(self) -> str | None:
-        """Address of the released file; None for the bundled model."""
-        return None if self.bundled else f"{RELEASES}/{self.tag}/{self.asset}"
+    def url_at(self, mirror: str = RELEASES) -> str:
+        """Address of the released file at a mirror; the bundled model has none."""
+        return f"{mirror.rstrip('/')}/{self.tag}/{self.asset}"
 
     @property
     def cache_name(self) -> str:
