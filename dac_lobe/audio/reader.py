@@ -19,7 +19,7 @@ import soundfile
 
 from dac_lobe.audio.promise import promised_samples
 from dac_lobe.audio.resampling import Resampler, chosen_rate
-from dac_lobe.audio.sources import AudioError, Source, digest_of, name_of, open_sound
+from dac_lobe.audio.sources import AudioError, Source, identity_of, name_of, open_sound
 from dac_lobe.network.checks import check_level
 
 logger = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ class AudioReader:
 
     def digest(self) -> str:
         """Compute the identity of the source: 32 hex digits of its SHA-256."""
-        return digest_of(self._sound, self._file)
+        return identity_of(self._sound, self._file)
 
     def blocks(self, size: int = BLOCK_SAMPLES) -> Iterator[np.ndarray]:
         """Yield the samples from the start, at most ``size`` at a time, as [C, n].

@@ -10,7 +10,6 @@ Authors
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from contextlib import ExitStack
@@ -21,9 +20,9 @@ import soundfile
 
 from dac_lobe.audio.arrays import ArraySound, as_recording
 from dac_lobe.audio.media import MediaSound, has_decoder
-from dac_lobe.disk.inputs import open_input
+from dac_lobe.disk import inputs
 
-__all__ = ["AudioError", "Sound", "Source", "digest_of", "name_of", "open_sound"]
+__all__ = ["AudioError", "Sound", "Source", "identity_of", "name_of", "open_sound"]
 
 Source = str | os.PathLike[str] | BinaryIO | bytes | tuple[Any, int] | dict[str, Any]
 
@@ -54,11 +53,9 @@ class Sound(Protocol):
 
 def name_of(source: Source) -> str:
     """Name a source in messages."""
-    if isinstance(source, (str, os.PathLike)):
-        return os.fspath(source)
     if isinstance(source, dict) and isinstance(source.get("path"), str):
         return source["path"]
-    return "the audio on the input"
+    return inputs.name_of(source, "the audio on the input")
 
 
 def open_sound(given: Source, closing: ExitStack) -> tuple[Sound, BinaryIO | None]:
@@ -90,7 +87,7 @@ def open_sound(given: Source, closing: ExitStack) -> tuple[Sound, BinaryIO | Non
     if isinstance(source, (bytes, bytearray, memoryview)):
         source = io.BytesIO(source)
     if isinstance(source, (str, os.PathLike)):
-        source = closing.enter_context(open_input(source))
+        source = closing.enter_context(inputs.open_input(source))
     if not hasattr(source, "read") or hasattr(source, "get_all_samples"):
         try:
             recording = as_recording(source)
@@ -158,14 +155,8 @@ def _by_media(file: BinaryIO, name: str, error: soundfile.LibsndfileError) -> So
     ) from error
 
 
-def digest_of(sound: Sound, file: BinaryIO | None) -> str:
+def identity_of(sound: Sound, file: BinaryIO | None) -> str:
     """Compute the identity of the audio: 32 hex digits of a SHA-256."""
     if isinstance(sound, ArraySound) or file is None:
         return cast(ArraySound, sound).digest()[:32]
-    position = file.tell()
-    file.seek(0)
-    digest = hashlib.sha256()
-    while block := file.read(1 << 18):
-        digest.update(block)
-    file.seek(position)
-    return digest.hexdigest()[:32]
+    return inputs.digest_of(file)

@@ -26,7 +26,7 @@ import numpy as np
 from dac_lobe.container.header import ContainerError
 from dac_lobe.container.pickled import PickleError, read_pickle
 from dac_lobe.disk.atomic import replacing
-from dac_lobe.disk.inputs import open_input
+from dac_lobe.disk.inputs import name_of, open_input
 
 __all__ = ["OfficialFile", "is_official"]
 
@@ -83,15 +83,15 @@ class OfficialFile:
             If it is not such a file, is damaged, or holds anything else.
         """
         if isinstance(source, (str, os.PathLike)):
-            name, data = os.fspath(source), Path(source).read_bytes()
+            data = Path(source).read_bytes()
         else:
             source.seek(0)
-            name, data = "the input", source.read()
+            data = source.read()
         try:
             return cls(**_checked(read_pickle(_after_npy_header(data))))
         except (PickleError, ContainerError) as error:
             raise ContainerError(
-                f"{name} is not a .dac file of the official package: {error}"
+                f"{name_of(source)} is not a .dac file of the official package: {error}"
             ) from error
 
     def save(self, path: str | os.PathLike[str]) -> Path:

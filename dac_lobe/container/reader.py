@@ -23,7 +23,7 @@ from dac_lobe.container.framing import (
     trailer,
 )
 from dac_lobe.container.header import ContainerError, read_header
-from dac_lobe.disk.inputs import open_input
+from dac_lobe.disk.inputs import name_of, open_input
 
 __all__ = ["PackedReader"]
 
@@ -59,11 +59,9 @@ class PackedReader:
         self, source: str | os.PathLike[str] | BinaryIO, *, partial: bool = False
     ):
         self._closing = ExitStack()
+        self.name = name_of(source)
         if isinstance(source, (str, os.PathLike)):
-            self.name = str(source)
             source = self._closing.enter_context(open_input(source))
-        else:
-            self.name = "the input"
         self._file = source
         with ExitStack() as undo:
             undo.push(self._closing)
@@ -143,10 +141,6 @@ class PackedReader:
                 f"{header.codebook_size} codes."
             )
         return codes.reshape(shape)
-
-    def frame_at(self, seconds: float) -> int:
-        """Find the frame that sounds at a time, at most the end of the file."""
-        return min(max(int(seconds * self.header.frame_rate), 0), self.num_frames)
 
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
         """Yield the codes of frames ``start`` to ``stop``, block by block, as [C, K, n].

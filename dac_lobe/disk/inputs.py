@@ -1,4 +1,4 @@
-"""Files to read, and what to say when they are not there.
+"""Files to read: their names and digests, and what to say when they are not there.
 
 Authors
  * The dac-lobe developers 2026
@@ -6,13 +6,14 @@ Authors
 
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import BinaryIO
 
-__all__ = ["open_input"]
+__all__ = ["digest_of", "name_of", "open_input"]
 
 
-def open_input(path: str | os.PathLike) -> BinaryIO:
+def open_input(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file for reading.
 
     Arguments
@@ -49,3 +50,36 @@ def open_input(path: str | os.PathLike) -> BinaryIO:
             f"{os.fspath(path)} is a folder. Name a file in it; `dac-lobe` itself takes "
             "folders."
         ) from error
+
+
+def name_of(source: object, otherwise: str = "the input") -> str:
+    """Name a source in messages: its path, or ``otherwise`` if it is none.
+
+    Example
+    -------
+    >>> name_of("talk.dlac"), name_of(b"...")
+    ('talk.dlac', 'the input')
+    """
+    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else otherwise
+
+
+def digest_of(file: BinaryIO) -> str:
+    """Hash an open file from its first byte: 32 hex digits of its SHA-256.
+
+    Arguments
+    ---------
+    file : binary file
+        It must be able to seek; its position is kept.
+
+    Returns
+    -------
+    str
+    """
+    position = file.tell()
+    file.seek(0)
+    # Not hashlib.file_digest: what a user calls a file may be able to read, and no more.
+    digest = hashlib.sha256()
+    while block := file.read(1 << 18):
+        digest.update(block)
+    file.seek(position)
+    return digest.hexdigest()[:32]

@@ -26,7 +26,7 @@ from dac_lobe.container.official import is_official
 from dac_lobe.execution.streaming import StreamingDecoder
 from dac_lobe.files.encoding import BLOCK_SECONDS, Output, Progress, check_model
 from dac_lobe.files.official import decode_official
-from dac_lobe.files.record import record_of
+from dac_lobe.files.record import chosen_codebooks, record_of
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.context import decoder_context
 from dac_lobe.network.names import codebooks_by_any_name
@@ -109,12 +109,7 @@ def decoded_audio(
         If ``num_codebooks`` is out of range.
     """
     header = content.header
-    used = header.num_codebooks if num_codebooks is None else num_codebooks
-    if not 1 <= used <= header.num_codebooks:
-        raise ValueError(
-            f"num_codebooks={used}, but {content.name} has {header.num_codebooks}. "
-            f"Choose 1 to {header.num_codebooks}."
-        )
+    used = chosen_codebooks(num_codebooks, header.num_codebooks, content.name)
     gain = np.float32(10 ** (-header.gain_db / 20))
     resampler = Resampler(codec.sample_rate, wanted.rate, header.channels)
     begin = _aligned_begin(codec.sample_rate, wanted)

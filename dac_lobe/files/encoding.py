@@ -32,7 +32,6 @@ __all__ = [
     "AudioCodes",
     "Output",
     "Progress",
-    "Source",
     "check_model",
     "describe",
     "encode_file",

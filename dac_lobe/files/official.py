@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dac_lobe.audio import BLOCK_SAMPLES, AudioReader, AudioWriter
+from dac_lobe.audio import BLOCK_SAMPLES, AudioReader, AudioWriter, Source
 from dac_lobe.audio.loudness import (
     Loudness,
     cookbook_weighting,
@@ -29,8 +29,10 @@ from dac_lobe.audio.loudness import (
 from dac_lobe.audio.resampling import Resampler, chosen_rate, resampled_length
 from dac_lobe.container import ContainerError
 from dac_lobe.container.official import OfficialFile
+from dac_lobe.disk.inputs import name_of
 from dac_lobe.execution.chunked import decode_chunked
-from dac_lobe.files.encoding import Output, Progress, Source, describe, pack
+from dac_lobe.files.encoding import Output, Progress, describe, pack
+from dac_lobe.files.record import chosen_codebooks
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.receptive_field import convolutions, output_length
 
@@ -166,7 +168,7 @@ def decode_official(
             )
         if file.original_length > given:
             said = (
-                f"{_name_of(source)} promises {file.original_length} samples, and its "
+                f"{name_of(source)} promises {file.original_length} samples, and its "
                 f"codes give {given}"
             )
             if strict:
@@ -186,10 +188,6 @@ def decode_official(
             missing = wanted - done - wav.shape[1]
             writer.write(np.pad(wav, ((0, 0), (0, missing))))
     return Path(output)
-
-
-def _name_of(source: Output) -> str:
-    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the input"
 
 
 def _resampled(reader: AudioReader, rate: int) -> Iterator[np.ndarray]:
@@ -228,12 +226,7 @@ def _decoded_chunks(
     of a transposed convolution have no neighbour to overlap with. So it is done
     as there, layer by layer.
     """
-    in_file = file.codes.shape[1]
-    used = in_file if num_codebooks is None else num_codebooks
-    if not 1 <= used <= in_file:
-        raise ValueError(
-            f"num_codebooks={used}, but the file has {in_file}. Choose 1 to {in_file}."
-        )
+    used = chosen_codebooks(num_codebooks, file.codes.shape[1])
     unpadded = _unpadded(codec.decoder)
     for start in range(0, file.codes.shape[-1], file.chunk_length):
         part = file.codes[:, :used, start : start + file.chunk_length]

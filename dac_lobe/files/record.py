@@ -16,12 +16,12 @@ Authors
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
 import re
 from dataclasses import asdict, dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,10 +31,18 @@ from dac_lobe.audio.resampling import chosen_rate
 from dac_lobe.audio.writer import UNSEALED, sealed_digest
 from dac_lobe.container import Header, Packed, PackedReader, PackedWriter
 from dac_lobe.container.official import OfficialFile, is_official
+from dac_lobe.disk.inputs import digest_of
 from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.weights.fingerprint import fingerprint
 
-__all__ = ["Found", "Record", "codebooks_in", "find_record", "record_of"]
+__all__ = [
+    "Found",
+    "Record",
+    "chosen_codebooks",
+    "codebooks_in",
+    "find_record",
+    "record_of",
+]
 
 _COMMENT = re.compile(r"dac-lobe decode ([0-9a-f]{64}) (\{.*\})")
 
@@ -116,21 +124,57 @@ def record_of(
             header.num_codebooks,
             header.source_rate,
         )
-    used = there if num_codebooks is None else num_codebooks
-    if isinstance(used, bool) or not isinstance(used, int) or not 1 <= used <= there:
-        raise ValueError(
-            f"num_codebooks={num_codebooks}, but the file has {there}. "
-            f"Choose 1 to {there}."
-        )
     return Record(
         source=_digest(source),
         model=model if codec is None else fingerprint(codec),
-        num_codebooks=used,
+        num_codebooks=chosen_codebooks(num_codebooks, there),
         start=float(start),
         duration=None if duration is None else float(duration),
         sample_rate=chosen_rate(sample_rate, rate),
         subtype=subtype,
     )
+
+
+def chosen_codebooks(asked: int | None, there: int, name: str = "the file") -> int:
+    """Return how many codebooks to decode, of those that a file has.
+
+    Arguments
+    ---------
+    asked : int or None
+        How many were asked for; None means all.
+    there : int
+        How many the file has.
+    name : str
+        What messages call the file.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        If ``asked`` is no whole number from 1 to ``there``.
+
+    Example
+    -------
+    >>> chosen_codebooks(None, 12)
+    12
+    >>> chosen_codebooks(13, 12)
+    Traceback (most recent call last):
+    ...
+    ValueError: num_codebooks=13, but the file has 12. Choose 1 to 12.
+    """
+    used = there if asked is None else asked
+    if (
+        isinstance(used, bool)
+        or not isinstance(used, Integral)
+        or not 1 <= used <= there
+    ):
+        raise ValueError(
+            f"num_codebooks={asked}, but {name} has {there}. Choose 1 to {there}."
+        )
+    return int(used)
 
 
 def codebooks_in(path: Path) -> int:
@@ -195,16 +239,9 @@ def _digest(source: Packed | str | os.PathLike[str] | BinaryIO) -> str:
         with PackedWriter(file, source.header) as writer:
             writer.write(source.codes)
             writer.finish(source.num_samples)
-        file.seek(0)
     elif isinstance(source, (str, os.PathLike)):
         with open(source, "rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()[:32]
+            return digest_of(opened)
     else:
         file = source
-    position = file.tell()
-    file.seek(0)
-    digest = hashlib.sha256()
-    while block := file.read(1 << 18):
-        digest.update(block)
-    file.seek(position)
-    return digest.hexdigest()[:32]
+    return digest_of(file)
