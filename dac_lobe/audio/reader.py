@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import soundfile
 
-from dac_lobe.audio.promise import promised_samples
 from dac_lobe.audio.resampling import Resampler, chosen_rate
 from dac_lobe.audio.sources import AudioError, Source, identity_of, name_of, open_sound
+from dac_lobe.audio.wav_header import stated_samples
 from dac_lobe.network.checks import check_level
 
 logger = logging.getLogger(__name__)
@@ -160,7 +160,7 @@ class AudioReader:
 
     def _compare_promise(self) -> str:
         """Say if the header promises more samples than there are."""
-        promised = None if self._file is None else promised_samples(self._file)
+        promised = None if self._file is None else stated_samples(self._file)
         if promised is None or promised <= self.num_samples:
             return ""
         return (

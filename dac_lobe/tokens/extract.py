@@ -24,7 +24,7 @@ from dac_lobe.data.headers import warn_of_durations
 from dac_lobe.data.manifest import read_manifest
 from dac_lobe.execution.devices import check_device
 from dac_lobe.network.names import codebooks_by_any_name
-from dac_lobe.tokens.beginning import begin_store
+from dac_lobe.tokens.create import create_store
 from dac_lobe.tokens.meta import StoreMeta
 from dac_lobe.tokens.plan import begun_plan, digest_of_plan, plan_shards
 from dac_lobe.tokens.shards import ShardSpec, read_failures, shard_is_done
@@ -194,7 +194,7 @@ def extract(
         backend=codec.backend,
         device=place.type,
     )
-    begin_store(Path(store), meta, codec, shards, shard_hours, anew)
+    create_store(Path(store), meta, codec, shards, shard_hours, anew)
     job = Job(str(store), str(model), meta, str(place))
     share = _share(engine, shards)
     todo = [

@@ -18,7 +18,7 @@ import torch
 from dac_lobe import load_audio
 from dac_lobe.audio import AudioError, AudioReader, Segment, read_audio, write_audio
 from dac_lobe.audio.media import has_decoder
-from dac_lobe.audio.promise import promised_samples
+from dac_lobe.audio.wav_header import stated_samples
 from dac_lobe.network import checks
 from tests.audio.containers import contain
 
@@ -238,7 +238,7 @@ def test_a_wav_of_unknown_length_promises_nothing(path):
     content = bytearray(path.read_bytes())
     at = content.index(b"data") + 4
     content[at : at + 4] = struct.pack("<I", 0xFFFFFFFF)
-    assert promised_samples(io.BytesIO(bytes(content))) is None
+    assert stated_samples(io.BytesIO(bytes(content))) is None
 
 
 CONTAINERS = {"m4a": "aac", "webm": "libopus", "mka": "flac", "mp4": "aac"}

@@ -1,4 +1,4 @@
-"""The beginning of a store: what describes it is written, or compared.
+"""Create a store, or go on with one: what describes it is written, or compared.
 
 Authors
  * The dac-lobe developers 2026
@@ -15,7 +15,7 @@ from dac_lobe.tokens.meta import META_FILE, StoreMeta
 from dac_lobe.tokens.plan import PLAN_FILE, save_plan
 from dac_lobe.tokens.shards import ShardSpec
 
-__all__ = ["begin_store"]
+__all__ = ["create_store"]
 
 MAX_CODES = 1 << 16
 
@@ -23,7 +23,7 @@ MAX_CODES = 1 << 16
 PLANNED = {"manifest", "num_shards"}
 
 
-def begin_store(
+def create_store(
     store: Path,
     meta: StoreMeta,
     codec: DAC,

@@ -1,4 +1,4 @@
-"""How many samples a file's header promises, where libsndfile does not say it.
+"""How many samples a WAV's header states, which libsndfile does not say.
 
 libsndfile takes a WAV whose data is cut off for a shorter one.
 
@@ -11,13 +11,13 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
-__all__ = ["promised_samples"]
+__all__ = ["stated_samples"]
 
 # Sizes that writers of streams leave, which know the length only at the end.
 _UNKNOWN = {0, 0x7FFFFFFF, 0x7FFFFFFF - 36, 0xFFFFFFFF, 0xFFFFFFFF - 36, 0x7FFFF000}
 
 
-def promised_samples(file: BinaryIO) -> int | None:
+def stated_samples(file: BinaryIO) -> int | None:
     """Read the length that a WAV's header states, per channel.
 
     Arguments
@@ -36,7 +36,7 @@ def promised_samples(file: BinaryIO) -> int | None:
     >>> import numpy, soundfile
     >>> file = io.BytesIO()
     >>> soundfile.write(file, numpy.zeros(100), 8000, format="WAV")
-    >>> promised_samples(io.BytesIO(file.getvalue()[:-50]))
+    >>> stated_samples(io.BytesIO(file.getvalue()[:-50]))
     100
     """
     position = file.tell()
