@@ -6,9 +6,9 @@
     trailer   "DACE" | frames u64 | samples u64 | CRC-32
 
 Every block but the last has the same size, so the block of any moment is found
-by arithmetic. A CRC covers the header and the block's number too: blocks cannot
-change places. The trailer is written last; a file without it is unfinished, and
-readable up to its last whole block. docs/container.md is the specification.
+by arithmetic. A block's CRC covers its number too: blocks cannot change places.
+The trailer is written last; a file without it is unfinished, and readable up to its
+last whole block. docs/container.md is the specification.
 
 Authors
  * The dac-lobe developers 2026

@@ -1,11 +1,6 @@
 """The bytes around the codes of a packed file: block checksums and the trailer.
 
-    header | block | block | ... | last block | trailer
-
-    block     codes in the order [frame, channel, codebook], packed; CRC-32
-    trailer   "DACE" | frames u64 | samples u64 | CRC-32
-
-A block's CRC covers the block's number too, so blocks cannot change places. It was
+`dac_lobe.container` draws them. A block's CRC covers the block's number too, so blocks cannot change places. It was
 meant to cover the header, but the CRC-32 of bytes that end with their own CRC-32 is
 one number for all of them: it does not tell from which file a block is.
 

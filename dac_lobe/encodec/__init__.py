@@ -6,7 +6,7 @@
     packed = codec.encode_file("talk.flac"); packed.save("talk.encodec")
     tokens = DACTokenizer(codec, num_codebooks=8).sig_to_tokens(sig, lengths)
 
-Importing this package imports transformers; nothing else in dac_lobe does.
+Importing this imports transformers, which otherwise only `dac_lobe.hf` does.
 
 Authors
  * The dac-lobe developers 2026

@@ -1,10 +1,9 @@
 """No more threads at work than there are cores, however many callers there are.
 
 Threads that wait for their turn at a core keep each other's data out of its cache. So
-whoever computes on ``torch.get_num_threads()``
-threads takes as many cores, and waits until they are free. Meanwhile it holds nothing
-that others wait for, so that one caller's reading and writing goes on beside another's
-arithmetic.
+whoever computes on ``torch.get_num_threads()`` threads takes as many cores, and waits
+until they are free. Meanwhile it holds nothing that others wait for, so that one
+caller's reading and writing goes on beside another's arithmetic.
 
 Authors
  * The dac-lobe developers 2026

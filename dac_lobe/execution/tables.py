@@ -59,8 +59,8 @@ class QuantizerTables:
         )
         self.out_bias = torch.stack([_bias(s.out_proj) for s in stages])
         self.out_bias = self.out_bias.cumsum(0)
-        # In double, which not all devices have: rounding the tables once costs less than upstream's own
-        # arithmetic on the residual does.
+        # In double, which not all devices have: rounding the tables once costs less
+        # than upstream's own arithmetic on the residual does.
         device, dtype = self.in_weight.device, self.in_weight.dtype
         self.corrections = []
         for j, stage in enumerate(stages[:-1]):

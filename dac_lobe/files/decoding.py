@@ -229,8 +229,8 @@ def decode_file(
         If the file is damaged or unfinished, without one whole block, or another
         model made it.
     ValueError
-        If ``num_codebooks``, ``start`` or ``sample_rate`` is out of range, or a part of a file of
-        the official package is wanted.
+        If ``num_codebooks``, ``start`` or ``sample_rate`` is out of range, or a part
+        of a file of the official package is wanted.
     OSError
         If the output cannot be written.
     """

@@ -14,7 +14,7 @@ side writes the other loads. Mended here:
 * codes and numbers of codebooks out of range are errors;
 * weights whose latents are narrower than the encoder (44khz-16kbps).
 
-Importing this module imports transformers; nothing else in dac_lobe does.
+Importing this imports transformers, which otherwise only `dac_lobe.encodec` does.
 
 Authors
  * The dac-lobe developers 2026

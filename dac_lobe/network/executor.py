@@ -60,7 +60,7 @@ class Executor(Protocol):
     backend : str
         Its name.
     precision : str
-        Of the decoder on a GPU: 'exact', 'tf32', 'bf16' or 'fp16'.
+        Of the decoder: 'exact', 'tf32', 'bf16' or 'fp16'.
     """
 
     backend: str
@@ -87,7 +87,8 @@ class Executor(Protocol):
     ) -> ResidualQuantized:
         """Quantize latents [B, D, F] of ``audio`` from its frame ``first`` on.
 
-        Codes do not depend on how the signal was cut, if the sums that made ``z`` do.
+        Codes do not depend on how the signal was cut, even where the sums that made
+        ``z`` do.
         """
 
     def dequantize(self, network: Network, codes: torch.Tensor) -> FromCodes:

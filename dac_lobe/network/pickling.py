@@ -42,9 +42,8 @@ class Portable:
 
     def __getstate__(self) -> dict[str, Any]:
         """Name the format; all attributes travel, as those of any module."""
-        picklable(
-            cast(nn.Module, self)
-        )  # layers that a subclass has normed are among its modules
+        # Layers that a subclass has normed are among its modules.
+        picklable(cast(nn.Module, self))
         return {**self.__dict__, "format": FORMAT}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ F(m, r) makes m outputs of a filter of r taps from m + r - 1 products: those of
 two polynomials' values at as many points, of which one is infinity. The inputs'
 and the outputs' side is in dac_lobe/execution/native/winograd.h and strided.h.
 
-
 Authors
  * The dac-lobe developers 2026
 """
