@@ -101,7 +101,7 @@ class HanceCodec(nn.Module):
     @classmethod
     def from_pretrained(
         cls,
-        source: str | os.PathLike,
+        source: str | os.PathLike[str],
         *,
         trust_remote_code: bool = True,
         cache_dir: str | os.PathLike[str] | None = None,
@@ -132,7 +132,7 @@ class HanceCodec(nn.Module):
         return cls(DAC.from_pretrained(source, cache_dir=cache_dir), **chunking).eval()
 
     @torch.no_grad()
-    def encode(self, audio_fname: str | os.PathLike) -> HanceEncoded:
+    def encode(self, audio_fname: str | os.PathLike[str]) -> HanceEncoded:
         """Encode an audio file of any rate; channels are averaged.
 
         Arguments
@@ -209,12 +209,12 @@ class HanceCodec(nn.Module):
         wav = waveform.detach().float().cpu().reshape(-1, waveform.shape[-1])
         write_audio(fname, wav.numpy(), self.dac.sample_rate)
 
-    def save_tensor(self, tensor: torch.Tensor, fname: str | os.PathLike) -> None:
+    def save_tensor(self, tensor: torch.Tensor, fname: str | os.PathLike[str]) -> None:
         """Write a tensor, as safetensors whatever the ending of the name."""
         with replacing(fname) as file:
             file.write(save({"tensor": tensor.detach().cpu().contiguous()}))
 
-    def load_tensor(self, fname: str | os.PathLike) -> torch.Tensor:
+    def load_tensor(self, fname: str | os.PathLike[str]) -> torch.Tensor:
         """Read a tensor that `save_tensor` wrote, here or on the card.
 
         The card's own files are pickles; only plain tensors are taken from them.

@@ -237,7 +237,7 @@ class _Decode:
         return True
 
 
-class _Codecs(dict):
+class _Codecs(dict[str, "DAC"]):
     """Codecs by name, loaded when a file asks for them, once for all threads."""
 
     def __init__(self, device: str, cache_dir: Path | None):

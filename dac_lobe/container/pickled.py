@@ -31,7 +31,7 @@ class _Call:
     """A call that was asked for and not made."""
 
     name: str
-    arguments: tuple
+    arguments: tuple[Any, ...]
     state: Any = None
 
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 
 import torch
 
-from dac_lobe.execution.fixed import FixedNetwork
+from dac_lobe.execution.fixed import Body, FixedNetwork
 from dac_lobe.execution.plan import Step
 from dac_lobe.execution.precision import DTYPES
 
@@ -84,7 +84,7 @@ class CudaBody:
 class _Graph:
     """One captured shape."""
 
-    def __init__(self, body, x: torch.Tensor, lengths: torch.Tensor):
+    def __init__(self, body: Body, x: torch.Tensor, lengths: torch.Tensor):
         self._x, self._lengths = x.clone(), lengths.clone()
         # Captures must not touch the default stream; neither must what precedes
         # them, or the graph would wait for it.

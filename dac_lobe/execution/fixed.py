@@ -28,7 +28,7 @@ from dac_lobe.execution.plan import Convolve, Residual, Step, Upsample
 from dac_lobe.network.context import Context, Window
 from dac_lobe.network.layers import keep_valid
 
-__all__ = ["FixedNetwork", "equal_windows", "run_windows"]
+__all__ = ["Body", "FixedNetwork", "equal_windows", "run_windows"]
 
 Body = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 

@@ -39,4 +39,4 @@ class DacConfig(transformers.DacConfig):
     @property
     def frame_rate(self) -> float:
         """Frames per second, in Hz; transformers rounds it up."""
-        return self.sampling_rate / self.hop_length
+        return float(self.sampling_rate / self.hop_length)

@@ -69,7 +69,8 @@ class DacModel(CodeChecks, transformers.DacModel):
             model = cls(config)
         folded = layouts.transformers_names(layouts.folded(state))
         model.load_state_dict(folded, assign=True)
-        return model.eval()
+        model.eval()
+        return model
 
     def apply_weight_norm(self) -> None:
         """Split each convolution's weight into gain and direction, for training.

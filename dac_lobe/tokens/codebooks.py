@@ -14,7 +14,7 @@ Authors
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -57,16 +57,15 @@ class Codebook(NamedTuple):
         return self.rows @ self.weight.T + self.bias
 
 
-def codebooks_of(codec: Any) -> list[Codebook]:
+def codebooks_of(codec: DAC) -> list[Codebook]:
     """Take the codebooks out of a codec, coarse to fine, in float32."""
-    return [
-        Codebook(
-            quantizer.codebook.weight.detach().float(),
-            quantizer.out_proj.weight.detach().float().squeeze(-1),
-            quantizer.out_proj.bias.detach().float(),
-        )
-        for quantizer in codec.quantizer.quantizers
-    ]
+    books = []
+    for quantizer in codec.quantizer.quantizers:
+        rows, bias = quantizer.codebook.weight, quantizer.out_proj.bias
+        weight = quantizer.out_proj.weight.squeeze(-1)
+        assert bias is not None
+        books.append(Codebook(*(x.detach().float() for x in (rows, weight, bias))))
+    return books
 
 
 def save_codebooks(codec: DAC, store: str | Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
+from dac_lobe.dac import DAC
 from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.tokens.codebooks import Codebook, load_codebooks
 from dac_lobe.tokens.meta import StoreMeta
@@ -77,7 +78,7 @@ class TokenStore:
     def __init__(
         self,
         path: str | Path,
-        codec: Any = None,
+        codec: DAC | str | None = None,
         num_codebooks: int | None = None,
         partial: bool = False,
     ):
@@ -192,7 +193,7 @@ class TokenStore:
                 "the manifest."
             )
 
-    def check(self, codec: Any) -> None:
+    def check(self, codec: DAC | str) -> None:
         """Make sure that the tokens come from a codec.
 
         Arguments

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 
@@ -96,7 +96,7 @@ class Stream:
         self._first = 0  # frame at which the buffer begins
         self._start = 0  # first frame that has not come out
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         """Start with nothing held."""
         self.reset()
         return self
