@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dac_lobe.audio.loudness import measure_loudness as measure_loudness
     from dac_lobe.container import Packed as Packed
     from dac_lobe.dac import DAC as DAC
+    from dac_lobe.execution.devices import check_device as check_device
     from dac_lobe.network.decoder import Decoder as Decoder
     from dac_lobe.network.decoder import DecoderBlock as DecoderBlock
     from dac_lobe.network.encoder import Encoder as Encoder
@@ -67,6 +68,7 @@ _HOME = {
     "VectorQuantize": "dac_lobe.network.vector_quantizer",
     "WNConv1d": "dac_lobe.network.layers",
     "WNConvTranspose1d": "dac_lobe.network.layers",
+    "check_device": "dac_lobe.execution.devices",
     "download": "dac_lobe.weights.fetch",
     "fold_weight_norm": "dac_lobe.network.layers",
     "init_weights": "dac_lobe.network.layers",

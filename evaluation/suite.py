@@ -199,12 +199,6 @@ def _check_numbers(workers: int, timeout: float, sample_rate: int | None) -> Non
         check_rate("sample_rate=", sample_rate)
 
 
-def _gpu_or_cpu() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def _plan(
     described: Sequence[str | System],
     codebooks: Sequence[int] | None,
@@ -214,7 +208,9 @@ def _plan(
     device: str,
 ) -> Run:
     """Make and load the systems, and agree on a scoring rate."""
-    device = _gpu_or_cpu() if device == "auto" else device
+    from dac_lobe import check_device
+
+    device = str(check_device(device))
     if not described:
         raise ValueError("no system given. Give the name of a model.")
     if not all(metric.intrusive for metric in metrics):

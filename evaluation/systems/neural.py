@@ -55,7 +55,9 @@ class NeuralSystem(CodebookSystem):
     def load(self) -> None:
         """Load the weights, once, and say how codes are laid out."""
         if self.codec is None:
-            _check_device(self.device)
+            from dac_lobe import check_device
+
+            self.device = str(check_device(self.device))
             self._load()
 
     def _audio(self, wav: np.ndarray) -> torch.Tensor:
@@ -107,16 +109,3 @@ class NeuralSystem(CodebookSystem):
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
         digest.update(self._choices().encode())
         return digest.hexdigest()[:16]
-
-
-def _check_device(name: str) -> None:
-    """Raise a ValueError that says why nothing can run on this device."""
-    import torch
-
-    try:
-        torch.empty(0, device=name)
-    except (AssertionError, RuntimeError) as error:  # torch says it either way
-        raise ValueError(
-            f"device {name!r} cannot be used: {str(error).splitlines()[0]}. Choose cpu, "
-            "or cuda where there is a GPU."
-        ) from error

@@ -8,6 +8,7 @@ import os
 import pickle
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -475,6 +476,24 @@ class TestDAC:
         again = pickle.loads(sent)  # noqa: S301
         again.load()
         assert again.fingerprint() == system.fingerprint()
+
+    @pytest.mark.parametrize("device", ["mps", "tape"])
+    def test_a_device_that_is_not_here(self, clips, monkeypatch, device):
+        """Said in one line before anything is loaded, by one system and by the suite."""
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+        system = make_system("16khz-small", device)
+        monkeypatch.setattr(system, "_load", lambda: pytest.fail("it was loaded"))
+        suite = partial(evaluate, clips, [Rounding()], device=device)
+        for attempt in (system.load, suite):
+            with pytest.raises(ValueError, match=f"device='{device}'") as refusal:
+                attempt()
+            assert re.fullmatch(r".{20,200}Choose 'cpu'.{,100}", str(refusal.value))
+
+    def test_auto_is_a_device_that_is_here(self):
+        system = make_system("16khz-small", "auto")
+        system.load()
+        assert system.device == ("cuda" if torch.cuda.is_available() else "cpu")
+        assert system.codec.device.type == system.device
 
     def test_other_weights_other_fingerprint(self, system, tmp_path, make_dac):
         make_dac(n_codebooks=2).save(tmp_path / "tiny.safetensors")
