@@ -1,8 +1,9 @@
 """The bytes around the codes of a packed file: block checksums and the trailer.
 
-`dac_lobe.container` draws them. A block's CRC covers the block's number too, so blocks cannot change places. It was
-meant to cover the header, but the CRC-32 of bytes that end with their own CRC-32 is
-one number for all of them: it does not tell from which file a block is.
+`dac_lobe.container` draws them. A block's CRC covers the block's number too, so
+blocks cannot change places. It was meant to cover the header, but the CRC-32 of bytes
+that end with their own CRC-32 is one number for all of them: it does not tell from
+which file a block is.
 
 Authors
  * The dac-lobe developers 2026

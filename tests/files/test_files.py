@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import torch
 
 from dac_lobe.audio import AudioError, load_audio, read_audio, write_audio
 from dac_lobe.container import ContainerError, Packed, PackedReader
+from dac_lobe.disk.inputs import digest_of
 from dac_lobe.files import decode_file, encode_file, encode_file_to
 from dac_lobe.files.done import is_decoded, is_encoded
 from dac_lobe.files.official import encode_official
@@ -543,3 +546,22 @@ def test_whole_rates_of_any_type(tiny_dac, tmp_path):
 def test_a_loudness_that_is_none(tiny_dac, loudness):
     with pytest.raises(ValueError, match="from -70 to 0 LUFS"):
         tiny_dac.encode_file((noise(), RATE), normalize_db=loudness)
+
+
+@pytest.mark.parametrize("asked", [0, -1, 4, True, 2.0, 2.5, "2"])
+def test_the_codebooks_to_decode_are_a_whole_number_of_those_there(
+    tiny_dac, wav_file, tmp_path, asked
+):
+    """Of our files and the official package's alike."""
+    packed = tiny_dac.encode_file(wav_file())
+    official = encode_official(tiny_dac, wav_file(), tmp_path / "official.dac")
+    for source in (packed, official):
+        with pytest.raises(ValueError, match=f"num_codebooks={asked}, but .* has 3"):
+            decode_file(tiny_dac, source, tmp_path / "b.wav", num_codebooks=asked)
+
+
+def test_a_digest_keeps_the_place_in_a_file():
+    file = io.BytesIO(b"0123456789" * 100_000)
+    file.seek(7)
+    expected = hashlib.sha256(file.getvalue()).hexdigest()[:32]
+    assert (digest_of(file), file.tell()) == (expected, 7)
