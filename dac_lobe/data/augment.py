@@ -109,7 +109,7 @@ class Augment:
             wav = wav + other(generator) * 10 ** (-generator.uniform(0, 12) / 20)
         if self.loudness_lufs is not None:
             loudness = measure_loudness([wav[None]], self.sample_rate)
-            wav = wav * gain_to(loudness, self.loudness_lufs)
+            wav = wav * 10 ** (gain_to(loudness, self.loudness_lufs) / 20)
         if self.speed:
             wav = _change_speed(wav, 1 + generator.uniform(-self.speed, self.speed))
         if self.eq_db or self.resample or self.phase:
