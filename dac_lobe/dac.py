@@ -142,7 +142,8 @@ class DAC(Autoencoder):
         if load_pretrained or load_path:
             from dac_lobe.execution import attach
             from dac_lobe.weights.checkpoint import read_checkpoint
-            from dac_lobe.weights.fetch import download
+            from dac_lobe.weights.fetch import download, released_variant
+            from dac_lobe.weights.pretrained import source_name
 
             checkpoint = read_checkpoint(
                 load_path or download(model_type, model_bitrate, tag)
@@ -157,6 +158,11 @@ class DAC(Autoencoder):
             super().__init__(config)
         checkpoint.load_into(self)
         self.metadata = checkpoint.metadata
+        self.source = (
+            source_name(Path(load_path))
+            if load_path
+            else released_variant(model_type, model_bitrate, tag).name
+        )
         self.eval()
         attach(self)
 

@@ -23,7 +23,13 @@ from pathlib import Path
 from dac_lobe.weights.transfer import FetchError, fetch_weights, offline
 from dac_lobe.weights.variants import RELEASES, VARIANTS, WEIGHT_FILES, Variant
 
-__all__ = ["FetchError", "cache_folder", "download", "download_hub"]
+__all__ = [
+    "FetchError",
+    "cache_folder",
+    "download",
+    "download_hub",
+    "released_variant",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +88,7 @@ def download(
     ...
     ValueError: no weights for model_type='48khz', model_bitrate='8kbps', tag='latest'. There are: 16khz 8kbps 0.0.5, 24khz 8kbps 0.0.4, 44khz 8kbps 0.0.1, 44khz 16kbps 1.0.0.
     """
-    row = _row(model_type, model_bitrate, tag)
+    row = released_variant(model_type, model_bitrate, tag)
     if local_path is not None:
         path = Path(local_path).expanduser()
     else:
@@ -165,8 +171,31 @@ def cache_folder(cache_dir: str | os.PathLike[str] | None = None) -> Path:
     return Path.home() / ".cache" / "descript" / "dac"
 
 
-def _row(model_type: str, model_bitrate: str, tag: str) -> Variant:
-    """Find the variant that upstream's three labels mean."""
+def released_variant(
+    model_type: str = "44khz", model_bitrate: str = "8kbps", tag: str = "latest"
+) -> Variant:
+    """Find the released weights that upstream's three labels mean.
+
+    Arguments
+    ---------
+    model_type, model_bitrate, tag : str
+        As for `download`.
+
+    Returns
+    -------
+    Variant
+        The weights.
+
+    Raises
+    ------
+    ValueError
+        If there are none of these labels.
+
+    Example
+    -------
+    >>> released_variant("44khz", "16kbps").name
+    '44khz-16kbps'
+    """
     released = [row for row in VARIANTS.values() if not row.bundled]
     for row in released:
         if (model_type.lower(), model_bitrate.lower()) == (

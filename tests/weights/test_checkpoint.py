@@ -570,3 +570,12 @@ def test_loading_draws_nothing_at_random(make_dac, tmp_path, monkeypatch):
     load(path)
     DAC(load_path=path)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", ["speech.pth", "16khz"])
+def test_a_codec_from_a_path_is_named_by_its_file(make_dac, tmp_path, name):
+    """As `from_pretrained` names it; a file that is called as a model is a file."""
+    path = make_dac().save(tmp_path / "speech.pth").rename(tmp_path / name)
+    codec = DAC(load_path=str(path))
+    assert codec.source == DAC.from_pretrained(path).source == name
+    assert f"DAC({name}: " in repr(codec)

@@ -24,6 +24,7 @@ import torch
 from safetensors.torch import load_file
 
 from dac_lobe import DAC
+from dac_lobe.audio import write_audio
 from dac_lobe.weights import fetch, transfer
 from dac_lobe.weights.fetch import FetchError, download, download_hub
 from dac_lobe.weights.fingerprint import fingerprint
@@ -234,6 +235,16 @@ class TestGoodDays:
         assert record["size"] == len(weights)
         assert record["sha256"] == hashlib.sha256(weights).hexdigest()
         assert left(path.parent) == {NAME, f"{NAME}.json"}
+
+    def test_the_lobe_has_its_name_and_so_have_its_files(
+        self, mirror, make_dac, tmp_path
+    ):
+        path = make_dac().save(tmp_path / "tiny.pth")
+        mirror.files[ASSET] = path.read_bytes()
+        codec = DAC(model_type="16khz", load_pretrained=True)
+        assert codec.source == "16khz"
+        wav = write_audio(tmp_path / "a.wav", 0.1 * torch.randn(1, 800), 16000)
+        assert codec.encode_file(wav).header.model == "16khz"
 
     def test_a_second_call_asks_nobody(self, mirror):
         assert download("16khz") == download("16khz", "8KBPS", "0.0.5")
