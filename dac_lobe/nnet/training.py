@@ -17,6 +17,7 @@ from typing import Any
 
 import speechbrain as sb
 import torch
+from speechbrain.dataio.dataio import load_data_csv
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.dataio.sampler import DynamicBatchSampler
 
@@ -171,11 +172,34 @@ class RecipeBrain(sb.Brain, ABC):
 def read_datasets(
     paths: Mapping[str, str | Path], data_folder: str | Path
 ) -> dict[str, DynamicItemDataset]:
-    """Read manifests by name, with ``$data_root`` put in."""
-    return {
-        name: DynamicItemDataset.from_csv(path, {"data_root": data_folder})
-        for name, path in paths.items()
-    }
+    """Read manifests by name, with ``$data_root`` put in.
+
+    Arguments
+    ---------
+    paths : mapping
+        Manifests by name.
+    data_folder : str or Path
+        What ``$data_root`` stands for.
+
+    Returns
+    -------
+    dict
+        Datasets by name.
+
+    Raises
+    ------
+    ValueError
+        If a manifest is empty.
+    """
+    datasets = {}
+    for name, path in paths.items():
+        rows = load_data_csv(path, {"data_root": data_folder})
+        if not rows:
+            raise ValueError(
+                f"manifest {path} is empty. Needed is at least one recording."
+            )
+        datasets[name] = DynamicItemDataset(rows)
+    return datasets
 
 
 def add_audio(datasets: Mapping[str, DynamicItemDataset], sample_rate: int) -> None:
