@@ -8,7 +8,6 @@ Authors
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 
 import torch
@@ -23,8 +22,6 @@ __all__ = [
     "finite_everywhere",
     "unwrap",
 ]
-
-logger = logging.getLogger(__name__)
 
 
 def unwrap(module: nn.Module) -> nn.Module:
@@ -78,8 +75,18 @@ def finite_everywhere(loss: torch.Tensor) -> bool:
     return bool(number)
 
 
-def check_equal(module: nn.Module) -> None:
+def check_equal(module: nn.Module) -> int:
     """Make sure that all processes hold the same parameters.
+
+    Arguments
+    ---------
+    module : nn.Module
+        What holds them.
+
+    Returns
+    -------
+    int
+        How many processes there are; 0 without a group of them.
 
     Raises
     ------
@@ -87,10 +94,10 @@ def check_equal(module: nn.Module) -> None:
         If they do not.
     """
     if not dist.is_initialized():
-        return
+        return 0
     for name, parameter in module.named_parameters():
         theirs = parameter.detach().clone()
         dist.broadcast(theirs, 0)
         if not torch.equal(theirs, parameter):
             raise RuntimeError(f"{name} differs between processes")
-    logger.warning("parameters are equal on %d processes", dist.get_world_size())
+    return dist.get_world_size()

@@ -567,7 +567,8 @@ if __name__ == "__main__":
         valid_loader_kwargs=hparams["valid_dataloader_opts"],
     )
     if hparams["check_ranks"]:
-        check_equal(torch.nn.ModuleList(map(unwrap, brain.modules.values())))
+        trained = torch.nn.ModuleList(map(unwrap, brain.modules.values()))
+        logger.info("parameters are equal on %d processes", check_equal(trained))
     brain.evaluate(valid_data, test_loader_kwargs=hparams["valid_dataloader_opts"])
     run_on_main(
         brain.export,
