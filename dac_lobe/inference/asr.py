@@ -89,7 +89,8 @@ class TokenASR(Portable, Pretrained):
         Raises
         ------
         ValueError
-            If the waveforms' shape, type or values, or the lengths are not allowed.
+            If there are none, or their shape, type or values, or the lengths are not
+            allowed.
         """
         wavs = wavs.to(self.device)
         if lengths is None:
@@ -130,7 +131,7 @@ class TokenASR(Portable, Pretrained):
         Raises
         ------
         ValueError
-            If the model was trained on waveforms.
+            If the model was trained on waveforms, or there are no tokens.
         """
         if self.hparams.input != "tokens":
             raise ValueError(
@@ -148,6 +149,8 @@ class TokenASR(Portable, Pretrained):
         lengths: torch.Tensor,
         num_codebooks: int | None = None,
     ) -> list[str]:
+        if not len(inputs):
+            raise ValueError("nothing to transcribe. Give at least one recording.")
         features = self.mods.frontend(inputs, lengths, num_codebooks)
         logits = self.mods.output(self.mods.encoder(features, lengths))
         blank = self.hparams.blank_index

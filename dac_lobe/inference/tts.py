@@ -168,7 +168,7 @@ class TokenTTS(Portable, Pretrained):
         Raises
         ------
         ValueError
-            If a text has nothing to speak, or a speaker is unknown.
+            If there is no text, one has nothing to speak, or a speaker is unknown.
         """
         names = list(speakers or [self.hparams.speakers[0]] * len(texts))
         unknown = [name for name in names if name not in self.hparams.speakers]
@@ -177,6 +177,8 @@ class TokenTTS(Portable, Pretrained):
                 f"{len(texts)} texts, {len(names)} speakers, unknown: {unknown}. Give "
                 f"each text one of {', '.join(self.hparams.speakers[:8])}, ..."
             )
+        if not texts:
+            raise ValueError("no text given. Give at least one.")
         numbers = [self.hparams.speakers.index(name) for name in names]
         named = {f"texts[{number}]": text for number, text in enumerate(texts)}
         ids = [torch.tensor(to_ids(text)) for text in normalise_all(named)]

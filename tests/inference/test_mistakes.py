@@ -55,6 +55,7 @@ def test_a_moment_is_transcribed(asr, samples):
         (torch.full((1, 8000), math.nan), "NaN or infinite"),
         (torch.full((1, 8000), math.inf), "NaN or infinite"),
         (torch.zeros(1, 0), "empty"),
+        (torch.zeros(0, 8000), "at least one recording"),
         (torch.zeros(8000), r"\[B, T\] is needed"),
         (torch.zeros(1, 8000, dtype=torch.int16), "floating point"),
     ],
@@ -79,3 +80,8 @@ def test_what_is_not_spoken_is_told(tts, caplog):
     assert "'911' of 'Call 911 now'" in record.getMessage()
     with pytest.raises(ValueError, match=r"texts\[1\]: nothing is left .*'Привет'"):
         tts.synthesize_batch(["GO", "Привет"])
+
+
+def test_no_text_is_refused(tts):
+    with pytest.raises(ValueError, match="no text given. Give at least one."):
+        tts.synthesize_batch([])
