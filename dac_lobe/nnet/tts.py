@@ -40,7 +40,7 @@ from dac_lobe.nnet.speaking_layer import SpeakingLayer, TextMemory
 from dac_lobe.nnet.text_encoder import TextEncoder
 from dac_lobe.tokens.codebooks import Codebook, load_codebooks
 
-__all__ = ["Generated", "Predicted", "TokenSynthesizer"]
+__all__ = ["Predicted", "TokenSynthesizer"]
 
 
 class Predicted(NamedTuple):

@@ -9,7 +9,7 @@ Authors
 
 from __future__ import annotations
 
-from typing import NamedTuple, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -21,24 +21,11 @@ from dac_lobe.network.receptive_field import Convolution
 from dac_lobe.network.vector_quantizer import VectorQuantize
 
 __all__ = [
-    "CodebookStart",
     "restart_dead_codes",
     "scale_layers",
     "skeleton",
     "start_codebooks",
 ]
-
-
-class CodebookStart(NamedTuple):
-    """Outcome of `start_codebooks`.
-
-    Attributes
-    ----------
-    residual_energy : list of float
-        Share of the latents' energy left after each codebook.
-    """
-
-    residual_energy: list[float]
 
 
 def skeleton(module: nn.Module) -> nn.Sequential:
@@ -148,7 +135,7 @@ def start_codebooks(
     latents: torch.Tensor,
     iterations: int = 8,
     constant: float = 1.5,
-) -> CodebookStart:
+) -> list[float]:
     """Set projections and codebooks from data, stage by stage.
 
     The look-up is by angle, so it forgets the length of a vector. A constant
@@ -170,14 +157,14 @@ def start_codebooks(
 
     Returns
     -------
-    CodebookStart
-        Energy left after each stage.
+    list of float
+        Share of the latents' energy left after each stage.
 
     Example
     -------
     >>> from dac_lobe.network.layers import fold_weight_norm
     >>> quantizer = fold_weight_norm(ResidualVectorQuantize(6, 2, 16, 4))
-    >>> energy = start_codebooks(quantizer, torch.randn(500, 6)).residual_energy
+    >>> energy = start_codebooks(quantizer, torch.randn(500, 6))
     >>> energy[1] < energy[0] < 1
     True
     """
@@ -203,7 +190,7 @@ def start_codebooks(
         chosen = stage.decode_latents(vectors.T[None])[0][0].T
         residual -= chosen[:, :-1] @ directions.T
         left.append(float(residual.square().sum() / total))
-    return CodebookStart(left)
+    return left
 
 
 def _principal_directions(data: torch.Tensor, count: int) -> torch.Tensor:

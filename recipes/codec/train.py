@@ -371,7 +371,7 @@ class CodecBrain(sb.Brain):
         for parameter in (last.weight, last.bias):
             parameter.div_(level)
         first.weight.mul_(level)
-        left = start_codebooks(codec.quantizer, latents / level).residual_energy
+        left = start_codebooks(codec.quantizer, latents / level)
         logger.info("codebooks start; energy left after the last: %.3f", left[-1])
         broadcast(codec.parameters())
         self.optimizer_g.state.clear()
