@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dac_lobe.data.corpus import Utterance, audio_files, draw, prepare
+from dac_lobe.data.corpus import Utterance, audio_files, prepare, split_by
 from dac_lobe.data.text import normalise_all
 
 __all__ = ["prepare_ljspeech"]
@@ -53,7 +53,8 @@ def prepare_ljspeech(
     Raises
     ------
     ValueError
-        If the folder is no LJSpeech, or a recording is missing.
+        If the folder is no LJSpeech, a recording is missing, or there are fewer than
+        three.
     """
     if skip_prep:
         return {}
@@ -76,12 +77,5 @@ def prepare_ljspeech(
         Utterance(name, wav, "LJ", text)
         for (name, wav), text in zip(wavs.items(), normalise_all(said), strict=True)
     ]
-    names = {utterance.id for utterance in utterances}
-    test = draw(names, test_share)
-    valid = draw(names - test, valid_share)
-    splits = {
-        "train": [row for row in utterances if row.id not in test | valid],
-        "valid": [row for row in utterances if row.id in valid],
-        "test": [row for row in utterances if row.id in test],
-    }
-    return prepare(folder, save_folder, splits)
+    splits = split_by(utterances, lambda row: row.id, valid_share, test_share)
+    return prepare(folder, save_folder, splits._asdict())

@@ -156,6 +156,9 @@ def test_ljspeech(tmp_path, caplog):
     assert [len(found) for found in rows.values()] == [32, 4, 4]
     assert rows["train"][0]["wrd"] == "NUMBER , OK!"
     assert "digits of 40 of 40 texts are left out" in caplog.text
+    metadata.write_text("\n".join(lines[:2]) + "\n")
+    with pytest.raises(ValueError, match="2 speakers or items .* 3 are needed"):
+        prepare_ljspeech(tmp_path / "LJ", tmp_path / "out")
     metadata.write_text("LJ001-0000|only two\n")
     with pytest.raises(ValueError, match="separated by bars"):
         prepare_ljspeech(tmp_path / "LJ", tmp_path / "out")
