@@ -98,18 +98,17 @@ class SegmentDataset(Dataset):
         """Draw one segment: ``id`` and ``sig`` of shape [segment]."""
         generator = np.random.default_rng((self.seed, self.epoch, index))
         for _ in range(self.tries):
-            chosen = int(np.searchsorted(self.bounds, generator.random()))
-            wav = self._cut(self.wavs[chosen], generator)
+            chosen, wav = self._draw(generator)
             if np.mean(np.square(wav)) > self.silence:
                 break
         if self.augment is not None:
-            wav = self.augment(wav, generator, self._other)
+            wav = self.augment(wav, generator, lambda again: self._draw(again)[1])
         return {"id": f"{self.names[chosen]}-{index}", "sig": torch.from_numpy(wav)}
 
-    def _other(self, generator: np.random.Generator) -> np.ndarray:
-        """Draw a second segment, for mixing."""
+    def _draw(self, generator: np.random.Generator) -> tuple[int, np.ndarray]:
+        """Draw a segment: which recording it is of, and its samples."""
         chosen = int(np.searchsorted(self.bounds, generator.random()))
-        return self._cut(self.wavs[chosen], generator)
+        return chosen, self._cut(self.wavs[chosen], generator)
 
     def _cut(self, wav: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Cut a segment out of a recording, or pad a short one."""

@@ -63,9 +63,7 @@ def read_waves(
         )
 
     def read(item: Item) -> np.ndarray:
-        wav = np.asarray(read_audio(item.wav, sample_rate, item.segment)).mean(axis=0)
-        if not np.isfinite(wav).all():
-            raise ValueError(f"{item.wav} holds NaN or infinite samples. Remove it.")
+        wav = read_audio(item.wav, sample_rate, item.segment).mean(axis=0)
         if sample_type == "int16":
             wav = np.rint(wav * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1)
         return wav.astype(sample_type)

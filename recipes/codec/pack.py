@@ -19,7 +19,6 @@ import logging
 import math
 from pathlib import Path
 
-import numpy as np
 import soundfile
 
 from dac_lobe.audio import read_audio
@@ -36,7 +35,7 @@ COLUMNS = ["path", "speaker", "duration_s", "licence", "source"]
 
 def encode(item, sample_rate, kbps):
     """Ogg Opus of a recording or a part of it, mono, and its length in seconds."""
-    wav = np.asarray(read_audio(item.wav, sample_rate, item.segment)).mean(axis=0)
+    wav = read_audio(item.wav, sample_rate, item.segment).mean(axis=0)
     level = 1 - (1000 * kbps - SLOWEST) / (FASTEST - SLOWEST)
     file = io.BytesIO()
     options = {"format": "OGG", "subtype": "OPUS", "compression_level": level}
