@@ -17,7 +17,6 @@ Authors
  * The dac-lobe developers 2026
 """
 
-import json
 import logging
 import random
 import re
@@ -33,16 +32,15 @@ from speechbrain.decoders import ctc_greedy_decode
 from speechbrain.decoders.ctc import CTCBeamSearcher
 from speechbrain.utils.distributed import if_main_process, run_on_main
 
-from dac_lobe.nnet.filterbank_pretraining import pretrain_on_filterbanks
-from dac_lobe.nnet.token_input import tokenise
-from dac_lobe.nnet.training import (
-    RecipeBrain,
+from dac_lobe.nnet.datasets import (
     add_audio,
     add_tokens,
-    check_codebooks,
     make_loader_options,
     read_datasets,
 )
+from dac_lobe.nnet.filterbank_pretraining import pretrain_on_filterbanks
+from dac_lobe.nnet.token_input import tokenise
+from dac_lobe.nnet.training import RecipeBrain, check_codebooks, write_results
 from dac_lobe.nnet.utterances import Utterance, file_stem, write_utterances
 
 logger = logging.getLogger(__name__)
@@ -326,6 +324,4 @@ if __name__ == "__main__":
         for prefix in test_codebooks:
             label = f"{name}, {prefix} codebooks"
             results[label] = asr_brain.test(name, datasets[name], prefix)
-    if if_main_process():
-        path = Path(hparams["output_folder"]) / "results.json"
-        path.write_text(json.dumps(results, indent=2) + "\n")
+    write_results(hparams["output_folder"], results)

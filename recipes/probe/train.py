@@ -14,7 +14,6 @@ Authors
  * The dac-lobe developers 2026
 """
 
-import json
 import sys
 import time
 from collections import Counter
@@ -24,18 +23,14 @@ import speechbrain as sb
 import torch
 import torch.nn.functional as F
 from hyperpyyaml import load_hyperpyyaml
-from speechbrain.utils.distributed import if_main_process, run_on_main
+from speechbrain.utils.distributed import run_on_main
 from torch import nn
 
 from dac_lobe.nnet.context import Context
+from dac_lobe.nnet.datasets import add_tokens, make_loader_options, read_datasets
 from dac_lobe.nnet.embedding import TokenEmbedding
 from dac_lobe.nnet.masks import valid_mask
-from dac_lobe.nnet.training import (
-    RecipeBrain,
-    add_tokens,
-    make_loader_options,
-    read_datasets,
-)
+from dac_lobe.nnet.training import RecipeBrain, write_results
 
 
 class PooledProbe(nn.Module):
@@ -207,6 +202,4 @@ if __name__ == "__main__":
         "cpu_minutes": spent,
         "codec": hparams["token_meta"]["fingerprint"],
     }
-    if if_main_process():
-        path = Path(hparams["output_folder"]) / "results.json"
-        path.write_text(json.dumps(results, indent=2) + "\n")
+    write_results(hparams["output_folder"], results)

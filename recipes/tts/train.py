@@ -13,7 +13,6 @@ Authors
  * The dac-lobe developers 2026
 """
 
-import json
 import logging
 import sys
 from pathlib import Path
@@ -22,15 +21,11 @@ import speechbrain as sb
 import torch
 import torch.nn.functional as F
 from hyperpyyaml import load_hyperpyyaml
-from speechbrain.utils.distributed import if_main_process, run_on_main
+from speechbrain.utils.distributed import run_on_main
 
 from dac_lobe.data.text import to_ids
-from dac_lobe.nnet.training import (
-    RecipeBrain,
-    add_tokens,
-    make_loader_options,
-    read_datasets,
-)
+from dac_lobe.nnet.datasets import add_tokens, make_loader_options, read_datasets
+from dac_lobe.nnet.training import RecipeBrain, write_results
 
 logger = logging.getLogger(__name__)
 
@@ -175,6 +170,4 @@ if __name__ == "__main__":
     tts_brain.hparams.train_logger.log_stats(
         {"test": "test"}, test_stats=tts_brain.test_stats
     )
-    if if_main_process():
-        path = Path(hparams["output_folder"]) / "results.json"
-        path.write_text(json.dumps(tts_brain.test_stats, indent=2) + "\n")
+    write_results(hparams["output_folder"], tts_brain.test_stats)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from dac_lobe.data import write_manifest
-from dac_lobe.nnet.training import read_datasets
+from dac_lobe.nnet.datasets import read_datasets
 
 
 def test_rows_are_read_with_the_root_put_in(tmp_path):

@@ -12,7 +12,8 @@ from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.checkpoints import Checkpointer
 from speechbrain.utils.epoch_loop import EpochCounter
 
-from dac_lobe.nnet.training import RecipeBrain, make_loader_options
+from dac_lobe.nnet.datasets import make_loader_options
+from dac_lobe.nnet.training import RecipeBrain
 
 EPOCHS, ITEMS = 3, 10
 

@@ -13,8 +13,8 @@ from hyperpyyaml import load_hyperpyyaml
 
 from dac_lobe.inference import TokenASR
 from dac_lobe.inference.export import export_model
+from dac_lobe.nnet.datasets import make_loader_options
 from dac_lobe.nnet.token_input import describe_tokens, tokenise
-from dac_lobe.nnet.training import make_loader_options
 from tests.recipes.running import KILLER, ROWS, flags_of, last_weights, run
 
 ROOT = Path(__file__).resolve().parents[2]

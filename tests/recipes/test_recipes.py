@@ -90,7 +90,8 @@ def test_every_key_is_used(name):
     row = ROWS[name]
     text = (ROOT / row["Hparam_file"]).read_text()
     script = (ROOT / row["Script_file"]).read_text()
-    script += (ROOT / "dac_lobe/nnet/training.py").read_text()
+    for shared in ("training", "datasets"):
+        script += (ROOT / f"dac_lobe/nnet/{shared}.py").read_text()
     for key in EARLY.findall(text):
         read = re.search(rf'hparams\.{key}\b|"{key}"', script)
         used = read or f"<{key}" in text or key in OF_SPEECHBRAIN or key[:2] == "__"

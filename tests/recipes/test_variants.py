@@ -15,7 +15,7 @@ from speechbrain.augment.time_domain import AddNoise, SpeedPerturb
 from dac_lobe.audio import Segment, read_audio, write_audio
 from dac_lobe.data import read_manifest
 from dac_lobe.data.variants import variant_id, write_variants
-from dac_lobe.nnet.training import add_tokens, read_datasets
+from dac_lobe.nnet.datasets import add_tokens, read_datasets
 from dac_lobe.tokens import TokenStore, extract
 from tests.recipes.running import ROWS, flags_of, run
 
