@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from dac_lobe.network.autoencoder import Autoencoder
 from dac_lobe.network.layers import ResidualUnit
 from dac_lobe.network.quantizer import ResidualVectorQuantize
 from dac_lobe.network.receptive_field import Convolution
@@ -25,6 +26,7 @@ __all__ = [
     "scale_layers",
     "skeleton",
     "start_codebooks",
+    "start_from_latents",
 ]
 
 
@@ -191,6 +193,32 @@ def start_codebooks(
         residual -= chosen[:, :-1] @ directions.T
         left.append(float(residual.square().sum() / total))
     return left
+
+
+@torch.no_grad()
+def start_from_latents(codec: Autoencoder, latents: torch.Tensor) -> list[float]:
+    """Bring a codec's latents to unit deviation, and start its codebooks from them.
+
+    Commitment and codebook losses have one scale then.
+
+    Arguments
+    ---------
+    codec : Autoencoder
+        Changed in place. Weight norm must have been folded.
+    latents : torch.Tensor
+        As for `start_codebooks`, from the encoder as it is.
+
+    Returns
+    -------
+    list of float
+        Share of the latents' energy left after each stage.
+    """
+    level = latents.std()
+    last = cast(nn.Conv1d, codec.encoder.block[-1])
+    for parameter in (last.weight, _bias(last)):
+        parameter.div_(level)
+    cast(nn.Conv1d, codec.decoder.model[0]).weight.mul_(level)
+    return start_codebooks(codec.quantizer, latents / level)
 
 
 def _principal_directions(data: torch.Tensor, count: int) -> torch.Tensor:

@@ -41,10 +41,10 @@ from speechbrain.utils.distributed import run_on_main
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dac_lobe.network.layers import fold_weight_norm
+from dac_lobe.nnet.adversary import Adversary
 from dac_lobe.nnet.channels_last import channels_last
 from dac_lobe.nnet.code_usage import CodeUsage
 from dac_lobe.nnet.loggers import log_audio
-from dac_lobe.nnet.losses import GANLoss
 from dac_lobe.nnet.processes import (
     average_gradients,
     broadcast,
@@ -56,21 +56,23 @@ from dac_lobe.nnet.training import check_codebooks
 from dac_lobe.nnet.warm_start import (
     scale_layers,
     skeleton,
-    start_codebooks,
+    start_from_latents,
 )
 from evaluation.metrics import MetricError, choose
 
 logger = logging.getLogger("dac_lobe.recipes.codec")
 
 
-def judged_items(batch_size, number):
-    """Choose the items that the discriminators see, spread over the batch.
-
-    Dropout of codebooks takes the first half of a batch: the first items alone would
-    leave the discriminators without any that was coded with all codebooks.
-    """
-    number = min(number or batch_size, batch_size)
-    return [(2 * i + 1) * batch_size // (2 * number) for i in range(number)]
+def mean_scores(rows):
+    """Means of scores by name, over the rows where a score is a number; count the rest."""
+    means = {}
+    for name in rows[0]:
+        valid = [row[name] for row in rows if not math.isnan(row[name])]
+        if valid:
+            means[name] = sum(valid) / len(valid)
+        if len(valid) < len(rows):
+            means[f"{name}_failed"] = len(rows) - len(valid)
+    return means
 
 
 class CodecBrain(sb.Brain):
@@ -160,12 +162,6 @@ class CodecBrain(sb.Brain):
         lead = self.hparams.adversarial_start + self.hparams.discriminator_lead
         return self.adversarial and self.position >= lead
 
-    def judge(self, module, wav):
-        """Feature maps of the discriminators, in full precision."""
-        with self.mixed_precision():
-            maps = module(wav)
-        return [[feature_map.float() for feature_map in stack] for stack in maps]
-
     def init_optimizers(self):
         """Make optimizers and schedules; have them and what they train checkpointed."""
         codec = self.codec
@@ -247,7 +243,8 @@ class CodecBrain(sb.Brain):
                 else:
                     predictions = self.compute_forward(batch, sb.Stage.TRAIN)
             if self.adversarial:
-                loss = self.loss_of_discriminator(predictions.audio.float(), batch)
+                wav = batch.sig.data.to(self.device)[:, None]
+                loss = self.adversary.discriminator_loss(predictions.audio, wav)
                 if not self.finite(loss):
                     return loss.detach().cpu()
                 self.step_discriminator(loss, should_step)
@@ -266,15 +263,8 @@ class CodecBrain(sb.Brain):
         """Sum of the weighted losses, and the losses themselves."""
         losses = self.compute_objectives(predictions, batch, sb.Stage.TRAIN)
         if self.judged:
-            heard = judged_items(len(predictions.audio), self.hparams.adversarial_items)
-            wav = batch.sig.data.to(self.device)[heard, None]
-            discriminator = unwrap(self.modules.discriminator)
-            discriminator.requires_grad_(False)
-            fake = self.judge(discriminator, predictions.audio[heard].float())
-            with torch.no_grad():
-                real = self.judge(discriminator, wav)
-            discriminator.requires_grad_(True)
-            adversarial, matching = GANLoss().generator(fake, real)
+            wav = batch.sig.data.to(self.device)[:, None]
+            adversarial, matching = self.adversary.codec_losses(predictions.audio, wav)
             losses["adversarial"], losses["feature_matching"] = adversarial, matching
         total = sum(self.weights[name] * value for name, value in losses.items())
         return total, losses
@@ -284,17 +274,6 @@ class CodecBrain(sb.Brain):
         for name, value in losses.items():
             total, count = self.sums.get(name, (0.0, 0))
             self.sums[name] = total + float(value.detach()), count + 1
-
-    def loss_of_discriminator(self, audio, batch):
-        """Loss of the discriminators on the detached reconstruction."""
-        heard = judged_items(len(audio), self.hparams.adversarial_items)
-        wav = batch.sig.data.to(self.device)[heard, None]
-        # One forward for both halves: two would break DDP's buffers.
-        both = torch.cat([audio[heard].detach(), wav])
-        maps = self.judge(self.modules.discriminator, both)
-        fake = [[m.chunk(2)[0] for m in stack] for stack in maps]
-        real = [[m.chunk(2)[1] for m in stack] for stack in maps]
-        return GANLoss().discriminator(fake, real)
 
     def step_discriminator(self, loss, should_step):
         """Train the discriminators."""
@@ -331,6 +310,12 @@ class CodecBrain(sb.Brain):
     def on_fit_start(self):
         """Take up a checkpoint; a run whose time is over has no more steps."""
         super().on_fit_start()
+        if "discriminator" in self.modules:
+            self.adversary = Adversary(
+                self.modules.discriminator,
+                self.hparams.adversarial_items,
+                self.mixed_precision,
+            )
         if self.budget is not None and self.budget.spent:
             self.optimizer_step_limit = self.optimizer_step
 
@@ -364,14 +349,7 @@ class CodecBrain(sb.Brain):
             encode = codec.encoder if self.skeleton is None else self.skeleton[0]
             z = encode(torch.stack(wavs)[:, None].to(self.device))
             latents.append(z.transpose(1, 2).flatten(0, 1))
-        latents = torch.cat(latents)
-        # Unit latents: commitment and codebook losses have one scale then.
-        level = latents.std()
-        last, first = codec.encoder.block[-1], codec.decoder.model[0]
-        for parameter in (last.weight, last.bias):
-            parameter.div_(level)
-        first.weight.mul_(level)
-        left = start_codebooks(codec.quantizer, latents / level)
+        left = start_from_latents(codec, torch.cat(latents))
         logger.info("codebooks start; energy left after the last: %.3f", left[-1])
         broadcast(codec.parameters())
         self.optimizer_g.state.clear()
@@ -468,13 +446,7 @@ class CodecBrain(sb.Brain):
             if self.budget is not None:
                 self.hours_left = self.budget.minutes_left / 60
             return
-        stats = {}
-        for name in self.scores[0]:
-            valid = [row[name] for row in self.scores if not math.isnan(row[name])]
-            if valid:
-                stats[name] = sum(valid) / len(valid)
-            if len(valid) < len(self.scores):
-                stats[f"{name}_failed"] = len(self.scores) - len(valid)
+        stats = mean_scores(self.scores)
         if stage == sb.Stage.VALID:
             if self.board is not None:
                 self.board.log_stats(

@@ -15,6 +15,7 @@ from dac_lobe.nnet.warm_start import (
     scale_layers,
     skeleton,
     start_codebooks,
+    start_from_latents,
 )
 
 
@@ -79,6 +80,19 @@ def test_codebooks_start_halves_the_energy_per_stage():
     assert all(a > b for a, b in zip(energy, energy[1:], strict=False))
     assert left(quantizer) == pytest.approx(energy[-1], rel=1e-3)
     assert energy[-1] < 0.4 < before
+
+
+def test_a_codec_started_from_its_latents_has_unit_ones():
+    """And decodes them as it decoded the old ones."""
+    codec = folded()
+    wav = 0.1 * torch.randn(4, 1, 4000)
+    with torch.no_grad():
+        before = codec.encoder(wav)
+        heard = codec.decoder(before)
+        start_from_latents(codec, before.transpose(1, 2).flatten(0, 1))
+        after = codec.encoder(wav)
+        assert float(after.std()) == pytest.approx(1.0, rel=1e-4)
+        torch.testing.assert_close(codec.decoder(after), heard)
 
 
 def test_constant_coordinate_keeps_the_length():
