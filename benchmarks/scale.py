@@ -28,7 +28,7 @@ import torch  # noqa: E402
 from benchmarks.weights import make_codec  # noqa: E402
 from dac_lobe.audio import read_audio  # noqa: E402
 from dac_lobe.data import read_manifest, write_manifest  # noqa: E402
-from dac_lobe.data.manifest import Item  # noqa: E402
+from dac_lobe.data.item import Item  # noqa: E402
 from dac_lobe.tokens import extract  # noqa: E402
 from dac_lobe.weights.variants import VARIANTS  # noqa: E402
 from scripts.fill_table import fill  # noqa: E402

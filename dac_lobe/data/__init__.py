@@ -8,9 +8,10 @@ from dac_lobe.data.an4 import prepare_an4
 from dac_lobe.data.checks import compare_headers
 from dac_lobe.data.generic import prepare_manifests
 from dac_lobe.data.headers import read_duration
+from dac_lobe.data.item import Item, check_names
 from dac_lobe.data.librispeech import prepare_librispeech
 from dac_lobe.data.ljspeech import prepare_ljspeech
-from dac_lobe.data.manifest import Item, check_names, read_manifest, write_manifest
+from dac_lobe.data.manifest import read_manifest, write_manifest
 from dac_lobe.data.text import normalise
 
 __all__ = [

@@ -17,7 +17,7 @@ from dac_lobe.data.headers import (
     read_header,
     warn_of_durations,
 )
-from dac_lobe.data.manifest import Item
+from dac_lobe.data.item import Item
 
 __all__ = ["compare_headers"]
 

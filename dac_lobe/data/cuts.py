@@ -9,34 +9,14 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-__all__ = ["Cut", "cuts", "is_cuts"]
+from dac_lobe.audio import Segment
+from dac_lobe.data.item import Item
+from dac_lobe.data.parts import check_segment
+from dac_lobe.data.places import locate
 
-
-class Cut(NamedTuple):
-    """A stretch of a recording.
-
-    Attributes
-    ----------
-    where : str
-        File and cut.
-    id : str
-        Its name.
-    wav : str
-        Path of the recording.
-    start, duration : float
-        Seconds.
-    fields : dict
-        ``wrd`` of its supervisions, and their ``spk_id`` if it is the same.
-    """
-
-    where: str
-    id: str
-    wav: str
-    start: float
-    duration: float
-    fields: dict[str, str]
+__all__ = ["cuts", "is_cuts"]
 
 
 def is_cuts(path: Path) -> bool:
@@ -44,8 +24,20 @@ def is_cuts(path: Path) -> bool:
     return path.name.lower().endswith((".jsonl", ".jsonl.gz"))
 
 
-def cuts(path: Path) -> Iterator[Cut]:
+def cuts(path: Path, root: str) -> Iterator[Item]:
     """Yield the cuts of a manifest.
+
+    Arguments
+    ---------
+    path : Path
+        The manifest.
+    root : str
+        What ``$data_root`` in a path stands for.
+
+    Yields
+    ------
+    Item
+        With ``wrd`` of its supervisions, and their ``spk_id`` if it is the same.
 
     Raises
     ------
@@ -90,14 +82,12 @@ def cuts(path: Path) -> Iterator[Cut]:
             "wrd": " ".join(part.text for part in said if part.text),
             "spk_id": speakers.pop() if len(speakers) == 1 else "",
         }
-        yield Cut(
-            where,
-            cut.id,
-            str(sources[0].source),
-            float(cut.start),
-            float(cut.duration),
-            {key: value for key, value in fields.items() if value},
-        )
+        start, duration = float(cut.start), float(cut.duration)
+        segment = Segment(start, start + duration, seconds=True)
+        check_segment(segment, where)
+        wav = locate(str(sources[0].source), path.parent, root)
+        known = {key: value for key, value in fields.items() if value}
+        yield Item(cut.id, wav, duration, known, segment, where)
 
 
 def _check_plain(cut: Any, where: str) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dac_lobe.data.corpus import Utterance, prepare, split_by
-from dac_lobe.data.manifest import Item, read_manifest
+from dac_lobe.data.item import Item
+from dac_lobe.data.manifest import read_manifest
 from dac_lobe.data.text import normalise_all
 
 __all__ = ["prepare_manifests"]

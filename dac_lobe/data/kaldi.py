@@ -11,36 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+from dac_lobe.audio import Segment
+from dac_lobe.data.headers import read_header
+from dac_lobe.data.item import Item
+from dac_lobe.data.parts import check_segment
+from dac_lobe.data.places import locate
 from dac_lobe.data.tables import read_text
 
-__all__ = ["Utterance", "is_kaldi", "utterances"]
-
-
-class Utterance(NamedTuple):
-    """What Kaldi's files say of an utterance.
-
-    Attributes
-    ----------
-    where : str
-        File and line.
-    id : str
-        Its name.
-    wav : str
-        Path of the recording.
-    start, stop : float or None
-        Seconds; None for the recording's own beginning and end.
-    fields : dict
-        ``wrd`` and ``spk_id``, as far as they are there.
-    """
-
-    where: str
-    id: str
-    wav: str
-    start: float | None
-    stop: float | None
-    fields: dict[str, str]
+__all__ = ["is_kaldi", "utterances"]
 
 
 def is_kaldi(folder: Path) -> bool:
@@ -48,8 +27,20 @@ def is_kaldi(folder: Path) -> bool:
     return (folder / "wav.scp").is_file()
 
 
-def utterances(folder: Path) -> Iterator[Utterance]:
+def utterances(folder: Path, root: str) -> Iterator[Item]:
     """Yield the utterances of a folder; whole recordings if there is no ``segments``.
+
+    Arguments
+    ---------
+    folder : Path
+        Kaldi's.
+    root : str
+        What ``$data_root`` in a path stands for.
+
+    Yields
+    ------
+    Item
+        With ``wrd`` and ``spk_id``, as far as they are there.
 
     Raises
     ------
@@ -73,12 +64,19 @@ def utterances(folder: Path) -> Iterator[Utterance]:
         if (folder / file).is_file()
     }
 
-    def fields(name: str) -> dict[str, str]:
-        return {key: table[name] for key, table in tables.items() if name in table}
+    def item(where: str, name: str, path: str, segment: Segment | None) -> Item:
+        wav, cut_off = locate(path, folder, root), None
+        if segment is not None and segment.stop is not None:
+            duration = segment.stop - segment.start
+        else:
+            seconds, cut_off = read_header(wav)
+            duration = max(0.0, seconds - (segment.start if segment else 0.0))
+        said = {key: table[name] for key, table in tables.items() if name in table}
+        return Item(name, wav, duration, said, segment, where, cut_off)
 
     if not (folder / "segments").is_file():
         for name, path in recordings.items():
-            yield Utterance(places[name], name, path, None, None, fields(name))
+            yield item(places[name], name, path, None)
         return
     for where, name, rest in _lines(folder / "segments"):
         try:
@@ -91,8 +89,9 @@ def utterances(folder: Path) -> Iterator[Utterance]:
             ) from error
         if recording not in recordings:
             raise ValueError(f"{where}: wav.scp has no recording {recording!r}.")
-        end = None if stop == -1 else stop
-        yield Utterance(where, name, recordings[recording], start, end, fields(name))
+        segment = Segment(start, None if stop == -1 else stop, seconds=True)
+        check_segment(segment, where)
+        yield item(where, name, recordings[recording], segment)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str, str]]:

@@ -22,18 +22,16 @@ import csv
 import io
 import logging
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from dac_lobe.audio import Segment
 from dac_lobe.audio.media import readable_suffixes
 from dac_lobe.data import cuts, kaldi
 from dac_lobe.data.headers import read_header
-from dac_lobe.data.parts import check_segment, read_segment
+from dac_lobe.data.item import Item, check_names
+from dac_lobe.data.parts import read_segment
 from dac_lobe.data.places import locate
 from dac_lobe.data.tables import (
     REQUIRED,
@@ -46,44 +44,9 @@ from dac_lobe.data.tables import (
 from dac_lobe.disk.atomic import replacing
 from dac_lobe.disk.suffixes import left_out, visible_files
 
-__all__ = ["Item", "check_names", "read_manifest", "write_manifest"]
+__all__ = ["read_manifest", "write_manifest"]
 
 logger = logging.getLogger(__name__)
-
-# Ids are words of tables in UTF-8; names of files may be any bytes, here surrogates.
-_UNFIT = re.compile("[\t\r\n\ud800-\udfff]")
-
-
-@dataclass(frozen=True)
-class Item:
-    """One recording of a manifest.
-
-    Attributes
-    ----------
-    id : str
-        Its name, unique in the manifest.
-    wav : str
-        Path of the audio file.
-    duration : float
-        Seconds; 0.0 where a folder's file could not be read.
-    fields : dict
-        The other columns, as text.
-    segment : Segment, optional
-        The part of the file that it is; all of it by default.
-    where : str
-        File and line of the manifest, for messages.
-    cut_off : str, optional
-        What is missing of the file; empty if it is whole, None if its header has not
-        been read.
-    """
-
-    id: str
-    wav: str
-    duration: float
-    fields: Mapping[str, str] = field(default_factory=dict)
-    segment: Segment | None = None
-    where: str = ""
-    cut_off: str | None = None
 
 
 def read_manifest(
@@ -135,38 +98,6 @@ def read_manifest(
     return items
 
 
-def check_names(items: Iterable[Item]) -> None:
-    """Refuse ids that cannot be written down, and paths that cannot be opened.
-
-    Arguments
-    ---------
-    items : iterable of Item
-        The recordings.
-
-    Raises
-    ------
-    ValueError
-        If an id holds tabs, line breaks or what is not UTF-8, or a path a zero byte.
-
-    Example
-    -------
-    >>> check_names([Item("a" + chr(9), "a.wav", 1.0)])
-    Traceback (most recent call last):
-    ValueError: 'a.wav': the ID ... may hold neither tabs nor line breaks, and must ...
-    """
-    for item in items:
-        if _UNFIT.search(item.id):
-            raise ValueError(
-                f"{item.where or ascii(item.wav)}: the ID {item.id!r} may hold neither "
-                "tabs nor line breaks, and must be text in UTF-8. Rename it."
-            )
-        if "\0" in item.wav:
-            raise ValueError(
-                f"manifest {item.where}, {item.id!r}: the path {item.wav!r} holds a zero "
-                "byte, which no file's name has. Correct it."
-            )
-
-
 def _read(path: Path, data_root: str | Path | None) -> list[Item]:
     """Read one file or folder."""
     path = path.expanduser()
@@ -179,9 +110,9 @@ def _read(path: Path, data_root: str | Path | None) -> list[Item]:
     root = str(folder if data_root is None else Path(data_root).expanduser())
     if path.is_dir():
         kaldis = kaldi.is_kaldi(path)
-        items = _from_kaldi(path, root) if kaldis else _from_folder(path)
+        items = list(kaldi.utterances(path, root)) if kaldis else _from_folder(path)
     elif cuts.is_cuts(path):
-        items = _from_cuts(path, root)
+        items = list(cuts.cuts(path, root))
     else:
         json = path.suffix.lower() == ".json"
         columns = () if json else columns_of_csv(path)
@@ -276,36 +207,6 @@ def _item(row: Row, folder: Path, root: str) -> Item:
         key: value for key, value in values.items() if key not in {*REQUIRED, *used}
     }
     return Item(name, located, duration, others, segment, where, cut_off)
-
-
-def _from_kaldi(folder: Path, root: str) -> list[Item]:
-    """Utterances of a folder of Kaldi."""
-    items = []
-    for row in kaldi.utterances(folder):
-        wav, segment, cut_off = locate(row.wav, folder, root), None, None
-        if row.start is not None:
-            segment = Segment(row.start, row.stop, seconds=True)
-            check_segment(segment, row.where)
-        if segment is None or segment.stop is None:
-            seconds, cut_off = read_header(wav)
-            duration = max(0.0, seconds - (row.start or 0.0))
-        else:
-            duration = segment.stop - segment.start
-        items.append(
-            Item(row.id, wav, duration, row.fields, segment, row.where, cut_off)
-        )
-    return items
-
-
-def _from_cuts(path: Path, root: str) -> list[Item]:
-    """Cuts of Lhotse."""
-    items = []
-    for cut in cuts.cuts(path):
-        segment = Segment(cut.start, cut.start + cut.duration, seconds=True)
-        check_segment(segment, cut.where)
-        wav = locate(cut.wav, path.parent, root)
-        items.append(Item(cut.id, wav, cut.duration, cut.fields, segment, cut.where))
-    return items
 
 
 def _from_folder(folder: Path) -> list[Item]:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from dac_lobe.data.corpus import draw
 from dac_lobe.data.headers import read_duration
-from dac_lobe.data.manifest import Item, read_manifest, write_manifest
+from dac_lobe.data.item import Item
+from dac_lobe.data.manifest import read_manifest, write_manifest
 from dac_lobe.data.parts import segment_columns
 
 __all__ = ["find_recordings", "prepare_recordings"]

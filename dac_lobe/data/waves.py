@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from dac_lobe.audio import read_audio
-from dac_lobe.data.manifest import Item
+from dac_lobe.data.item import Item
 
 __all__ = ["SAMPLE_TYPES", "as_float", "read_waves"]
 

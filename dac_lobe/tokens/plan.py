@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from dac_lobe.data.manifest import Item
+from dac_lobe.data.item import Item
 from dac_lobe.disk.atomic import replacing
 from dac_lobe.tokens.meta import META_FILE, StoreMeta
 from dac_lobe.tokens.shards import ShardSpec, read_failures, read_index

@@ -27,7 +27,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from dac_lobe.data.manifest import Item
+from dac_lobe.data.item import Item
 from dac_lobe.disk.atomic import replacing
 
 __all__ = [
