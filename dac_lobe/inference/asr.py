@@ -102,6 +102,7 @@ class TokenASR(Portable, Pretrained):
             batch, samples = wavs.shape
             return self._decode(wavs, sample_lengths(lengths, batch, samples) / samples)
         encoded = self.codec.encode(wavs, self.hparams.num_codebooks, lengths=lengths)
+        assert encoded.frame_lengths is not None  # as lengths were given
         tokens = encoded.codes.transpose(1, 2)
         return self._decode(tokens, encoded.frame_lengths / tokens.shape[1])
 

@@ -12,11 +12,12 @@ Authors
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.optimizer import ParamsT
 
 __all__ = ["Muon", "orthogonalise"]
 
@@ -82,6 +83,8 @@ class Muon(torch.optim.Optimizer):
         Of AdamW.
     weight_decay : float
         Decoupled, of both.
+    eps : float
+        Added to AdamW's denominator.
 
     Example
     -------
@@ -93,7 +96,7 @@ class Muon(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable,
+        params: ParamsT,
         lr: float = 1e-3,
         momentum: float = 0.95,
         betas: tuple[float, float] = (0.8, 0.99),

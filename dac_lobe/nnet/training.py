@@ -65,7 +65,10 @@ class RecipeBrain(sb.Brain, ABC):
         """Return what was counted, by name; one of them is ``score``."""
 
     def train_on(
-        self, train: DynamicItemDataset, valid: DynamicItemDataset, options: dict
+        self,
+        train: DynamicItemDataset,
+        valid: DynamicItemDataset,
+        options: dict[str, Any],
     ) -> None:
         """Fit, with the batches of `make_loader_options`."""
         self.batch_sampler = options["batch_sampler"]
