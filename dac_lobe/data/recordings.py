@@ -104,9 +104,8 @@ class _Part(NamedTuple):
     """One folder: its recordings, and what was drawn from it."""
 
     items: list[Item]  # as the manifests name them
-    groups: list[
-        str
-    ]  # the speaker of each; if none is known, its own or its file's name
+    # The speaker of each; if none is known, its own or its file's name.
+    groups: list[str]
     known: bool  # whether speakers are
     held: set[str]  # groups that validation takes
 

@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import nn
 
+from dac_lobe.nnet.distributed import unwrap
 from dac_lobe.nnet.losses import FeatureMaps, GANLoss, GeneratorLosses
-from dac_lobe.nnet.processes import unwrap
 
 __all__ = ["Adversary", "judged_items"]
 

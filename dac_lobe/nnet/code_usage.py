@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from dac_lobe.network.autoencoder import Autoencoder
-from dac_lobe.nnet.processes import broadcast
+from dac_lobe.nnet.distributed import broadcast
 from dac_lobe.nnet.warm_start import restart_dead_codes
 
 __all__ = ["CodeUsage"]
@@ -60,9 +60,7 @@ class CodeUsage(nn.Module):
         shares = counts / counts.sum(1, keepdim=True)
         self.share[:stages].lerp_(shares, 1 - self.decay)
 
-    def restart(
-        self, codec: Autoencoder, latents: torch.Tensor, threshold: float
-    ) -> int:
+    def restart(self, codec: Autoencoder, latents: torch.Tensor, share: float) -> int:
         """Move the dead codes of all codebooks to latents of the current batch.
 
         Arguments
@@ -71,19 +69,19 @@ class CodeUsage(nn.Module):
             Changed in place; processes of a distributed run agree afterwards.
         latents : torch.Tensor
             Projected latents of all stages, shape [B, K * codebook_dim, F].
-        threshold : float
+        share : float
             Codes used less than this part of the uniform share are dead.
 
         Returns
         -------
         int
-            How many codes were dead.
+            How many codes were replaced.
         """
         count, start = 0, 0
-        for stage, share in zip(codec.quantizer.quantizers, self.share, strict=True):
+        for stage, usage in zip(codec.quantizer.quantizers, self.share, strict=True):
             end = start + stage.codebook_dim
             part = latents[:, start:end].detach()
-            count += restart_dead_codes(stage, share, part, threshold)
+            count += restart_dead_codes(stage, usage, part, share)
             start = end
         broadcast(stage.codebook.weight.data for stage in codec.quantizer.quantizers)
         return count

@@ -92,7 +92,7 @@ class MultiBandSTFT(nn.Module):
     Arguments
     ---------
     window_length : int
-        Window of the spectrogram in samples; the hop is a quarter of it.
+        Window of the spectrogram in samples.
     hop_factor : float
         Hop over window length.
     sample_rate : int

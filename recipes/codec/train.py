@@ -44,14 +44,14 @@ from dac_lobe.network.layers import fold_weight_norm
 from dac_lobe.nnet.adversary import Adversary
 from dac_lobe.nnet.channels_last import channels_last
 from dac_lobe.nnet.code_usage import CodeUsage
-from dac_lobe.nnet.loggers import log_audio
-from dac_lobe.nnet.processes import (
+from dac_lobe.nnet.distributed import (
     average_gradients,
     broadcast,
     check_equal,
     finite_everywhere,
     unwrap,
 )
+from dac_lobe.nnet.loggers import log_audio
 from dac_lobe.nnet.training import check_codebooks
 from dac_lobe.nnet.warm_start import (
     scale_layers,

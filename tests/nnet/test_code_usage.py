@@ -42,7 +42,7 @@ def test_dead_codes_alone_move_and_count_as_used_again(codec):
     before = [stage.codebook.weight.detach().clone() for stage in stages]
     dims = [stage.codebook_dim for stage in stages]
     latents = torch.randn(1, sum(dims), 20)
-    assert usage.restart(codec, latents, threshold=0.5) == 2 * 3
+    assert usage.restart(codec, latents, share=0.5) == 2 * 3
     parts = latents[0].split(dims)
     for stage, old, part, share in zip(stages, before, parts, usage.share, strict=True):
         new = stage.codebook.weight
@@ -50,7 +50,7 @@ def test_dead_codes_alone_move_and_count_as_used_again(codec):
         for code in new[-2:]:
             assert (part.T == code).all(1).any(), "not a latent of its own stage"
         torch.testing.assert_close(share[-2:], torch.full((2,), 1 / SIZE))
-    assert usage.restart(codec, latents, threshold=0.5) == 0
+    assert usage.restart(codec, latents, share=0.5) == 0
 
 
 def test_checkpoints_of_the_recipe_load(codec):
