@@ -208,6 +208,8 @@ def validate(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return both signals as float64 [T], or say what makes them unfit for any metric.
 
+    They are copies: a metric that changes them changes no other score.
+
     Raises
     ------
     MetricError
@@ -216,7 +218,7 @@ def validate(
     """
     signals = []
     for name, signal in (("reference", reference), ("output", output)):
-        signal = np.asarray(signal, dtype=np.float64)
+        signal = np.array(signal, dtype=np.float64)
         if signal.ndim != 1:
             raise MetricError(f"the {name} has shape {signal.shape}; [T] is needed")
         if signal.size == 0:

@@ -76,7 +76,7 @@ def read_wav(clip: Clip) -> tuple[np.ndarray, int]:
     Returns
     -------
     wav : np.ndarray
-        Float32 samples of shape [T].
+        Float32 samples of shape [T], the caller's own.
     sample_rate : int
         In Hz.
 
@@ -86,7 +86,8 @@ def read_wav(clip: Clip) -> tuple[np.ndarray, int]:
         If it cannot be read, is empty, or holds NaN or infinite samples.
     """
     if clip.audio is not None:
-        return clip.audio
+        held, rate = clip.audio
+        return held.copy(), rate
     from dac_lobe.audio import AudioError, AudioReader
 
     try:

@@ -92,7 +92,9 @@ def encode(
     coded = load_codes(kept) if kept is not None else None
     if coded is None:
         own = system.sample_rate or sample_rate
-        coded = system.encode_clip(clip, resample(wav, sample_rate, own), own)
+        # A copy: what a codec does to its input is not done to the reference.
+        given = resample(wav, sample_rate, own).copy()
+        coded = system.encode_clip(clip, given, own)
         if isinstance(system, CodebookSystem):
             coded = as_codes(coded)
             _check(system, coded)

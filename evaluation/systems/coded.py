@@ -1,4 +1,4 @@
-"""A recording at a codec's rate, coded in each setting when that is first asked for.
+"""What a codec made of a recording: in each setting when first asked for, and copied.
 
 Authors
  * The dac-lobe developers 2026
@@ -7,11 +7,14 @@ Authors
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from copy import deepcopy
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-__all__ = ["CodedOnDemand", "next_rate"]
+__all__ = ["CodedOnDemand", "copy_of", "next_rate"]
+
+PLAIN = (np.ndarray, np.generic, int, float, str, bytes, type(None))
 
 T = TypeVar("T")
 
@@ -55,6 +58,31 @@ class CodedOnDemand(Generic[T]):
         if setting not in self._made:
             self._made[setting] = self._make(self.wav, self.rate, setting)
         return self._made[setting]
+
+
+def copy_of(coded: Any) -> Any:
+    """Copy what a decoder may change, so that the next point is given the same.
+
+    Arguments
+    ---------
+    coded : Any
+        What ``encode`` returned.
+
+    Returns
+    -------
+    Any
+        A copy of arrays, alone or in a tuple, list or dict with plain values; other
+        things themselves: copies may be dear, and what is made on demand made twice.
+
+    Example
+    -------
+    >>> codes, loader = np.zeros(2), CodedOnDemand(np.zeros(8), 8000, 8000, max)
+    >>> copy_of((codes, 1.5))[0] is codes, copy_of(loader) is loader
+    (False, True)
+    """
+    parts = coded.values() if isinstance(coded, dict) else coded
+    parts = parts if isinstance(coded, (dict, list, tuple)) else (coded,)
+    return deepcopy(coded) if all(isinstance(one, PLAIN) for one in parts) else coded
 
 
 def next_rate(rates: Sequence[int], sample_rate: int) -> int:

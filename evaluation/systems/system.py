@@ -35,6 +35,7 @@ import numpy as np
 
 from evaluation.recordings.clips import Clip, resample
 from evaluation.systems.attributes import write_down
+from evaluation.systems.coded import copy_of
 from evaluation.systems.scaled import SCALE_BITS, ScaledCodes, first_codebooks
 
 __all__ = [
@@ -151,7 +152,11 @@ class System(ABC):
 
     @abstractmethod
     def decode(self, coded: Any, point: Point, length: int) -> np.ndarray:
-        """Decode at one operating point into samples [T], ``length`` if it can."""
+        """Decode at one operating point into samples [T], ``length`` if it can.
+
+        Arrays, alone or in a tuple, list or dict with plain values, are copies for this
+        point; other things, as tensors, are the same at every point: leave them whole.
+        """
 
     def kbps(self, point: Point, sample_rate: int) -> float | None:
         """Nominal rate in kbps; None if there is none, as with variable rates."""
@@ -167,7 +172,7 @@ class System(ABC):
         """Decode, and return to the scoring rate."""
         own = self.sample_rate or sample_rate
         wav = np.asarray(
-            self.decode(coded, point, own_length(length, sample_rate, own))
+            self.decode(copy_of(coded), point, own_length(length, sample_rate, own))
         )
         return resample(np.atleast_1d(wav.squeeze()), own, sample_rate)
 

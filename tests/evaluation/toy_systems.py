@@ -144,3 +144,10 @@ def error_by_length(reference, output, sample_rate):
 def level(reference, output, sample_rate):
     """A metric that looks at the output alone: its level in dB."""
     return float(10 * np.log10(np.mean(output**2)))
+
+
+def erasing(reference, output, sample_rate):
+    """A metric that leaves nothing of what it was given."""
+    reference *= 0
+    output *= 0
+    return 1.0
