@@ -103,7 +103,9 @@ def evaluate(
     ] = "auto",
     sample_rate: Annotated[
         int | None,
-        typer.Option(min=1000, help="Scoring rate in Hz; the first model's."),
+        typer.Option(
+            min=1000, help="Scoring rate in Hz; the first model's, or AUDIO's."
+        ),
     ] = None,
     max_utterances: Annotated[
         int | None,

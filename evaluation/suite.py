@@ -19,7 +19,7 @@ import pandas as pd
 
 from evaluation.errors import ArgumentError
 from evaluation.metrics import Metric, choose
-from evaluation.recordings.clips import Clip, check_rate
+from evaluation.recordings.clips import Clip, check_rate, commonest_rate
 from evaluation.recordings.finding import files_left_out, find_clips
 from evaluation.results import tables
 from evaluation.results.definitions import definitions, signature
@@ -86,7 +86,8 @@ def evaluate(
     domain : str
         'speech', 'music' or 'auto': what recordings are that no manifest tells.
     sample_rate : int, optional
-        Rate at which all systems are scored; that of the first by default.
+        Rate at which all systems are scored; by default that of the first that has
+        one, else the recordings' commonest.
     max_utterances : int, optional
         Score at most this many recordings, drawn by ``seed``.
     seed : int
@@ -230,13 +231,24 @@ def _plan(
         unloaded=unloaded,
         points={system.name: system.points(codebooks) for system in made},
         metrics=metrics,
-        sample_rate=sample_rate or own or 16000,
+        sample_rate=sample_rate or own or _rate_of_all(clips),
         fingerprints={system.name: system.fingerprint() for system in made},
         descriptions={
             system.name: item if isinstance(item, str) else ""
             for system, item in zip(made, described, strict=True)
         },
     )
+
+
+def _rate_of_all(clips: list[Clip]) -> int:
+    """Choose a scoring rate where no system has one, and say which."""
+    rate = commonest_rate(clips) or 16000
+    logger.warning(
+        "no system has a rate of its own: scored at %d Hz, as most recordings are. Give "
+        "a sample rate to choose another.",
+        rate,
+    )
+    return rate
 
 
 def _anchor(run: Run, systems: int, wanted: str | None) -> str | None:

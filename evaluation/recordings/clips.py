@@ -6,6 +6,8 @@ Authors
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from evaluation.errors import MetricError
 if TYPE_CHECKING:
     from dac_lobe.audio import Segment
 
-__all__ = ["Clip", "check_rate", "read_clip", "read_wav", "resample"]
+__all__ = ["Clip", "check_rate", "commonest_rate", "read_clip", "read_wav", "resample"]
 
 LOWEST_RATE, HIGHEST_RATE = 1000, 192000  # Hz
 
@@ -119,6 +121,41 @@ def read_clip(clip: Clip, sample_rate: int) -> np.ndarray:
     except MetricError as error:
         raise MetricError(f"the recording {error}") from error
     return resample(wav, original, sample_rate)
+
+
+def commonest_rate(clips: Iterable[Clip]) -> int | None:
+    """Say at what rate most recordings are, by their headers.
+
+    Arguments
+    ---------
+    clips : iterable of Clip
+        Those that cannot be opened do not count.
+
+    Returns
+    -------
+    int or None
+        In Hz, the highest of several; None if none can be told.
+
+    Example
+    -------
+    >>> clips = [Clip("a", "", "", audio=(np.zeros(8), rate)) for rate in (8000, 44100)]
+    >>> commonest_rate(clips), commonest_rate([])
+    (44100, None)
+    """
+    rates = Counter(filter(None, map(_rate, clips)))
+    return max(rates, key=lambda rate: (rates[rate], rate), default=None)
+
+
+def _rate(clip: Clip) -> int:
+    """Read the rate of a recording; 0 if that cannot be done, or not resampled to."""
+    from dac_lobe.audio import AudioError, AudioReader
+
+    try:
+        with AudioReader(clip.audio or clip.path, clip.segment, strict=None) as reader:
+            rate = reader.sample_rate
+    except (AudioError, OSError):  # its rows will say so
+        return 0
+    return rate if LOWEST_RATE <= rate <= HIGHEST_RATE else 0
 
 
 def check_rate(what: str, rate: int) -> None:

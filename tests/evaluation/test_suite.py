@@ -131,6 +131,41 @@ class TestBjontegaard:
         assert found[0]["bd_rate_percent"] == pytest.approx(0, abs=1e-9)
 
 
+class TestScoringRate:
+    """Without a system that has one it is the recordings' own: nothing is cut off."""
+
+    @pytest.mark.parametrize("form", ["file", "memory"])
+    def test_of_what_has_none(self, tmp_path, caplog, form):
+        time = np.arange(44100) / 44100
+        wav = sum(0.2 * np.sin(2 * np.pi * hertz * time) for hertz in (440, 15000))
+        low = 0.2 * np.sin(2 * np.pi * 440 * time)
+        for name, samples in (("clips", wav), ("decoded", low)):
+            (tmp_path / name).mkdir()
+            soundfile.write(tmp_path / name / "a.wav", samples, 44100)
+        source = tmp_path / "clips" if form == "file" else {"a": (wav, 44100)}
+        results = evaluate(
+            source, [f"folder:{tmp_path / 'decoded'}"], metrics=["lsd"], workers=0
+        )
+        assert results.run.sample_rate == 44100
+        assert results.utterances["lsd"][0] > 1
+        assert "scored at 44100 Hz" in caplog.text
+
+    def test_of_most_recordings(self, clips):
+        soundfile.write(clips / "other.wav", np.zeros(48000), 48000)
+        (clips / "noise.flac").write_bytes(b"not audio at all")
+        run = evaluate(clips, ["identity"], metrics=["lsd"], workers=0).run
+        assert run.sample_rate == RATE
+
+    def test_of_a_system_that_has_one(self, caplog):
+        wav = np.random.default_rng(0).normal(size=44100) / 9
+        run = evaluate(
+            (wav, 44100), ["identity"], metrics=["lsd"], baselines=[Rounding()],
+            workers=0,
+        ).run  # fmt: skip
+        assert run.sample_rate == Rounding.sample_rate
+        assert "scored at" not in caplog.text
+
+
 def test_names_with_marks_of_markdown_and_latex(clips, tmp_path):
     system = Rounding()
     system.name = "a|b~c^d\\e_f"
