@@ -159,23 +159,25 @@ DEFINED = (
         f"{_VISQOL}:visqol_audio",
         "ViSQOL (audio)",
         "ViSQOL v3 in audio mode: both resampled to 48 kHz (soxr VHQ), support vector "
-        "regression, MOS-LQO. Clips of 1 s or more; 5 to 10 s are recommended.",
+        "regression, MOS-LQO. Clips of 1 s or more; 5 to 10 s are recommended. References "
+        "of -60 dBFS (RMS, mean removed) or more.",
         "Chinen et al. 2020; visqol-python",
         higher_is_better=True,
         package="visqol-python",
-        revision=2,
+        revision=3,
     ),
     Metric(
         "visqol_speech",
         f"{_VISQOL}:visqol_speech",
         "ViSQOL (speech)",
         "ViSQOL v3 in speech mode: both resampled to 16 kHz (soxr VHQ), exponential "
-        "fit scaled to 5 (not the lattice), MOS-LQO. Clips of 1 s or more.",
+        "fit scaled to 5 (not the lattice), MOS-LQO. Clips of 1 s or more. References of "
+        "-60 dBFS (RMS, mean removed) or more.",
         "Chinen et al. 2020; visqol-python",
         higher_is_better=True,
         domain="speech",
         package="visqol-python",
-        revision=2,
+        revision=3,
     ),
     Metric(
         "f0_rmse",

@@ -20,6 +20,7 @@ __all__ = ["visqol_audio", "visqol_speech"]
 
 AUDIO_RATE, SPEECH_RATE = 48000, 16000
 MIN_SECONDS = 1.0
+QUIETEST_DB = -60.0  # below, its floor hides both signals: the best score for anything
 
 
 @lru_cache(maxsize=2)
@@ -35,6 +36,12 @@ def _visqol(
     reference: np.ndarray, output: np.ndarray, sample_rate: int, mode: str, rate: int
 ) -> float:
     refuse_silence(reference, output)  # the best score, or NaN
+    level = 20 * np.log10(max(float(np.std(reference)), 1e-20))
+    if level < QUIETEST_DB:
+        raise MetricError(
+            f"the reference is too quiet for ViSQOL: {level:.0f} dBFS without its mean; "
+            f"{QUIETEST_DB:g} are needed"
+        )
     if reference.size < MIN_SECONDS * sample_rate:
         raise MetricError(
             f"{reference.size / sample_rate:.2f} s are too short; {MIN_SECONDS:g} s "

@@ -167,6 +167,15 @@ class TestNoScore:
         with pytest.raises(MetricError, match="the reference is silent"):
             METRICS[name](silence, clean, 16000)
 
+    @pytest.mark.parametrize("name", ["visqol_audio", "visqol_speech"])
+    @pytest.mark.parametrize("offset", [0.0, 0.1])
+    def test_next_to_silence_has_no_visqol(self, pair, name, offset):
+        """It would give its best score, whatever the output."""
+        pytest.importorskip("visqol")
+        noise = np.random.default_rng(0).normal(size=pair[0].size)
+        with pytest.raises(MetricError, match="too quiet for ViSQOL: -80 dBFS"):
+            METRICS[name](1e-4 * noise + offset, 0.1 * noise[::-1], 16000)
+
     def test_constant_has_no_si_sdr(self, pair):
         clean, _ = pair
         for constant in (0.0, 0.3):
