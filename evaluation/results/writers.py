@@ -1,8 +1,8 @@
 """Results as files: CSV, Parquet, JSON, Markdown, LaTeX.
 
 Every file is written under a temporary name and then given its own, so that
-what stands under its name is whole. Numbers have six decimals: the last bits
-of a sum do not depend on luck.
+what stands under its name is whole. Numbers have nine significant digits, however
+small they are: the last bits of a sum do not depend on luck.
 
 Authors
  * The dac-lobe developers 2026
@@ -32,6 +32,8 @@ __all__ = [
     "write_text",
 ]
 
+DIGITS = 9
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a text, whole or not at all."""
@@ -41,15 +43,22 @@ def write_text(path: Path, text: str) -> None:
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table as CSV and, where pyarrow is installed, as Parquet beside it."""
-    rounded = table.round(6)
+    rounded = table.copy()
+    for name, kind in table.dtypes.items():
+        if kind in (float, object):
+            rounded[name] = table[name].map(_rounded)
     with replacing(path) as temporary:
-        rounded.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n")
+        rounded.to_csv(temporary, index=False, lineterminator="\n")
     parquet = path.with_suffix(".parquet")
     if find_spec("pyarrow") is not None:
         with replacing(parquet) as temporary:
             rounded.to_parquet(temporary, index=False)
     else:  # of a run that had it
         parquet.unlink(missing_ok=True)
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -64,7 +73,7 @@ def _clean(content: Any) -> Any:
     if isinstance(content, (list, tuple)):
         return [_clean(value) for value in content]
     if isinstance(content, float):
-        return round(content, 6) if math.isfinite(content) else None
+        return _rounded(content) if math.isfinite(content) else None
     return content
 
 

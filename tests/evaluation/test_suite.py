@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import sys
 import types
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+from toy_recordings import voice
 from toy_systems import Broken, Loading, OneBitLess, Rounded, Rounding
 
 from evaluation import Metric, suite
@@ -21,11 +23,12 @@ from evaluation import evaluate as evaluate_with_report
 from evaluation.metrics import METRICS, choose
 from evaluation.recordings.finding import find_clips
 from evaluation.results import writers
+from evaluation.results.compare import compare
 from evaluation.running.cache import Cache
 from evaluation.running.own_metric import own_metric
 from evaluation.running.run import Cell
 from evaluation.running.runner import execute
-from evaluation.systems import Point
+from evaluation.systems import Point, Rate
 
 RATE = 16000
 evaluate = partial(evaluate_with_report, report=False)
@@ -182,6 +185,49 @@ def test_no_parquet_of_an_earlier_run_stays(tmp_path, monkeypatch):
     monkeypatch.setattr(writers, "find_spec", lambda name: None)
     writers.write_table(path, table)
     assert [item.name for item in tmp_path.iterdir()] == ["table.csv"]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "json"])
+def test_small_numbers_have_as_many_digits_as_large_ones(tmp_path, form):
+    """And what of two sums is luck does not show."""
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    given, path = [1.23456789e-9, 0.1 + 0.2, 123456.789, np.nan], tmp_path / f"t.{form}"
+    if form == "json":
+        writers.write_json(path, {"a": given})
+        assert json.loads(path.read_text())["a"] == [
+            1.23456789e-9,
+            0.3,
+            123456.789,
+            None,
+        ]
+        return
+    known = pd.Series([0.1 + 0.2, None, 1.0, 2e-9], dtype=object)
+    whole = pd.array([1, 2, 3, None], "Int64")
+    table = pd.DataFrame({"a": given, "b": known, "n": whole})
+    writers.write_table(path.with_suffix(".csv"), table)
+    found = pd.read_csv(path) if form == "csv" else pd.read_parquet(path)
+    assert found["a"].to_list()[:3] == [1.23456789e-9, 0.3, 123456.789]
+    assert found["b"].dropna().to_list() == [0.3, 1.0, 2e-9]
+    assert found["n"].to_list()[:3] == [1, 2, 3]
+    assert found.isna().sum().to_list() == [1, 1, 1]
+
+
+def test_small_differences_of_small_scores_are_found(tmp_path):
+    """By `compare` too, which reads the files: they are not rounded away."""
+    waves = {f"clip{seed}": (voice(0.3, seed), RATE) for seed in range(6)}
+    mine = Metric("tiny", "toy_systems:tiny_error", "Tiny", "d", "me", False)
+    for out, points in (("one", 3), ("two", 6)):
+        system = Rounded("mine")
+        system.points = lambda codebooks, points=points: [Point(setting="x")]
+        system.decode = lambda coded, point, length, points=points: (
+            np.round(coded[0] * 2**points) / 2**points
+        )
+        system.rate = lambda *given: Rate()
+        evaluate(waves, [system], metrics=[mine], workers=0, output=tmp_path / out)
+    row = compare(tmp_path / "one", tmp_path / "two").iloc[0]
+    assert row["difference"] < 0
+    assert row["p"] < 0.05
 
 
 def test_own_metric(clips):

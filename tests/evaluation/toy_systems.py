@@ -151,3 +151,8 @@ def erasing(reference, output, sample_rate):
     reference *= 0
     output *= 0
     return 1.0
+
+
+def tiny_error(reference, output, sample_rate):
+    """A metric whose scores are small numbers."""
+    return float(1e-6 * np.abs(reference - output).mean())
