@@ -28,20 +28,9 @@ __all__ = ["FAILURES", "describe", "failure", "measure", "prepare", "score"]
 
 MAX_LENGTH_DIFFERENCE = 0.1  # seconds
 
-# What a codec or a metric may raise and still only lose its own row. Anything
-# else ends the worker, which loses one row too.
-FAILURES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
+# What a codec or a metric may raise and still only lose its own row: all but Ctrl-C
+# and exits. So broad because their code is foreign: it has exceptions of its own.
+FAILURES = Exception
 
 
 def prepare() -> None:
@@ -89,7 +78,8 @@ def score(job: Job, loaded: dict[str, System]) -> Iterator[Started | Scored]:
             )
             facts = _facts(job, coded, point, reference, output)
         except FAILURES as error:
-            outcome = failure(error, "decode: ")
+            # Not bad output either: a codec may be mended by the next run.
+            outcome = failure(error, "decode: ")._replace(lasting=False)
             yield from (Scored(point, name, outcome) for name in names)
             continue
         length = min(len(reference), len(output))
@@ -176,8 +166,8 @@ def measure(
 def failure(error: BaseException, step: str = "") -> Outcome:
     """Make an outcome of an error.
 
-    Only what a metric says of a signal is so for good. A codec that raises may
-    be mended by the next run, and the disk emptied.
+    Only what a metric says of a signal is so for good. A codec may be mended by the
+    next run, and the disk emptied.
     """
     lasting = isinstance(error, MetricError)
     return Outcome(None, "failed", step + describe(error), lasting=lasting)
@@ -213,6 +203,7 @@ def _facts(
         len_ref=len(reference),
         len_out=len(output),
         lag=estimate_lag(reference[:length], output[:length]),
-        emitted_bits=rate.emitted,
-        file_bits=rate.file,
+        # A number of numpy's is none for JSON.
+        emitted_bits=None if rate.emitted is None else float(rate.emitted),
+        file_bits=None if rate.file is None else float(rate.file),
     )

@@ -49,6 +49,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 OURS = "evaluation."  # modules of this package
+_FULL_SCALE = {"int16": 32768, "int32": 2147483648}
 
 
 @dataclass(frozen=True, order=True)
@@ -154,8 +155,7 @@ class System(ABC):
     def decode(self, coded: Any, point: Point, length: int) -> np.ndarray:
         """Decode at one operating point into samples [T], ``length`` if it can.
 
-        Arrays, alone or in a tuple, list or dict with plain values, are copies for this
-        point; other things, as tensors, are the same at every point: leave them whole.
+        Leave tensors as they are: they serve all points. Arrays are copies.
         """
 
     def kbps(self, point: Point, sample_rate: int) -> float | None:
@@ -169,11 +169,14 @@ class System(ABC):
     def reconstruct(
         self, coded: Any, point: Point, length: int, sample_rate: int
     ) -> np.ndarray:
-        """Decode, and return to the scoring rate."""
+        """Decode, and return to the scoring rate; a ValueError if these are no floats."""
         own = self.sample_rate or sample_rate
-        wav = np.asarray(
-            self.decode(copy_of(coded), point, own_length(length, sample_rate, own))
-        )
+        wanted = own_length(length, sample_rate, own)
+        wav = np.asarray(self.decode(copy_of(coded), point, wanted))
+        if np.issubdtype(wav.dtype, np.integer):  # PCM, which would be scored as it is
+            full = _FULL_SCALE.get(str(wav.dtype), "full scale")
+            said = "float samples in [-1, 1] are needed, got"
+            raise ValueError(f"{said} {wav.dtype}; divide by {full}")
         return resample(np.atleast_1d(wav.squeeze()), own, sample_rate)
 
 
