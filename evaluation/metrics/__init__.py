@@ -14,6 +14,7 @@ from pathlib import Path
 
 from evaluation.errors import MetricError, MissingPackage
 from evaluation.metrics.catalogue import DEFINED, STANDARD
+from evaluation.metrics.columns import RESERVED
 from evaluation.metrics.folders import bind
 from evaluation.metrics.learned import LAYOUTS, PERCEPTION
 from evaluation.metrics.metric import Metric, Weighted
@@ -52,7 +53,8 @@ def choose(wanted: Iterable[str | Metric] | None = None) -> list[Metric]:
     Raises
     ------
     ValueError
-        If a name is unknown, comes twice, or needs a model that is not given.
+        If a name is unknown, comes twice, is that of a column of the tables, or needs
+        a model that is not given.
 
     Example
     -------
@@ -67,6 +69,11 @@ def choose(wanted: Iterable[str | Metric] | None = None) -> list[Metric]:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"metric {name!r} is given twice. Give it once.")
+        if name in RESERVED:
+            raise ValueError(
+                f"metric {name!r} would stand in the tables' own column. Rename it; "
+                f"taken are {', '.join(RESERVED)}."
+            )
     if not chosen:
         raise ValueError(f"no metric given. Choose from {', '.join(METRICS)}.")
     return chosen

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from evaluation.running.jobs import FACTS, Outcome
 from evaluation.metrics import Metric
+from evaluation.metrics.columns import AFTER, BEFORE
 from evaluation.recordings.clips import Clip
 from evaluation.results.rates import CodebookUse, counted_kbps, overall_kbps
-from evaluation.running.run import Cell, Run
 from evaluation.results.statistics import interval
+from evaluation.running.jobs import FACTS, Outcome
+from evaluation.running.run import Cell, Run
 from evaluation.systems import CodebookSystem, Point, System
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def utterance_table(run: Run) -> pd.DataFrame:
             "reason": _reasons(cells),
         }
         rows.append(row)
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows, columns=[*BEFORE, *metrics, *AFTER])
     whole = ["num_codebooks", "len_ref", "len_out", "lag_samples", "delay_samples"]
     numbers = ["kbps", *metrics, "kbps_emitted", "kbps_file", "seconds"]
     return table.astype(dict.fromkeys(whole, "Int64") | dict.fromkeys(numbers, "float"))

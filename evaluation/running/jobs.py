@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evaluation.metrics import Metric
+from evaluation.metrics.columns import FACTS
 from evaluation.recordings.clips import Clip
 from evaluation.systems import Point, System
 
 __all__ = ["FACTS", "Facts", "Job", "Outcome", "Scored", "Started"]
-
-FACTS = "@facts"  # the place of `Facts` among the metrics
 
 
 class Outcome(NamedTuple):

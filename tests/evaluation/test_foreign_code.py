@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from toy_recordings import voice
-from toy_systems import Broken, Rounding
+from toy_systems import Broken, Odd, Rounding
 
-from evaluation import Metric, System
+from evaluation import Metric, Rate, System
 from evaluation import evaluate as evaluate_with_report
+from evaluation.metrics import choose
+from evaluation.metrics.columns import RESERVED
 
 evaluate = partial(evaluate_with_report, report=False, workers=0)
 RATE = 16000
@@ -85,3 +87,80 @@ class TestInPlace:
         wanted = evaluate(clips, systems, [4], names).utterances
         assert set(found["status"]) == {"ok"}
         pd.testing.assert_frame_equal(found[names], wanted[names])
+
+
+@pytest.mark.parametrize("name", ["utterance", "kbps", "seconds", "status", "@facts"])
+def test_metrics_called_like_columns_are_refused(name):
+    with pytest.raises(ValueError, match=f"metric '{name}' would stand in the tables'"):
+        choose([own(name)])
+
+
+def test_every_column_that_is_no_metric_is_reserved(clips):
+    table = evaluate(clips, ["identity"], metrics=["lsd"]).utterances
+    assert {*table.columns, "@facts"} == {*RESERVED, "lsd"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [("int16", "32768"), ("int32", "2147483648"), ("uint8", "full scale")],
+)
+def test_integer_samples_are_refused(clips, kind, advice):
+    class Pcm(Broken):
+        def decode(self, coded, point, length):
+            return (100 * coded[0]).astype(kind)
+
+    table = evaluate(clips, [Pcm("fine")], metrics=["lsd"]).utterances
+    assert set(table["reason"]) == {
+        f"decode: float samples in [-1, 1] are needed, got {kind}; divide by {advice}"
+    }
+
+
+def test_rates_may_be_numbers_of_numpy(clips):
+    class Counted(Broken):
+        def rate(self, coded, point, length):
+            return Rate(
+                emitted=np.int64(8000 * length), file=np.float32(16000 * length)
+            )
+
+    table = evaluate(clips / "clip0.wav", [Counted("fine")], metrics=["lsd"]).utterances
+    assert table["kbps_emitted"][0] == 8 * RATE
+    assert table["kbps_file"][0] == 16 * RATE
+
+
+class TestExceptions:
+    """Of any kind: each is the reason of its own row."""
+
+    @pytest.mark.parametrize("workers", [0, 1])
+    @pytest.mark.parametrize("step", ["encode", "decode", "metric"])
+    def test_are_reasons(self, clips, workers, step):
+        results = evaluate(
+            clips, [Odd(step)], metrics=[own("calling"), "lsd"], workers=workers
+        )
+        where = "calling: " if step == "metric" else f"{step}: "
+        assert set(results.utterances["reason"]) == {
+            f"{where}CalledProcessError: Command 'codec' returned non-zero exit status 3."
+        }
+        assert results.utterances["lsd"].notna().all() == (step == "metric")
+
+    @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+    def test_interruptions_are_none(self, clips, kind):
+        def stop(*given):
+            raise kind
+
+        system = Broken("fine")
+        system.decode = stop
+        with pytest.raises(kind):
+            evaluate(clips, [system], metrics=["lsd"])
+
+
+@pytest.mark.parametrize("way", ["nan", "short"])
+def test_bad_output_is_tried_again(clips, tmp_path, way):
+    """As what is raised is: nobody raises a version for what never was right."""
+    system = Broken(way)
+    system.fingerprint = lambda: "the same"
+    tables = []
+    for system.way in (way, "fine"):
+        tables.append(
+            evaluate(clips, [system], metrics=["lsd"], output=tmp_path).utterances
+        )
+    assert [set(table["status"]) for table in tables] == [{"failed"}, {"ok"}]

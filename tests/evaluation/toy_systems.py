@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 
 import numpy as np
@@ -156,3 +157,28 @@ def erasing(reference, output, sample_rate):
 def tiny_error(reference, output, sample_rate):
     """A metric whose scores are small numbers."""
     return float(1e-6 * np.abs(reference - output).mean())
+
+
+class Odd(Broken):
+    """Has a program fail in the step that it is told."""
+
+    def __init__(self, step: str):
+        super().__init__("fine")
+        self.name, self.step = f"odd-{step}", step
+
+    def encode_clip(self, clip, wav, sample_rate):
+        self.call("encode")
+        return super().encode_clip(clip, wav, sample_rate)
+
+    def decode(self, coded, point, length):
+        self.call("decode")
+        return super().decode(coded, point, length)
+
+    def call(self, step):
+        if step == self.step:
+            raise subprocess.CalledProcessError(3, "codec")
+
+
+def calling(reference, output, sample_rate):
+    """A metric that has a program fail."""
+    raise subprocess.CalledProcessError(3, "codec")
