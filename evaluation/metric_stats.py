@@ -91,7 +91,7 @@ class CodecMetricStats:
     >>> summary["average"], summary["n_ok"], summary["n_total"]
     (100.0, 1, 2)
     >>> summary["failures"]
-    {'b': 'the reference is constant'}
+    {'b': 'the reference is silent'}
     """
 
     def __init__(

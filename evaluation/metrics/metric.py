@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from evaluation.errors import MetricError, MissingPackage
+from evaluation.metrics.waveform import refuse_silence
 
 __all__ = [
     "Metric",
@@ -79,7 +80,8 @@ class Metric:
     weights : tuple of str
         Files of weights, as ``package:path``; their hash is part of the version.
     intrusive : bool
-        Whether the reference is looked at; if not, the recording can be rated too.
+        Whether the reference is looked at, which must not be silent then; if not, the
+        recording can be rated too.
     language : str
         The one that its model knows, as 'en'; empty if any will do.
 
@@ -133,6 +135,8 @@ class Metric:
     ) -> Weighted:
         """Score ``output`` against ``reference``, both [T], or raise a MetricError."""
         reference, output = validate(reference, output)
+        if self.intrusive:  # there is nothing to compare with
+            refuse_silence("reference", reference)
         module, _, name = self.function.partition(":")
         options = dict(self.options)
         if self.wants_transcript:

@@ -34,7 +34,7 @@ def _pesq(
     mode: str,
 ) -> float:
     """Check what P.862's code does not, resample, and score."""
-    refuse_silence(reference, output)
+    refuse_silence("output", output)
     seconds = reference.size / sample_rate
     if seconds > PESQ_MAX_SECONDS:
         raise MetricError(
@@ -77,7 +77,7 @@ def pesq_wb(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> floa
     Raises
     ------
     MetricError
-        If one is silent, too short or too long, or PESQ finds no utterance.
+        If the output is silent, too short or too long, or PESQ finds no utterance.
     """
     pesq = import_package("pesq", "pesq")
     return _pesq(pesq.pesq, reference, output, sample_rate, "wb")
@@ -99,7 +99,7 @@ def _stoi(
     reference: np.ndarray, output: np.ndarray, sample_rate: int, extended: bool
 ) -> float:
     pystoi = import_package("pystoi", "pystoi")
-    refuse_silence(reference, output)
+    refuse_silence("output", output)
     # ESTOI adds noise of 1e-16 from numpy's global generator; pin it, and give
     # the generator back as it was.
     state = np.random.get_state()
@@ -142,7 +142,7 @@ def stoi(reference: np.ndarray, output: np.ndarray, sample_rate: int) -> float:
     Raises
     ------
     MetricError
-        If one is silent or there is too little speech.
+        If the output is silent or there is too little speech.
     """
     return _stoi(reference, output, sample_rate, extended=False)
 

@@ -35,7 +35,7 @@ def _judge(mode: str) -> Any:
 def _visqol(
     reference: np.ndarray, output: np.ndarray, sample_rate: int, mode: str, rate: int
 ) -> float:
-    refuse_silence(reference, output)  # the best score, or NaN
+    refuse_silence("output", output)  # the best score, or NaN
     level = 20 * np.log10(max(float(np.std(reference)), 1e-20))
     if level < QUIETEST_DB:
         raise MetricError(

@@ -28,11 +28,14 @@ SILENCE = 1e-6  # below half a step of 16 bits, everywhere
 LIMIT_DB = 100.0
 
 
-def refuse_silence(reference: np.ndarray, output: np.ndarray) -> None:
-    """Raise a MetricError where one of the two, [T], is silent throughout."""
-    for name, signal in (("reference", reference), ("output", output)):
-        if np.abs(signal).max() < SILENCE:
-            raise MetricError(f"the {name} is silent")
+def refuse_silence(name: str, signal: np.ndarray) -> None:
+    """Raise a MetricError where ``signal`` [T], called ``name``, is silent throughout.
+
+    So is what does not move: an offset is not heard.
+    """
+    if _swing(signal) < SILENCE:
+        said = "silent" if np.abs(signal).max() < SILENCE else "constant"
+        raise MetricError(f"the {name} is {said}")
 
 
 def si_sdr(reference: np.ndarray, output: np.ndarray, sample_rate: int = 0) -> float:

@@ -181,10 +181,26 @@ class TestNoScore:
         for constant in (0.0, 0.3):
             with pytest.raises(MetricError, match="the output is constant"):
                 METRICS["si_sdr"](clean, np.full_like(clean, constant), 16000)
-            with pytest.raises(MetricError, match="the reference is constant"):
-                METRICS["si_sdr"](np.full_like(clean, constant), clean, 16000)
 
-    @pytest.mark.parametrize("samples", [1, 300, 2000, 6500])
+    @pytest.mark.parametrize("name", ["pesq_wb", "pesq_nb", "stoi", "visqol_speech"])
+    def test_constant_output_is_silence(self, pair, name):
+        with pytest.raises(MetricError, match="the output is constant"):
+            METRICS[name](pair[0], np.full_like(pair[0], 0.3), 16000)
+
+    @pytest.mark.parametrize("name", [n for n, m in METRICS.items() if m.intrusive])
+    def test_nothing_compares_with_a_reference_that_is_still(self, pair, name):
+        """Nor with channels of opposite phase, of which averaging leaves next to nothing."""
+        clean, noisy = pair
+        rest = np.float32(clean + 1e-8) / 2 - np.float32(clean) / 2
+        for still, said in (
+            (0 * clean, "silent"),
+            (0 * clean + 0.3, "constant"),
+            (rest, "silent"),
+        ):
+            with pytest.raises(MetricError, match=f"the reference is {said}"):
+                METRICS[name](still, noisy, 16000)
+
+    @pytest.mark.parametrize("samples", [2, 300, 2000, 6500])
     def test_too_short_for_stoi(self, pair, samples):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
