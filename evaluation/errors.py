@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 __all__ = [
     "ArgumentError",
+    "LoadError",
     "MetricError",
     "MissingPackage",
     "SilenceError",
@@ -20,6 +21,10 @@ __all__ = [
 
 class ArgumentError(ValueError):
     """What was asked for does not exist; nothing has been computed."""
+
+
+class LoadError(ValueError):
+    """A system that cannot be made ready; the error that it raised is the cause."""
 
 
 class MetricError(ValueError):

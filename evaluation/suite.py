@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from evaluation.errors import ArgumentError
+from evaluation.errors import ArgumentError, LoadError
 from evaluation.metrics import Metric, choose
 from evaluation.recordings.clips import Clip, check_rate, commonest_rate
 from evaluation.recordings.finding import files_left_out, find_clips
@@ -27,6 +27,7 @@ from evaluation.results.differences import bd_table, paired_table
 from evaluation.results.rates import codebook_use
 from evaluation.results.results import Results, write
 from evaluation.running.cache import Cache
+from evaluation.running.readiness import check_travel, load, points
 from evaluation.running.run import Run, kept_codes
 from evaluation.running.runner import execute
 from evaluation.systems import CodebookSystem, ScaledCodes, System, make_system
@@ -123,6 +124,7 @@ def evaluate(
     ------
     ValueError
         If an argument is not allowed, as an `ArgumentError`; the message says what is.
+        A `LoadError` if a system cannot be loaded.
 
     Example
     -------
@@ -163,7 +165,9 @@ def evaluate(
         if run.left_out:
             logger.warning("%s: %s", audio_dir, run.left_out)
         anchor = _anchor(run, len(systems), bd_anchor)
-    except AudioError:  # not a wrong command: a file is
+        if workers:
+            check_travel(run.unloaded.values())
+    except (AudioError, LoadError):  # not a wrong command: a file or a codec is
         raise
     except ValueError as error:
         raise ArgumentError(str(error)) from error
@@ -223,13 +227,13 @@ def _plan(
             raise ValueError(f"two systems are called {name!r}. Rename one.")
     unloaded = {system.name: copy(system) for system in made}
     for system in made:
-        system.load()
+        load(system)
     own = next((system.sample_rate for system in made if system.sample_rate), None)
     return Run(
         clips=clips,
         systems=made,
         unloaded=unloaded,
-        points={system.name: system.points(codebooks) for system in made},
+        points={system.name: points(system, codebooks) for system in made},
         metrics=metrics,
         sample_rate=sample_rate or own or _rate_of_all(clips),
         fingerprints={system.name: system.fingerprint() for system in made},
@@ -243,11 +247,8 @@ def _plan(
 def _rate_of_all(clips: list[Clip]) -> int:
     """Choose a scoring rate where no system has one, and say which."""
     rate = commonest_rate(clips) or 16000
-    logger.warning(
-        "no system has a rate of its own: scored at %d Hz, as most recordings are. Give "
-        "a sample rate to choose another.",
-        rate,
-    )
+    said = "no system has a rate of its own: scored at %d Hz, as most recordings are"
+    logger.warning("%s; sample_rate chooses another.", said % rate)
     return rate
 
 

@@ -12,6 +12,8 @@ from toy_systems import Broken, Odd, Rounding
 
 from evaluation import Metric, Rate, System
 from evaluation import evaluate as evaluate_with_report
+from evaluation.cli import main
+from evaluation.errors import LoadError
 from evaluation.metrics import choose
 from evaluation.metrics.columns import RESERVED
 
@@ -22,6 +24,22 @@ RATE = 16000
 def own(name: str, function: str = "") -> Metric:
     """A metric of a user's own, from this folder's `toy_systems`."""
     return Metric(name, f"toy_systems:{function or name}", name, "d", "me", True)
+
+
+def changed(attribute: str, value) -> Broken:
+    """A codec that works, but for one attribute."""
+    system = Broken("fine")
+    setattr(system, attribute, value)
+    return system
+
+
+def raising(error: Exception):
+    """A function that raises ``error``, whatever it is given."""
+
+    def function(*given):
+        raise error
+
+    return function
 
 
 class TestInPlace:
@@ -144,13 +162,8 @@ class TestExceptions:
 
     @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
     def test_interruptions_are_none(self, clips, kind):
-        def stop(*given):
-            raise kind
-
-        system = Broken("fine")
-        system.decode = stop
         with pytest.raises(kind):
-            evaluate(clips, [system], metrics=["lsd"])
+            evaluate(clips, [changed("decode", raising(kind()))], metrics=["lsd"])
 
 
 @pytest.mark.parametrize("way", ["nan", "short"])
@@ -164,3 +177,48 @@ def test_bad_output_is_tried_again(clips, tmp_path, way):
             evaluate(clips, [system], metrics=["lsd"], output=tmp_path).utterances
         )
     assert [set(table["status"]) for table in tables] == [{"failed"}, {"ok"}]
+
+
+class TestReadiness:
+    """What cannot start is refused in a sentence, before anything is computed."""
+
+    @pytest.mark.parametrize("kind", [RuntimeError, KeyError, ValueError, OSError])
+    def test_of_what_cannot_be_loaded(self, clips, kind):
+        cause = kind("weights")
+        with pytest.raises(
+            LoadError, match=r"broken-fine cannot be loaded: .*weights"
+        ) as e:
+            evaluate(clips, [changed("load", raising(cause))])
+        assert e.value.__cause__ is cause
+
+    def test_of_what_cannot_be_loaded_from_the_command(self, clips, tmp_path, capsys):
+        command = [str(clips), "--model", "toy_systems:Unloadable", "-j", "0"]
+        assert main([*command, "--output", str(tmp_path / "o")]) == 1
+        assert capsys.readouterr().err.splitlines() == [
+            "dac-lobe-evaluate: unloadable cannot be loaded: KeyError: 'weights'"
+        ]
+
+    def test_of_what_cannot_be_sent(self, clips):
+        system = changed("gain", lambda wav: wav)
+        with pytest.raises(ValueError, match=r"broken-fine cannot be sent .*workers=0"):
+            evaluate(clips, [system], metrics=["lsd"], workers=1)
+        assert set(evaluate(clips, [system], metrics=["lsd"]).utterances["status"]) == {
+            "ok"
+        }
+
+    @pytest.mark.parametrize(
+        ("found", "said"),
+        [
+            ([], r"points\(\) of broken-fine gives \[\]; one or more Point"),
+            (["6kbps"], r"gives \['6kbps'\]; one or more Point"),
+            (None, "broken-fine has no points: TypeError"),
+        ],
+    )
+    def test_of_what_has_no_points(self, clips, found, said):
+        with pytest.raises(ValueError, match=said):
+            evaluate(clips, [changed("points", lambda codebooks: found)])
+
+    @pytest.mark.parametrize("name", ["", None])
+    def test_of_what_has_no_name(self, clips, name):
+        with pytest.raises(ValueError, match="toy_systems:Broken has no name"):
+            evaluate(clips, [changed("name", name)])

@@ -182,3 +182,12 @@ class Odd(Broken):
 def calling(reference, output, sample_rate):
     """A metric that has a program fail."""
     raise subprocess.CalledProcessError(3, "codec")
+
+
+class Unloadable(Rounding):
+    """Lacks what it would load."""
+
+    name = "unloadable"
+
+    def load(self):
+        self.codec = {}["weights"]
