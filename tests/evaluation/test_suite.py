@@ -402,7 +402,7 @@ class TestFailures:
 
     def test_of_recordings(self, clips):
         soundfile.write(clips / "silent.wav", np.zeros(RATE), RATE)
-        soundfile.write(clips / "short.wav", np.full(100, 0.1), RATE)
+        soundfile.write(clips / "short.wav", np.linspace(0, 0.1, 100), RATE)
         soundfile.write(clips / "nan.wav", np.full(RATE, np.nan), RATE, "FLOAT")
         (clips / "noise.flac").write_bytes(b"not audio at all")
         (clips / "empty.wav").write_bytes(b"")
