@@ -12,6 +12,7 @@ Authors
 from __future__ import annotations
 
 import ast
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,8 @@ def export_model(
     Raises
     ------
     ValueError
-        If the folder holds no finished run of a recipe, or the codec is another
-        than that of the tokens.
+        If the folder holds no finished run of a recipe, its weights do not fit its
+        hyperparameters, or the codec is another than that of the tokens.
     """
     run_folder, output = Path(run_folder), Path(output)
     run = _read_run(run_folder)
@@ -65,8 +66,10 @@ def export_model(
             "known are those of recipes/asr and recipes/tts."
         )
     checkpoint = _best_checkpoint(run_folder, KINDS[kind])
+    run = _made_from(checkpoint) or run
     weights = torch.load(checkpoint.path / "model.ckpt", map_location="cpu")
     parts = _clean({"modules": run["modules"], "model": run["model"]}, weights, {})
+    _check_fit(parts, weights, checkpoint.path)
     content: dict[str, Any] = {}
     if kind == "frontend":
         # Tokens that a recipe made from recordings are what the model has learned.
@@ -129,11 +132,37 @@ def _best_checkpoint(folder: Path, score: str) -> Any:
     return checkpoint
 
 
-def _fingerprint(checkpoint: Any, run: Any) -> str:
-    """Say which codec's tokens a checkpoint was trained on.
+def _made_from(checkpoint: Any) -> Any:
+    """Read the hyperparameters that a checkpoint was made with; None in version 0.2.
 
-    Hyperparameters are written anew at every start, one that is refused included.
+    Those in the folder are written anew at every start, one that is refused included.
     """
+    from dac_lobe.nnet.blueprint import Blueprint
+
+    text = Blueprint.of(checkpoint)
+    return None if text is None else YAML().load(text)
+
+
+def _check_fit(
+    parts: CommentedMap, weights: dict[str, torch.Tensor], path: Path
+) -> None:
+    """Refuse weights that are of another model than the YAML's."""
+    from hyperpyyaml import load_hyperpyyaml
+
+    text = StringIO()
+    YAML().dump(parts, text)
+    try:
+        load_hyperpyyaml(text.getvalue())["model"].load_state_dict(weights)
+    except RuntimeError as error:
+        first = str(error).partition("\n\t")[2].partition("\n")[0]
+        raise ValueError(
+            f"{path} does not fit the run's {HYPERPARAMS}, which was written at its last "
+            f"start: {first} Start the run with the values that it was trained with."
+        ) from error
+
+
+def _fingerprint(checkpoint: Any, run: Any) -> str:
+    """Say which codec's tokens a checkpoint was trained on."""
     from dac_lobe.nnet.token_codec import TokenCodec
 
     return TokenCodec.of(checkpoint) or str(run["token_meta"]["fingerprint"])

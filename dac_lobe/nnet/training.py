@@ -20,6 +20,7 @@ import torch
 from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import if_main_process
 
+from dac_lobe.nnet.blueprint import Blueprint
 from dac_lobe.nnet.schedules import load_schedule
 from dac_lobe.nnet.token_codec import TokenCodec
 
@@ -39,7 +40,8 @@ class RecipeBrain(sb.Brain, ABC):
     hparams, and overrides `compute_forward`, `compute_objectives`,
     `start_scores` and `finish_scores`. Where its hparams have ``token_meta``, the
     codec's fingerprint there is kept with the checkpoints, and a run does not go on
-    with the tokens of another codec.
+    with the tokens of another codec; nor with other ``modules``, where its
+    ``output_folder`` has SpeechBrain's hyperparams.yaml.
     """
 
     total_steps: int
@@ -52,9 +54,15 @@ class RecipeBrain(sb.Brain, ABC):
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
+        if self.checkpointer is None:
+            return
         tokens = getattr(self.hparams, "token_meta", None)
-        if tokens is not None and self.checkpointer is not None:
+        if tokens is not None:
             TokenCodec(tokens["fingerprint"]).join(self.checkpointer)
+        folder = getattr(self.hparams, "output_folder", None)
+        yaml = None if folder is None else Path(folder) / "hyperparams.yaml"
+        if yaml is not None and yaml.is_file():
+            Blueprint(yaml.read_text(encoding="utf-8")).join(self.checkpointer)
 
     @abstractmethod
     def start_scores(self) -> None:

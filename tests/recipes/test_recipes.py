@@ -157,6 +157,31 @@ def test_tokens_of_another_codec_are_refused(name, samples, tmp_path):
     assert own.fingerprint in (exported / "hyperparams.yaml").read_text()
 
 
+def test_another_model_is_refused(samples, tmp_path):
+    """Whose weights would fit; a finished run keeps its results, and is exported so."""
+    row, output = ROWS["asr/hparams/an4_fbank"], tmp_path / "run"
+    flags = flags_of(row, samples)
+    done = run(row, flags, output)
+    assert done.returncode == 0, done.stderr[-3000:]
+    results = (output / "results.json").read_bytes()
+    for given in (1, 4):
+        again = run(row, [*flags, f"--subsample={given}"], output)
+        assert again.returncode != 0
+        said = f"made with encoder.subsample: 2, not {given}. Give"
+        assert said in again.stdout + again.stderr
+    assert (output / "results.json").read_bytes() == results
+    exported = export_model(output, tmp_path / "exported")
+    assert "subsample: 2\n" in (exported / "hyperparams.yaml").read_text()
+    wider = [flag.replace("hidden_size=8", "hidden_size=16") for flag in flags]
+    again = run(row, wider, output)
+    assert "made with encoder.hidden_size: 8, not 16" in again.stdout + again.stderr
+    for path in (output / "save").glob("CKPT*/blueprint.ckpt"):  # as of version 0.2
+        path.unlink()
+    with pytest.raises(ValueError, match=r"does not fit the run's hyperparams.yaml"):
+        export_model(output, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["asr/hparams/an4_tiny", "tts/hparams/an4_tiny"])
 def test_two_processes_end_with_equal_parameters(name, samples, tmp_path):
