@@ -183,6 +183,9 @@ def prepare(
 ) -> dict[str, Path]:
     """Write a manifest for each split, unless the same ones are there.
 
+    They are the same if the utterances are, and no recording has another size, another
+    time of its last change, or another folder.
+
     Arguments
     ---------
     data_folder : str or Path
@@ -207,7 +210,7 @@ def prepare(
     for name, utterances in splits.items():
         if not utterances:
             raise ValueError(f"{data_folder}: the split {name!r} has no utterances.")
-    digest = hashlib.sha256(json.dumps(splits).encode()).hexdigest()
+    digest = _digest(data_folder, splits)
     record = save_folder / RECORD
     if all(file.is_file() for file in files.values()) and _recorded(record) == digest:
         logger.info("the manifests in %s are up to date", save_folder)
@@ -218,6 +221,23 @@ def prepare(
     with replacing(record) as file:
         file.write(json.dumps({"splits": digest}).encode())
     return files
+
+
+def _digest(folder: Path, splits: Mapping[str, Sequence[Utterance]]) -> str:
+    """Digest of all that manifests are made of: names, texts, and the files as they are."""
+    paths = sorted({part.wav for utterances in splits.values() for part in utterances})
+
+    def state(path: str) -> list[int]:
+        try:
+            found = (folder / path).stat()
+        except OSError:  # said where it is read
+            return []
+        return [found.st_size, found.st_mtime_ns]
+
+    with ThreadPoolExecutor() as pool:  # a network disk takes its time
+        states = list(pool.map(state, paths))
+    content = [splits, str(folder.resolve()), paths, states]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _recorded(record: Path) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dac_lobe.audio import write_audio
+from dac_lobe.audio import AudioReader, write_audio
 from dac_lobe.data import (
     normalise,
     prepare_an4,
@@ -211,6 +211,46 @@ def test_three_manifests_are_taken_as_they_are(manifest, tmp_path):
         prepare_manifests(manifest.parent, tmp_path / "out", manifest, manifest)
     with pytest.raises(ValueError, match="no text in the column 'text'"):
         prepare_manifests(manifest.parent, tmp_path / "out", manifest, text="text")
+
+
+def test_manifests_of_a_corpus_at_another_rate_are_its_own(tmp_path):
+    """Where names, texts and all else are the same."""
+    row = {"ID": "a", "wav": "$data_root/a.wav", "start_s": "0.05", "stop_s": ""}
+    for rate in (16000, 44100):
+        folder = tmp_path / str(rate)
+        for number in range(3):
+            sound(folder / f"{number}.wav", 0.1, rate)
+        rows = [
+            {**row, "ID": n, "wav": f"$data_root/{n}.wav", "duration": 0.05, "wrd": "A"}
+            for n in range(3)
+        ]
+        path = write_manifest(folder / "all.csv", rows)
+        files = prepare_manifests(folder, tmp_path / "out", path)
+        first = read(files["train"])[0]
+        assert (first["start"], first["stop"]) == (str(rate // 20), str(rate // 10))
+
+
+@pytest.mark.parametrize("change", [None, "content", "place"])
+def test_recordings_are_measured_again_if_they_have_changed(
+    manifest, tmp_path, monkeypatch, change
+):
+    corpus, measured = manifest.parent, []
+    prepare_manifests(corpus, tmp_path / "out", manifest)
+    if change == "content":
+        sound(corpus / "00.wav", 0.2)
+    elif change == "place":
+        corpus = corpus.rename(tmp_path / "elsewhere")
+
+    class Reader(AudioReader):
+        def __init__(self, *given):
+            measured.append(given)
+            super().__init__(*given)
+
+    monkeypatch.setattr("dac_lobe.data.corpus.AudioReader", Reader)
+    files = prepare_manifests(corpus, tmp_path / "out", corpus / "all.csv")
+    assert len(measured) == (0 if change is None else 16)
+    lengths = {row["duration"] for path in files.values() for row in read(path)}
+    assert lengths == ({"0.1", "0.2"} if change == "content" else {"0.1"})
 
 
 def test_texts_that_lose_letters_or_digits_are_told_once(manifest, tmp_path, caplog):
