@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from dac_lobe.audio import Segment
 
-__all__ = ["Item", "check_names"]
+__all__ = ["Item", "check_channels", "check_names"]
 
 # Ids are words of tables in UTF-8; names of files may be any bytes, here surrogates.
 _UNFIT = re.compile("[\t\r\n\ud800-\udfff]")
@@ -79,4 +79,34 @@ def check_names(items: Iterable[Item]) -> None:
             raise ValueError(
                 f"manifest {item.where}, {item.id!r}: the path {item.wav!r} holds a zero "
                 "byte, which no file's name has. Correct it."
+            )
+
+
+def check_channels(items: Iterable[Item]) -> None:
+    """Refuse files of which several channels are asked for: all are read as one.
+
+    Arguments
+    ---------
+    items : iterable of Item
+        The recordings.
+
+    Raises
+    ------
+    ValueError
+        If a file is there with different texts in the column ``channel``.
+
+    Example
+    -------
+    >>> check_channels([Item(c, "call.wav", 1.0, {"channel": c}) for c in "01"])
+    Traceback (most recent call last):
+    ValueError: manifest : 'call.wav' is there with the channels '0' and '1', and a ...
+    """
+    seen: dict[str, str] = {}
+    for item in items:
+        channel = item.fields.get("channel", "").strip()
+        if channel and seen.setdefault(item.wav, channel) != channel:
+            raise ValueError(
+                f"manifest {item.where}: {item.wav!r} is there with the channels "
+                f"{seen[item.wav]!r} and {channel!r}, and a file is read as the mean of "
+                "its channels. Write each channel into a file of its own."
             )

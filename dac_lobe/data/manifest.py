@@ -30,7 +30,7 @@ from pathlib import Path
 from dac_lobe.audio.media import readable_suffixes
 from dac_lobe.data import cuts, kaldi
 from dac_lobe.data.headers import read_header
-from dac_lobe.data.item import Item, check_names
+from dac_lobe.data.item import Item, check_channels, check_names
 from dac_lobe.data.parts import read_segment
 from dac_lobe.data.places import locate
 from dac_lobe.data.tables import (
@@ -72,7 +72,8 @@ def read_manifest(
     FileNotFoundError
         If there is no such file or folder.
     ValueError
-        If it is empty, lacks a column, repeats an id, or an entry is not usable.
+        If it is empty, lacks a column, repeats an id, tells channels of a file apart,
+        or an entry is not usable.
 
     Example
     -------
@@ -88,6 +89,7 @@ def read_manifest(
     items = [item for path in paths for item in _read(Path(path), data_root)]
     items.sort(key=lambda item: item.id)
     check_names(items)
+    check_channels(items)
     for first, second in pairwise(items):
         if first.id == second.id:
             raise ValueError(

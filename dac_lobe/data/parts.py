@@ -2,6 +2,7 @@
 
 Columns ``start`` and ``stop`` are samples at the file's own rate; with ``_s``, ``_sec``
 or ``_seconds`` after them they are seconds. Empty ones mean the beginning and the end.
+Columns that others call so are refused, instead of reading the whole file.
 
 Authors
  * The dac-lobe developers 2026
@@ -19,6 +20,14 @@ SECONDS = ("_s", "_sec", "_seconds")
 SEGMENT_COLUMNS = frozenset(
     f"{end}{unit}" for end in ("start", "stop") for unit in ("", *SECONDS)
 )
+# Columns of each end: ours, and what other tools call it.
+ENDS = {
+    end: {f"{name}{unit}" for name in names for unit in ("", *SECONDS)}
+    for end, names in {
+        "start": ("start", "start_time", "begin", "offset"),
+        "stop": ("stop", "end", "end_time", "num_frames"),
+    }.items()
+}
 
 
 def read_segment(
@@ -67,6 +76,7 @@ def read_segment(
             ) from error
         check_segment(segment, where)
         return segment, names
+    _check_ends(where, values, "", "")
     return None, []
 
 
@@ -114,11 +124,9 @@ def check_segment(segment: Segment, where: str) -> None:
 
 def _check_ends(where: str, values: Mapping[str, str], start: str, stop: str) -> None:
     """Refuse an end of a segment that only a column of another name tells."""
-    wanted = [kind for kind, text in (("start", start), ("stop", stop)) if not text]
+    missing = [end for end, text in (("start", start), ("stop", stop)) if not text]
     for name, text in values.items():
-        kind = name.partition("_")[0].replace("end", "stop")
-        known = name.replace("end", "stop") in SEGMENT_COLUMNS
-        if known and kind in wanted and text.strip():
+        if any(name in ENDS[end] for end in missing) and text.strip():
             raise ValueError(
                 f"manifest {where}: {name} is {text!r}, without a start and a stop of "
                 "one unit. Name the columns start and stop, or start_s and stop_s."

@@ -170,8 +170,9 @@ def named_by_path(rows: Iterable[Row]) -> list[Row]:
     Returns
     -------
     list of Row
-        With ``wav``, and ``ID``: what it was, or the path without its suffix, and
-        start and stop of a segment. Without ``duration`` if it was empty.
+        With ``wav``, and ``ID``: what it was, in whatever case, or the path without
+        its suffix, and start and stop of a segment. Without ``duration`` if it was
+        empty.
 
     Example
     -------
@@ -191,7 +192,8 @@ def named_by_path(rows: Iterable[Row]) -> list[Row]:
         if segment is not None:
             stop = "end" if segment.stop is None else segment.stop
             name = f"{name}-{segment.start}-{stop}"
-        filled = {**values, "ID": values.get("ID") or (path and name), "wav": path}
+        own = next((values[key] for key in ("ID", "id", "Id") if key in values), "")
+        filled = {**values, "ID": own or (path and name), "wav": path}
         if not filled.get("duration"):
             filled.pop("duration", None)
         found.append(Row(where, filled))

@@ -108,6 +108,14 @@ def test_columns_of_segments(tmp_path, header, cells, segment):
         ),
         ("start,end", "0,8", "line 2: end is '8', without a start and a stop"),
         ("start_s,stop", "0.5,9", "line 2: start_s is '0.5', without"),
+        ("end", "8000", "line 2: end is '8000', without a start and a stop"),
+        ("start_s,end_s", ",0.5", "line 2: end_s is '0.5', without"),
+        ("begin,end", "0.2,0.5", "begin is '0.2', .* Name the columns start and stop"),
+        ("start_time,end_time", "0.2,0.5", "line 2: start_time is '0.2', without"),
+        ("end_time", "0.5", "line 2: end_time is '0.5', without"),
+        ("offset", "0.5", "line 2: offset is '0.5', without"),
+        ("num_frames", "800", "line 2: num_frames is '800', without"),
+        ("start,num_frames", "8,800", "line 2: num_frames is '800', without"),
     ],
 )
 def test_segments_that_cannot_be(tmp_path, header, cells, message):
@@ -115,6 +123,34 @@ def test_segments_that_cannot_be(tmp_path, header, cells, message):
     with pytest.raises(ValueError, match=message) as error:
         read_manifest(tmp_path / "x.csv")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("header", ["end", "start_s,end_s", "begin,num_frames"])
+def test_empty_columns_of_other_names_are_whole_files(tmp_path, header):
+    cells = "," * header.count(",")
+    (tmp_path / "x.csv").write_text(f"ID,duration,wav,{header}\na,1,a.wav,{cells}\n")
+    assert read_manifest(tmp_path / "x.csv")[0].segment is None
+
+
+@pytest.mark.parametrize("sides", [("0", "1"), ("1", "2"), ("left", "right")])
+def test_speakers_of_a_call_are_not_one_recording(tmp_path, sides):
+    rows = "".join(f"{side},1,call.wav,{side}\n" for side in sides)
+    (tmp_path / "x.csv").write_text(f"ID,duration,wav,channel\n{rows}")
+    message = f"call.wav' is there with the channels '{sides[0]}' and '{sides[1]}'"
+    with pytest.raises(ValueError, match=message):
+        read_manifest(tmp_path / "x.csv")
+
+
+def test_a_channel_that_is_the_same_for_a_file_is_let_pass(tmp_path):
+    rows = "a,1,a.wav,0\nb,1,a.wav,0\nc,1,a.wav,\nd,1,d.wav,1\n"
+    (tmp_path / "x.csv").write_text(f"ID,duration,wav,channel\n{rows}")
+    assert [item.id for item in read_manifest(tmp_path / "x.csv")] == list("abcd")
+
+
+@pytest.mark.parametrize("column", ["ID", "id", "Id"])
+def test_an_id_in_any_case_names_a_path(tmp_path, column):
+    (tmp_path / "x.csv").write_text(f"{column},duration,path\nmine,1,a.wav\n,1,b.wav\n")
+    assert [item.id for item in read_manifest(tmp_path / "x.csv")] == ["b", "mine"]
 
 
 @pytest.fixture(scope="module")
