@@ -168,8 +168,13 @@ class TokenTTS(Portable, Pretrained):
         Raises
         ------
         ValueError
-            If there is no text, one has nothing to speak, or a speaker is unknown.
+            If there is no text, it is one alone, one has nothing to speak, or a speaker is
+            unknown.
         """
+        if isinstance(texts, str):
+            raise ValueError(
+                f"texts={texts!r} is one text. Give a list of texts, or call synthesize."
+            )
         names = list(speakers or [self.hparams.speakers[0]] * len(texts))
         unknown = [name for name in names if name not in self.hparams.speakers]
         if unknown or len(names) != len(texts):

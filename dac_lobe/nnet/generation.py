@@ -131,7 +131,8 @@ def generate(
     Raises
     ------
     ValueError
-        If guidance is asked of a model that was always given its text.
+        If guidance is asked of a model that was always given its text, or tokens
+        cannot be drawn so: see `dac_lobe.nnet.sampling.draw`.
 
     Example
     -------

@@ -56,7 +56,7 @@ def draw(
     scores : torch.Tensor
         Shape [..., V].
     temperature : float
-        0 takes the likeliest.
+        0 takes the likeliest; no less.
     top_k : int, optional
         Draw from this many of the likeliest; all by default.
     generator : torch.Generator, optional
@@ -67,15 +67,26 @@ def draw(
     torch.Tensor
         Tokens of shape [...].
 
+    Raises
+    ------
+    ValueError
+        If the temperature is below 0 or no number, or ``top_k`` below 1.
+
     Example
     -------
     >>> draw(torch.tensor([[0.0, 3.0], [2.0, 1.0]]), temperature=0)
     tensor([1, 0])
     """
+    if not 0 <= temperature < float("inf"):
+        raise ValueError(
+            f"temperature={temperature}. Give 0, for the likeliest token, or more."
+        )
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k={top_k}. Give a number of tokens to draw from.")
     if temperature == 0:
         return scores.argmax(-1)
     size = scores.shape[-1]
-    best, tokens = scores.topk(min(top_k or size, size), dim=-1)
+    best, tokens = scores.topk(min(size if top_k is None else top_k, size), dim=-1)
     chances = (best / temperature).softmax(-1).flatten(0, -2)
     drawn = torch.multinomial(chances, 1, generator=generator)
     return tokens.gather(-1, drawn.view(*tokens.shape[:-1], 1)).squeeze(-1)

@@ -82,6 +82,19 @@ def test_what_is_not_spoken_is_told(tts, caplog):
         tts.synthesize_batch(["GO", "Привет"])
 
 
+@pytest.mark.parametrize("speakers", [None, "aba"])
+def test_a_text_alone_is_no_batch(tts, speakers):
+    """Its letters would be spoken one by one."""
+    with pytest.raises(ValueError, match="texts='YES' is one text. Give a list"):
+        tts.synthesize_batch("YES", speakers)
+
+
+@pytest.mark.parametrize("options", [{"temperature": -1.0}, {"top_k": 0}])
+def test_what_cannot_be_drawn_from_is_refused(tts, options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))}=.* Give "):
+        tts.synthesize("GO", max_frames=6, **options)
+
+
 def test_no_text_is_refused(tts):
     with pytest.raises(ValueError, match="no text given. Give at least one."):
         tts.synthesize_batch([])

@@ -48,3 +48,15 @@ def test_draws_follow_the_temperature():
         share = draw(scores, temperature, None, draws).float().mean()
         wanted = torch.sigmoid(torch.tensor(1 / temperature))
         assert float(share) == pytest.approx(float(wanted), abs=0.02)
+
+
+@pytest.mark.parametrize("temperature", [-1.0, float("nan"), float("inf")])
+def test_temperatures_that_are_none(temperature):
+    with pytest.raises(ValueError, match="temperature=.* Give 0, for the likeliest"):
+        draw(torch.zeros(2, 3), temperature)
+
+
+@pytest.mark.parametrize("top_k", [0, -1])
+def test_nothing_to_draw_from(top_k):
+    with pytest.raises(ValueError, match=f"top_k={top_k}. Give a number of tokens"):
+        draw(torch.zeros(2, 3), 1.0, top_k)
