@@ -19,6 +19,7 @@ from speechbrain.dataio.sampler import DynamicBatchSampler
 
 from dac_lobe.audio import read_audio
 from dac_lobe.data.parts import SEGMENT_COLUMNS, read_segment
+from dac_lobe.data.tables import rows_of_csv
 from dac_lobe.data.variants import variant_id
 from dac_lobe.tokens import TokenStore
 
@@ -45,10 +46,12 @@ def read_datasets(
     Raises
     ------
     ValueError
-        If a manifest is empty.
+        If a manifest is empty, a row has not its columns, or a segment is none.
     """
     datasets = {}
     for name, path in paths.items():
+        for where, values in rows_of_csv(Path(path), required=()):
+            read_segment(where, values)
         rows = load_data_csv(path, {"data_root": data_folder})
         if not rows:
             raise ValueError(

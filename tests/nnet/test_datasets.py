@@ -24,3 +24,17 @@ def test_an_empty_manifest_is_named(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ValueError, match=re.escape(f"manifest {path} is empty. Nee")):
         read_datasets({"valid": path}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("b,1.0", "line 3: 2 values, and there are 4 columns: ID, duration, wav, end"),
+        ("b,1.0,b.wav,0.5", "line 3: end is '0.5', without a start and a stop"),
+    ],
+)
+def test_a_row_that_cannot_be_is_named(tmp_path, row, said):
+    path = tmp_path / "train.csv"
+    path.write_text(f"ID,duration,wav,end\na,1.0,a.wav,\n{row}\n")
+    with pytest.raises(ValueError, match=re.escape(f"manifest {path}, {said}")):
+        read_datasets({"train": path}, tmp_path)
