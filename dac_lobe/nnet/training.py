@@ -21,6 +21,7 @@ from speechbrain.dataio.dataset import DynamicItemDataset
 from speechbrain.utils.distributed import if_main_process
 
 from dac_lobe.nnet.blueprint import Blueprint
+from dac_lobe.nnet.cpu_time import CPUTime
 from dac_lobe.nnet.schedules import load_schedule
 from dac_lobe.nnet.token_codec import TokenCodec
 
@@ -41,7 +42,8 @@ class RecipeBrain(sb.Brain, ABC):
     `start_scores` and `finish_scores`. Where its hparams have ``token_meta``, the
     codec's fingerprint there is kept with the checkpoints, and a run does not go on
     with the tokens of another codec; nor with other ``modules``, where its
-    ``output_folder`` has SpeechBrain's hyperparams.yaml.
+    ``output_folder`` has SpeechBrain's hyperparams.yaml. ``cpu_time`` counts what the
+    run has spent: read it before a test, which loads the best checkpoint.
     """
 
     total_steps: int
@@ -54,8 +56,10 @@ class RecipeBrain(sb.Brain, ABC):
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
+        self.cpu_time = CPUTime()
         if self.checkpointer is None:
             return
+        self.checkpointer.add_recoverable("cpu_time", self.cpu_time, optional_load=True)
         tokens = getattr(self.hparams, "token_meta", None)
         if tokens is not None:
             TokenCodec(tokens["fingerprint"]).join(self.checkpointer)

@@ -21,7 +21,6 @@ import logging
 import random
 import re
 import sys
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -39,6 +38,7 @@ from dac_lobe.nnet.datasets import (
     read_datasets,
 )
 from dac_lobe.nnet.filterbank_pretraining import pretrain_on_filterbanks
+from dac_lobe.nnet.labels import load_labels
 from dac_lobe.nnet.token_input import tokenise
 from dac_lobe.nnet.training import RecipeBrain, check_codebooks, write_results
 from dac_lobe.nnet.utterances import Utterance, file_stem, write_utterances
@@ -178,13 +178,11 @@ def dataio_prepare(hparams):
         yield label_encoder.encode_sequence_torch(char_list)
 
     sb.dataio.dataset.add_dynamic_item(everything, text_pipeline)
-    label_encoder.load_or_create(
-        path=Path(hparams["save_folder"]) / "label_encoder.txt",
-        from_didatasets=[datasets["train"]],
-        output_key="char_list",
-        special_labels={"blank_label": hparams["blank_index"]},
-        sequence_input=True,
-    )
+    label_file = Path(hparams["save_folder"]) / "label_encoder.txt"
+    said = [char for row in datasets["train"].data.values() for char in row["wrd"]]
+    known = load_labels(label_encoder, label_file, said, hparams["checkpointer"])
+    if not known:
+        label_encoder.handle_special_labels({"blank_label": hparams["blank_index"]})
     label_encoder.ignore_len()  # checked here, with a remedy
     if len(label_encoder) != hparams["output_neurons"]:
         raise ValueError(
@@ -198,6 +196,8 @@ def dataio_prepare(hparams):
     sb.dataio.dataset.set_output_keys(everything, keys)
     for dataset in everything:
         check_lengths(dataset, hparams, label_encoder)
+    if not known:
+        run_on_main(label_encoder.save, kwargs={"path": label_file})
     return datasets, label_encoder
 
 
@@ -296,7 +296,6 @@ if __name__ == "__main__":
     on_tokens = "token_meta" in hparams
     if on_tokens and hparams["input"] == "sig":
         asr_brain.tokenizer = hparams["tokenizer"]().to(asr_brain.device)
-    started = time.process_time()
     # A run that goes on was pretrained before its first checkpoint.
     if on_tokens and not hparams["checkpointer"].list_checkpoints():
         pretrain(asr_brain, datasets["train"])
@@ -312,8 +311,8 @@ if __name__ == "__main__":
     results = {
         "training": {
             "parameters": sum(parameter.numel() for parameter in parameters),
-            "epochs": hparams["number_of_epochs"],
-            "cpu_minutes": (time.process_time() - started) / 60,
+            "epochs": hparams["epoch_counter"].current,
+            "cpu_minutes": asr_brain.cpu_time.minutes,
         }
     }
     if on_tokens:

@@ -15,7 +15,6 @@ Authors
 """
 
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -143,7 +142,7 @@ def dataio_prepare(hparams, num_codebooks):
 
 
 def probe(hparams, num_codebooks, run_opts):
-    """Train and test on the first codebooks; return the scores."""
+    """Train and test on the first codebooks; return the scores, and what they took."""
     sb.utils.seed.seed_everything(hparams["seed"])
     datasets, labels, guessed = dataio_prepare(hparams, num_codebooks)
     module = PooledProbe(
@@ -172,6 +171,7 @@ def probe(hparams, num_codebooks, run_opts):
         datasets["valid"],
         make_loader_options(datasets["train"], hparams),
     )
+    training = {"epochs": counter.current, "cpu_minutes": brain.cpu_time.minutes}
     brain.evaluate(
         datasets["test"],
         min_key="error",
@@ -181,7 +181,7 @@ def probe(hparams, num_codebooks, run_opts):
         {"test": f"{num_codebooks} codebooks"}, test_stats=brain.test_stats
     )
     sizes = {"labels": len(labels), "items": len(datasets["test"]), "guessed": guessed}
-    return {**brain.test_stats, **sizes}
+    return {**brain.test_stats, **sizes}, training
 
 
 if __name__ == "__main__":
@@ -191,15 +191,13 @@ if __name__ == "__main__":
         hparams = load_hyperpyyaml(fin, overrides)
     sb.create_experiment_directory(hparams["output_folder"], hparams_file, overrides)
     run_on_main(hparams["prepare"])
-    started = time.process_time()
-    results = {
-        f"{count} codebooks": probe(hparams, count, run_opts)
-        for count in hparams["codebooks"]
-    }
-    spent = (time.process_time() - started) / 60
+    results, spent = {}, []
+    for count in hparams["codebooks"]:
+        results[f"{count} codebooks"], training = probe(hparams, count, run_opts)
+        spent.append(training)
     results["training"] = {
-        "epochs": hparams["number_of_epochs"],
-        "cpu_minutes": spent,
+        "epochs": max((training["epochs"] for training in spent), default=0),
+        "cpu_minutes": sum(training["cpu_minutes"] for training in spent),
         "codec": hparams["token_meta"]["fingerprint"],
     }
     write_results(hparams["output_folder"], results)

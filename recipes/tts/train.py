@@ -25,6 +25,7 @@ from speechbrain.utils.distributed import run_on_main
 
 from dac_lobe.data.text import to_ids
 from dac_lobe.nnet.datasets import add_tokens, make_loader_options, read_datasets
+from dac_lobe.nnet.labels import load_labels
 from dac_lobe.nnet.training import RecipeBrain, write_results
 
 logger = logging.getLogger(__name__)
@@ -117,11 +118,9 @@ def dataio_prepare(hparams):
 
     sb.dataio.dataset.add_dynamic_item(everything, text_pipeline)
     sb.dataio.dataset.add_dynamic_item(everything, speaker_pipeline)
-    speakers.load_or_create(
-        path=Path(hparams["save_folder"]) / "speakers.txt",
-        from_didatasets=[datasets["train"]],
-        output_key="spk_id",
-    )
+    speaker_file = Path(hparams["save_folder"]) / "speakers.txt"
+    trained = [row["spk_id"] for row in datasets["train"].data.values()]
+    known = load_labels(speakers, speaker_file, trained, hparams["checkpointer"])
     speakers.ignore_len()  # checked here, with a remedy
     for name in ("valid", "test"):
         said = {row["spk_id"] for row in datasets[name].data.values()}
@@ -136,6 +135,9 @@ def dataio_prepare(hparams):
             f"num_speakers: {hparams['num_speakers']}, but the training data have "
             f"{len(speakers)}. Set num_speakers to {len(speakers)}."
         )
+
+    if not known:
+        run_on_main(speakers.save, kwargs={"path": speaker_file})
 
     # 4. Output
     keys = ["id", "text", "tokens", "speaker"]

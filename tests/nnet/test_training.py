@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -147,6 +149,17 @@ def test_a_run_goes_on_for_more_epochs(tmp_path):
     assert longer.optimizer_step == straight.optimizer_step
     assert longer.scheduler.last_epoch == straight.scheduler.last_epoch
     assert longer.scheduler.get_last_lr() == straight.scheduler.get_last_lr()
+
+
+def test_minutes_of_all_starts_count(tmp_path, monkeypatch):
+    """Here, each look at the clock takes one; so does each of the checkpoints."""
+    seconds = itertools.count(0, 60)
+    monkeypatch.setattr(time, "process_time", lambda: float(next(seconds)))
+    assert fit(1, folder=tmp_path).cpu_time.minutes == EPOCHS + 1
+    again = fit(1, folder=tmp_path)
+    assert again.cpu_time.minutes == EPOCHS + 1
+    longer = fit(1, epochs=2 * EPOCHS, folder=tmp_path)
+    assert longer.cpu_time.minutes == 2 * EPOCHS + 1
 
 
 def test_more_than_an_epoch_in_a_step():

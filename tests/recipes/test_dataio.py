@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 from hyperpyyaml import load_hyperpyyaml
+from speechbrain.utils.checkpoints import Checkpointer
+
+from dac_lobe.inference.export import _read_labels
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -166,6 +169,47 @@ def test_speakers_that_are_not_trained(prepare_data, name):
 
     with pytest.raises(ValueError, match=f"{name}: 1 of . speakers .* 'nobody'.*Split"):
         prepare_data("tts", change)
+
+
+def test_a_first_start_that_was_refused_leaves_no_labels(prepare_data, tmp_path):
+    """The corrected one is not measured by them."""
+    with pytest.raises(ValueError, match="Set output_neurons to 15"):
+        prepare_data("asr", lambda path: rewrite(path, wrd="GO 5", duration="9"))
+    _, labels = prepare_data(
+        "asr", lambda path: rewrite(path, wrd="GO ON", duration="9")
+    )
+    assert "5" not in labels.lab2ind
+    numbered = [labels.ind2lab[number] for number in range(len(labels))]
+    assert numbered == _read_labels(tmp_path / "save/label_encoder.txt")
+
+
+def test_a_speaker_that_was_missing_at_first_is_learned(prepare_data, tmp_path):
+    def change(path):
+        rewrite(path.with_name("valid.csv"), spk_id="nobody")
+
+    with pytest.raises(ValueError, match=r"valid: 1 of . speakers"):
+        prepare_data("tts", change)
+    prepare_data("tts", lambda path: rewrite(path, spk_id="nobody"))
+    assert "nobody" in _read_labels(tmp_path / "save/speakers.txt")
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "column"),
+    [("asr", "label_encoder.txt", "wrd"), ("tts", "speakers.txt", "spk_id")],
+)
+def test_labels_of_checkpoints_stay(prepare_data, tmp_path, task, name, column):
+    prepare_data(task)
+    path = tmp_path / "save" / name
+    before = path.read_bytes()
+    Checkpointer(path.parent).save_checkpoint()
+    with open(tmp_path / "train.csv", newline="") as file:
+        last = list(csv.DictReader(file))[-1][column]
+    # Met in another order, they keep their numbers.
+    prepare_data(task, lambda path: rewrite(path, duration="9", **{column: last}))
+    assert path.read_bytes() == before
+    with pytest.raises(ValueError, match=rf"{path} were made .* no '5', and the train"):
+        prepare_data(task, lambda path: rewrite(path, **{column: "5"}))
+    assert path.read_bytes() == before
 
 
 def test_too_many_speakers(prepare_data):

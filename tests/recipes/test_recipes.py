@@ -170,6 +170,15 @@ def test_another_model_is_refused(samples, tmp_path):
         said = f"made with encoder.subsample: 2, not {given}. Give"
         assert said in again.stdout + again.stderr
     assert (output / "results.json").read_bytes() == results
+    # Tested again, it has spent what it had.
+    again = run(row, [*flags[:1], "--number_of_epochs=1", *flags[2:]], output)
+    assert again.returncode == 0, again.stderr[-3000:]
+    first, second = (
+        json.loads(text)["training"]
+        for text in (results, (output / "results.json").read_bytes())
+    )
+    assert second["epochs"] == first["epochs"] == 2
+    assert second["cpu_minutes"] > 0.7 * first["cpu_minutes"]
     exported = export_model(output, tmp_path / "exported")
     assert "subsample: 2\n" in (exported / "hyperparams.yaml").read_text()
     wider = [flag.replace("hidden_size=8", "hidden_size=16") for flag in flags]
