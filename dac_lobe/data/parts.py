@@ -129,5 +129,6 @@ def _check_ends(where: str, values: Mapping[str, str], start: str, stop: str) ->
         if any(name in ENDS[end] for end in missing) and text.strip():
             raise ValueError(
                 f"manifest {where}: {name} is {text!r}, without a start and a stop of "
-                "one unit. Name the columns start and stop, or start_s and stop_s."
+                "one unit. Name the columns start and stop, or start_s and stop_s; or "
+                f"leave {name} out, if it says nothing of a part."
             )
