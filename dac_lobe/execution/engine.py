@@ -133,7 +133,7 @@ class Engine:
         self, network: Network, z: torch.Tensor, used: int
     ) -> ResidualQuantized:
         """Quantize latents [B, D, F] with the first ``used`` codebooks."""
-        tables = self._tables(network) if _ordinary(z) else None
+        tables = self._tables(network, used) if _ordinary(z) else None
         if tables is None:
             return network.quantizer(z, used)
         with float32_products(exact=True) if z.is_cuda else nullcontext():
@@ -156,7 +156,7 @@ class Engine:
         """
         tables = None
         if z.device.type == "cpu" and _ordinary(z):
-            tables = self._tables(network)
+            tables = self._tables(network, used)
         if tables is None:
             return self.quantize(network, z, used)
         quantized, margins = tables.quantize_with_margins(z.resolve_neg(), used)
@@ -185,7 +185,7 @@ class Engine:
         """Rebuild latents from codes [B, K', F]."""
         codes = network.quantizer.check_codes(codes)
         ordinary = _ordinary(network.quantizer.quantizers[0].codebook.weight)
-        tables = self._tables(network) if ordinary else None
+        tables = self._tables(network, codes.shape[1]) if ordinary else None
         if tables is None:
             return network.quantizer.from_codes(codes)
         return tables.dequantize(codes)
@@ -224,12 +224,12 @@ class Engine:
         """Run a network on ``x`` [B, C, T] in the best way there is, or its modules."""
         if not _ordinary(x):
             return network(x, lengths)
-        if lengths is None:
-            lengths = torch.full((len(x),), x.shape[-1], device=x.device)
         derived = self._derived_from(network)
         plan = plan_of(derived, network)
         if plan is None:
             return network(x, lengths)
+        if lengths is None:
+            lengths = torch.full((len(x),), x.shape[-1], device=x.device)
         timing: Timing = derived.get("timing", make_timing)
         x = x.resolve_neg()  # what computes takes addresses, not views
         with one_thread():
@@ -276,15 +276,16 @@ class Engine:
                 kernels.run_batch(x, lengths, timing.positions(CHUNK_SECONDS), out)
         return out
 
-    def _tables(self, network: Network) -> QuantizerTables | None:
+    def _tables(self, network: Network, used: int) -> QuantizerTables | None:
         """Return the tables of a codec's quantizer; None if only modules can run it."""
         derived = self._derived_from(network.quantizer)
         if not derived.ordinary:
             return None
-        tables: QuantizerTables = derived.get(
+        tables: QuantizerTables | None = derived.get(
             "tables", lambda: make_tables(network.quantizer, self.backend)
         )
-        return tables
+        # Stages may have been taken away, which the modules pass over in silence.
+        return None if tables is None or used > len(tables.codebooks) else tables
 
     def _derived_from(self, module: nn.Module) -> Derived:
         """Return what was made of a module; nothing yet if its weights changed."""

@@ -14,7 +14,7 @@ from dac_lobe.execution.native.kernel import NativeKernel, supports
 from dac_lobe.execution.native.library import find_native
 from dac_lobe.execution.native.search import NativeTables, searchable
 from dac_lobe.execution.plan import Step, UnusualNetworkError, geometry, make_plan
-from dac_lobe.execution.tables import QuantizerTables
+from dac_lobe.execution.tables import QuantizerTables, has_tables
 from dac_lobe.execution.weight_watch import Derived
 from dac_lobe.network.quantizer import ResidualVectorQuantize
 
@@ -56,8 +56,15 @@ def make_kernels(network: nn.Module, backend: str) -> NativeFlow | list[TorchKer
     return NativeFlow(native, library)
 
 
-def make_tables(quantizer: ResidualVectorQuantize, backend: str) -> QuantizerTables:
-    """Make a quantizer's tables, searched natively if the backend is."""
+def make_tables(
+    quantizer: ResidualVectorQuantize, backend: str
+) -> QuantizerTables | None:
+    """Make a quantizer's tables, searched natively if the backend is.
+
+    None if only the modules can run it.
+    """
+    if not has_tables(quantizer):
+        return None
     library = find_native().library if backend == "native" else None
     device = quantizer.quantizers[0].codebook.weight.device
     if library is None or device.type != "cpu" or not searchable(quantizer):

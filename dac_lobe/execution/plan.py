@@ -19,7 +19,14 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from dac_lobe.network.layers import MaskedStack, ResidualUnit, Snake1d
+from dac_lobe.execution.layer_kinds import is_known
+from dac_lobe.network.decoder import Decoder
+from dac_lobe.network.layers import (
+    MaskedSequential,
+    MaskedStack,
+    ResidualUnit,
+    Snake1d,
+)
 from dac_lobe.network.receptive_field import Convolution
 
 __all__ = [
@@ -196,17 +203,17 @@ def make_plan(network: nn.Module) -> list[Step]:
     plan: list[Step] = []
     alpha = None
     for layer in _layers(network):
-        if isinstance(layer, Snake1d) and alpha is None:
+        if is_known(layer, Snake1d) and alpha is None:
             alpha = layer.alpha.detach().reshape(-1)
-        elif isinstance(layer, ResidualUnit) and alpha is None:
+        elif is_known(layer, ResidualUnit) and alpha is None:
             plan.append(_residual(layer))
-        elif isinstance(layer, nn.ConvTranspose1d) and alpha is not None:
+        elif is_known(layer, nn.ConvTranspose1d) and alpha is not None:
             plan.append(_upsample(alpha, layer))
             alpha = None
-        elif isinstance(layer, nn.Conv1d):
+        elif is_known(layer, nn.Conv1d):
             plan.append(_convolve(alpha, layer))
             alpha = None
-        elif isinstance(layer, nn.Tanh) and plan and isinstance(plan[-1], Convolve):
+        elif is_known(layer, nn.Tanh) and plan and isinstance(plan[-1], Convolve):
             plan[-1] = plan[-1]._replace(tanh=True)
         else:
             raise UnusualNetworkError(f"unexpected {type(layer).__name__}")
@@ -238,11 +245,17 @@ def output_positions(plan: Sequence[Step], positions: int) -> int:
 
 def _layers(network: nn.Module) -> list[nn.Module]:
     """Layers of a stack of stacks, residual units whole."""
+    if is_known(network, Decoder):
+        stack: nn.Module = network.model
+    elif is_known(network, MaskedStack):
+        stack = network.block
+    else:
+        raise UnusualNetworkError(f"unexpected {type(network).__name__}")
+    if not is_known(stack, MaskedSequential):
+        raise UnusualNetworkError(f"unexpected {type(stack).__name__}")
     layers: list[nn.Module] = []
-    stack = network.block if hasattr(network, "block") else network.model
-    assert isinstance(stack, nn.Sequential)
     for layer in stack:
-        layers.extend(layer.block if isinstance(layer, MaskedStack) else [layer])
+        layers.extend(_layers(layer) if isinstance(layer, MaskedStack) else [layer])
     return layers
 
 
@@ -272,12 +285,14 @@ def _convolve(alpha: torch.Tensor | None, layer: nn.Conv1d) -> Convolve:
 
 def _residual(unit: ResidualUnit) -> Residual:
     """Read a residual unit."""
+    if not is_known(unit.block, nn.Sequential) or len(unit.block) != 4:
+        raise UnusualNetworkError("a residual unit of another stack")
     first, dilated, second, pointwise = unit.block
     if not (
-        isinstance(first, Snake1d)
-        and isinstance(dilated, nn.Conv1d)
-        and isinstance(second, Snake1d)
-        and isinstance(pointwise, nn.Conv1d)
+        is_known(first, Snake1d)
+        and is_known(dilated, nn.Conv1d)
+        and is_known(second, Snake1d)
+        and is_known(pointwise, nn.Conv1d)
     ):
         raise UnusualNetworkError("a residual unit of other layers")
     outer = _convolve(first.alpha.detach().reshape(-1), dilated)

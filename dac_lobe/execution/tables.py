@@ -22,10 +22,51 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from dac_lobe.execution.layer_kinds import is_known
 from dac_lobe.network.outputs import FromCodes, ResidualQuantized
 from dac_lobe.network.quantizer import ResidualVectorQuantize
+from dac_lobe.network.vector_quantizer import VectorQuantize
 
-__all__ = ["QuantizerTables"]
+__all__ = ["QuantizerTables", "has_tables"]
+
+
+def has_tables(quantizer: ResidualVectorQuantize) -> bool:
+    """Tell whether tables say all that a quantizer computes.
+
+    Arguments
+    ---------
+    quantizer : ResidualVectorQuantize
+        The quantizer.
+
+    Returns
+    -------
+    bool
+        False where a stage is of another class, shape or geometry: the modules
+        themselves run it.
+
+    Example
+    -------
+    >>> quantizer = ResidualVectorQuantize(6, n_codebooks=3, codebook_size=16)
+    >>> has_tables(quantizer)
+    True
+    """
+    return is_known(quantizer, ResidualVectorQuantize) and all(
+        is_known(stage, VectorQuantize)
+        and _is_product(stage.in_proj)
+        and _is_product(stage.out_proj)
+        and stage.codebook.weight.shape[0] == quantizer.codebook_size
+        for stage in quantizer.quantizers
+    )
+
+
+def _is_product(projection: nn.Module) -> bool:
+    """Tell whether a projection is a product with its weight, and its bias."""
+    return (
+        is_known(projection, nn.Conv1d)
+        and projection.kernel_size == projection.stride == (1,)
+        and projection.padding == (0,)
+        and projection.groups == 1
+    )
 
 
 class QuantizerTables:
@@ -48,8 +89,9 @@ class QuantizerTables:
     @torch.no_grad()
     def __init__(self, quantizer: ResidualVectorQuantize):
         stages = list(quantizer.quantizers)
-        self.edges = list(itertools.accumulate(quantizer.codebook_dim, initial=0))
         self.codebooks = [stage.codebook.weight.detach() for stage in stages]
+        dimensions = [codebook.shape[1] for codebook in self.codebooks]
+        self.edges = list(itertools.accumulate(dimensions, initial=0))
         self.directions = [F.normalize(codebook) for codebook in self.codebooks]
         self.squares = [d.pow(2).sum(1, keepdim=True).t() for d in self.directions]
         self.in_weight = torch.cat([s.in_proj.weight.detach()[:, :, 0] for s in stages])
@@ -70,10 +112,10 @@ class QuantizerTables:
             codebook = self.codebooks[j].cpu().double()
             table = codebook @ (later @ weight).t() + later @ bias
             self.corrections.append(table.to(dtype).to(device))
-        dims = torch.tensor(quantizer.codebook_dim, device=device)
+        dims = torch.tensor(dimensions, device=device)
         self._shares = dims.to(dtype).reciprocal().repeat_interleave(dims)
         self._sizes = torch.stack(
-            [weight.norm() for weight in self.in_weight.split(quantizer.codebook_dim)]
+            [weight.norm() for weight in self.in_weight.split(dimensions)]
         )
 
     @torch.no_grad()
@@ -215,6 +257,7 @@ class QuantizerTables:
 
 
 def _bias(projection: nn.Conv1d) -> torch.Tensor:
-    """Bias of a projection; they all have one."""
-    assert projection.bias is not None
+    """Bias of a projection, zeros if it has none."""
+    if projection.bias is None:
+        return projection.weight.new_zeros(projection.out_channels)
     return projection.bias.detach()

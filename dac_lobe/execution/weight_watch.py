@@ -6,8 +6,12 @@ Each way to change weights leaves its own trace, and all are looked for:
     .to(), .half(), remove weight norm     another tensor, or its place in memory
     codec.decoder.model[0] = layer         another module
     layer.register_forward_hook(...)       how many hooks a module has
+    layer.forward = ...                    one attribute more
+    layer.dilation = (3,)                  the attribute's value
     parameter.data.copy_(...)              none but the values: a sample of them,
                                            and of codebooks all
+
+Buffers count as parameters do: a parametrization may compute a weight from them.
 
 Authors
  * The dac-lobe developers 2026
@@ -17,12 +21,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 from weakref import ref
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules import module as every_module
+from torch.nn.modules.conv import _ConvNd
 
 __all__ = ["Derived", "WeightWatch"]
 
@@ -30,9 +38,19 @@ __all__ = ["Derived", "WeightWatch"]
 # single codes are moved.
 SAMPLES = 4
 
+# What a layer computes, beside its weights: methods that an object may have of its own,
+# and the geometry of convolutions.
+METHODS = {
+    *("forward", "_conv_forward"),
+    *("from_codes", "decode_code", "embed_code", "decode_latents"),
+}
+_geometry = itemgetter(
+    *("stride", "padding", "dilation", "padding_mode", "groups", "output_padding")
+)
+
 
 class WeightWatch:
-    """Remembers the state of all parameters of a module, without keeping it alive.
+    """Remembers the state of all weights of a module, without keeping it alive.
 
     Arguments
     ---------
@@ -42,7 +60,8 @@ class WeightWatch:
     Attributes
     ----------
     ordinary : bool
-        Whether weights are float32 and nobody waits for a layer to be called.
+        Whether weights are float32, layers have the methods of their class, and nobody
+        waits for one to be called.
 
     Example
     -------
@@ -59,11 +78,11 @@ class WeightWatch:
     def __init__(self, module: nn.Module):
         # Ids tell objects apart while all of them live.
         self._modules = [(ref(each), *_trace(each)) for each in module.modules()]
-        parameters = list(module.parameters())
-        self.ordinary = not any(map(_hooks, module.modules())) and all(
-            parameter.dtype == torch.float32 for parameter in parameters
+        self._usual = not any(map(_unusual, module.modules())) and all(
+            parameter.dtype == torch.float32 for parameter in module.parameters()
         )
-        self._parameters = [ref(each) for each in parameters]
+        weights = [*module.parameters(), *module.buffers()]
+        self._weights = [ref(each) for each in weights]
         codebooks = {
             id(each.weight)
             for each in module.modules()
@@ -71,18 +90,25 @@ class WeightWatch:
         }
         self._views = [
             _values(each, every=id(each) in codebooks)
-            for each in parameters
+            for each in weights
             if _has_values(each)
         ]
         self._values = self._look()
 
+    @property
+    def ordinary(self) -> bool:
+        """Whether a layer does nothing but what its class and its weights say."""
+        return self._usual and not (
+            every_module._global_forward_hooks or every_module._global_forward_pre_hooks
+        )
+
     def fresh(self) -> bool:
-        """Tell whether every parameter is as it was."""
-        for reference, children, parameters in self._modules:
+        """Tell whether every weight is as it was."""
+        for reference, children, state in self._modules:
             module = reference()
-            if module is None or _trace(module) != (children, parameters):
+            if module is None or _trace(module) != (children, state):
                 return False
-        alive = all(parameter() is not None for parameter in self._parameters)
+        alive = all(weight() is not None for weight in self._weights)
         return alive and self._look() == self._values
 
     def _look(self) -> bytes:
@@ -124,7 +150,7 @@ class Derived:
 
     @property
     def ordinary(self) -> bool:
-        """Whether weights are float32 and nobody waits for a layer to be called."""
+        """As `WeightWatch` says."""
         return self._watch.ordinary
 
     def fresh(self) -> bool:
@@ -140,21 +166,31 @@ class Derived:
 
 
 def _trace(module: nn.Module) -> tuple[list[int], list[Any]]:
-    """List a module's children and hooks; its parameters, places and versions."""
-    seen: list[Any] = []
-    for parameter in module._parameters.values():
-        if parameter is not None:
-            inference = parameter.is_inference()  # has no version
-            version = -1 if inference else parameter._version
-            seen += id(parameter), parameter.data_ptr(), version, parameter.dtype
-    children = module._modules
-    seen.append(_hooks(module))
+    """List a module's children; its class, attributes, hooks, weights and versions."""
+    # Read from the dictionary: this is done for each module at each call.
+    own = module.__dict__
+    # A method of the object's own is one attribute more.
+    seen: list[Any] = [type(module), len(own), _hooks(own)]
+    if isinstance(module, _ConvNd):
+        seen.append(_geometry(own))
+    for weight in chain(own["_parameters"].values(), own["_buffers"].values()):
+        if weight is not None:
+            inference = weight.is_inference()  # has no version
+            version = -1 if inference else weight._version
+            seen += id(weight), weight.data_ptr(), version, weight.dtype
+    children = own["_modules"]
     return [id(child) for child in children.values()] if children else [], seen
 
 
-def _hooks(module: nn.Module) -> int:
+def _hooks(own: dict[str, Any]) -> int:
     """Count what is called with a module's forward."""
-    return len(module._forward_hooks) + len(module._forward_pre_hooks)
+    return len(own["_forward_hooks"]) + len(own["_forward_pre_hooks"])
+
+
+def _unusual(module: nn.Module) -> bool:
+    """Tell whether a module does more than its class does."""
+    own = vars(module)
+    return bool(_hooks(own)) or not METHODS.isdisjoint(own)
 
 
 def _has_values(parameter: torch.Tensor) -> bool:
@@ -163,12 +199,12 @@ def _has_values(parameter: torch.Tensor) -> bool:
         parameter.device.type == "cpu"
         and parameter.is_contiguous()
         and parameter.numel() > 0
-        and parameter.element_size() in (2, 4, 8)
+        and parameter.element_size() in (1, 2, 4, 8)
     )
 
 
 def _values(parameter: torch.Tensor, every: bool) -> np.ndarray:
     """View a few values of a parameter, or every one, as integers: NaN equals itself."""
-    integers = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+    integers = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     flat = parameter.detach().reshape(-1).view(integers[parameter.element_size()])
     return flat.numpy()[:: 1 if every else max(1, flat.numel() // SAMPLES)]

@@ -33,6 +33,8 @@ class ChannelsLastConv1d(nn.Conv1d):
     (40, 1, 4)
     """
 
+    same_as = nn.Conv1d  # so the fast path runs it
+
     def _conv_forward(
         self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
@@ -58,6 +60,8 @@ class ChannelsLastConvTranspose1d(nn.ConvTranspose1d):
     >>> layer(torch.randn(1, 4, 5)).shape
     torch.Size([1, 2, 10])
     """
+
+    same_as = nn.ConvTranspose1d
 
     def forward(
         self, input: torch.Tensor, output_size: list[int] | None = None

@@ -10,6 +10,7 @@ import threading
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from dac_lobe.execution import attach
 from dac_lobe.network.layers import fold_weight_norm
@@ -172,3 +173,40 @@ def test_a_part_of_another_codec_counts(codec, make_dac, part, check):
     check(codec, wav)
     setattr(codec, part, kept)
     check(codec, wav)
+
+
+class Scaled(nn.Module):
+    """A parametrization that depends on a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("scale", torch.ones(1))
+
+    def forward(self, weight):
+        return weight * self.scale
+
+
+def test_a_buffer_that_a_weight_depends_on(codec, check):
+    wav, scaled = torch.randn(1, 1, 300), Scaled()
+    parametrize.register_parametrization(codec.encoder.block[-1], "weight", scaled)
+    before = codec.encode(wav).latents
+    scaled.scale.mul_(2.0)
+    check(codec, wav)
+    assert not torch.allclose(codec.encode(wav).latents, before)
+    scaled.scale.data.mul_(2.0)
+    check(codec, wav)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("dilation", (3,)), ("padding_mode", "circular")]
+)
+def test_another_geometry_is_noticed(codec, check, name, value):
+    wav, layer = torch.randn(1, 1, 300), codec.encoder.block[0]
+    before = codec.encode(wav).latents
+    if name == "dilation":
+        layer.padding = (9,)
+    else:
+        layer._reversed_padding_repeated_twice = [3, 3]
+    setattr(layer, name, value)
+    check(codec, wav)
+    assert not torch.allclose(codec.encode(wav).latents, before)

@@ -60,7 +60,8 @@ class _Search(ctypes.Structure):
 
 def searchable(quantizer: ResidualVectorQuantize) -> bool:
     """Tell whether the native kernel can search a quantizer."""
-    return max(quantizer.codebook_dim) <= MOST_DIMENSIONS
+    stages = quantizer.quantizers
+    return all(stage.codebook.weight.shape[1] <= MOST_DIMENSIONS for stage in stages)
 
 
 class NativeTables(QuantizerTables):
