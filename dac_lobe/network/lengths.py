@@ -46,6 +46,11 @@ def sample_lengths(lengths: torch.Tensor, batch: int, samples: int) -> torch.Ten
     tensor([100,  29])
     """
     lengths = _tensor(lengths, "lengths")
+    if lengths.dtype == torch.bool:
+        raise ValueError(
+            f"lengths are {lengths.dtype}; relative ones in (0, 1] or integers, in "
+            "samples, are needed. Of a mask [B, T], give mask.sum(-1)."
+        )
     if lengths.shape != (batch,):
         raise ValueError(
             f"lengths have shape {tuple(lengths.shape)}; ({batch},) is needed, "
@@ -61,12 +66,13 @@ def sample_lengths(lengths: torch.Tensor, batch: int, samples: int) -> torch.Ten
         # neighbouring sample. Apple's GPUs have no double: by Python.
         wanted = [max(1, round(share * samples)) for share in lengths.tolist()]
         lengths = torch.tensor(wanted, dtype=torch.long, device=lengths.device)
+    lengths = lengths.long()  # a narrow type may not hold the limit
     if batch and not bool(((lengths >= 1) & (lengths <= samples)).all()):
         raise ValueError(
             f"lengths {lengths.tolist()} leave [1, {samples}] samples, the "
             "padded length of the batch."
         )
-    return lengths.long()
+    return lengths
 
 
 class Wanted(NamedTuple):
@@ -145,14 +151,14 @@ def wanted_lengths(
             f"length={length!r}; a whole number of samples is needed, or an integer "
             f"tensor ({batch},) with one per item."
         )
-    limit = frames * hop_length
+    wanted, limit = wanted.long(), frames * hop_length
     least, longest = (int(b) for b in wanted.aminmax()) if wanted.numel() else (0, 0)
     if not 0 <= least <= longest <= limit:
         raise ValueError(
             f"length={wanted.tolist()} but {frames} frames hold 0 to {limit} "
             f"samples (hop length {hop_length})."
         )
-    return Wanted(wanted.long().expand(batch), longest)
+    return Wanted(wanted.expand(batch), longest)
 
 
 def _tensor(given: object, name: str) -> torch.Tensor:
