@@ -229,6 +229,8 @@ def test_bad_pushes_say_why(tiny_dac):
         decoder.push(torch.zeros(1, 2, 2, dtype=torch.long))
     with pytest.raises(ValueError, match="2 were pushed"):
         decoder.flush(length=8)
+    with pytest.raises(ValueError, match=r"9\.0 is not a whole number"):
+        decoder.flush(length=9.0)
     assert decoder.flush(length=9).shape == (1, 1, 9)
     with pytest.raises(ValueError, match="Choose 1 to 3"):
         StreamingEncoder(tiny_dac, num_codebooks=4)

@@ -6,6 +6,8 @@ Authors
 
 from __future__ import annotations
 
+import operator
+
 import torch
 import torch.nn.functional as F
 
@@ -103,11 +105,19 @@ class StreamingDecoder(Stream):
         Raises
         ------
         ValueError
-            If the length does not end in the last frame; the stream is kept.
+            If the length is no whole number, or does not end in the last frame; the
+            stream is kept.
         """
         hop, frames = self.codec.hop_length, self._pushed
         if length is None:
             length = frames * hop
+        try:
+            length = operator.index(length)
+        except TypeError:
+            raise ValueError(
+                f"length={length!r:.50} is not a whole number of samples. Give one that "
+                f"ends in frame {frames}, or leave it out."
+            ) from None
         if -(-length // hop) != frames:
             raise ValueError(
                 f"length={length} samples are {-(-length // hop)} frames but "
