@@ -5,6 +5,10 @@ whoever computes on ``torch.get_num_threads()`` threads takes as many cores, and
 until they are free. Meanwhile it holds nothing that others wait for, so that one
 caller's reading and writing goes on beside another's arithmetic.
 
+Ctrl-C may come at any line, the one that gives cores back too. So there is no lock to
+be left locked and no count to be left wrong: a list says who wants cores, first come,
+first served, and who is no longer there is struck off it by those who wait.
+
 Authors
  * The dac-lobe developers 2026
 """
@@ -12,13 +16,18 @@ Authors
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from types import FrameType
 
 from dac_lobe.network.threads import core_count, thread_count
 
 __all__ = ["Cores", "limited", "taken"]
+
+# Seconds after which who waits looks whether those before it are still there.
+PATIENCE = 0.1
 
 
 class Cores:
@@ -38,22 +47,83 @@ class Cores:
     """
 
     def __init__(self, count: int):
-        self.count = self.free = count
-        self._changed = threading.Condition()
+        self.count = count
+        # In order of arrival. Each use of it is one operation of a dictionary.
+        self._claims: dict[_Claim, None] = {}
 
-    @contextmanager
-    def taken(self, wanted: int) -> Iterator[None]:
-        """Hold some cores, at most all there are; wait until they are free."""
-        with self._changed:
-            wanted = min(wanted, self.count)
-            self._changed.wait_for(lambda: self.free >= wanted)
-            self.free -= wanted
+    @property
+    def free(self) -> int:
+        """Cores that nobody holds or waits for."""
+        return max(0, self.count - sum(claim.wanted for claim in list(self._claims)))
+
+    def taken(self, wanted: int) -> AbstractContextManager[None]:
+        """Hold some cores, at most all there are; wait until they are free.
+
+        For a plain ``with``: they are held as long as the function around it runs.
+        """
+        return _Claim(self, min(wanted, self.count))
+
+    def _come(self, claim: _Claim) -> None:
+        """Wait for a claim's turn."""
+        self._claims[claim] = None
+        while not self._has_turn(claim):
+            if not claim.turn.acquire(timeout=PATIENCE):
+                self._strike_off()
+
+    def _go(self, claim: _Claim) -> None:
+        """Give cores back, and wake who waits."""
+        self._claims.pop(claim, None)
+        for other in list(self._claims):
+            with suppress(RuntimeError):  # woken already
+                other.turn.release()
+
+    def _has_turn(self, claim: _Claim) -> bool:
+        """Tell whether a claim and all before it fit."""
+        total = 0
+        for other in list(self._claims):
+            total += other.wanted
+            if other is claim:
+                break
+        return total <= self.count
+
+    def _strike_off(self) -> None:
+        """Forget claims that an interruption has kept from being given back."""
+        for claim in list(self._claims):
+            if not claim.there():
+                self._go(claim)
+
+
+class _Claim(AbstractContextManager[None]):
+    """Some cores that one ``with`` wants, or holds."""
+
+    def __init__(self, cores: Cores, wanted: int):
+        self.wanted = wanted
+        self.turn = threading.Lock()
+        self.turn.acquire()
+        self._cores = cores
+        self._thread = threading.get_ident()
+        self._frame: FrameType | None = None
+
+    def __enter__(self) -> None:
+        """Wait until the cores are free."""
+        self._frame = sys._getframe(1)
         try:
-            yield
-        finally:
-            with self._changed:
-                self.free += wanted
-                self._changed.notify_all()
+            self._cores._come(self)
+        except BaseException:
+            self._cores._go(self)
+            raise
+
+    def __exit__(self, *error: object) -> None:
+        """Give the cores back."""
+        self._cores._go(self)
+        self._frame = None
+
+    def there(self) -> bool:
+        """Tell whether the function that has the ``with`` still runs."""
+        frame = sys._current_frames().get(self._thread)
+        while frame is not None and frame is not self._frame:
+            frame = frame.f_back
+        return frame is not None
 
 
 _cores = Cores(core_count())
