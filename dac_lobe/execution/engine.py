@@ -7,7 +7,6 @@ Authors
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
@@ -21,6 +20,7 @@ from dac_lobe.execution.cuda import CudaBody, float32_products
 from dac_lobe.execution.eager import reduced_kernels
 from dac_lobe.execution.fixed import run_windows
 from dac_lobe.execution.flow import run_batch
+from dac_lobe.execution.fork_lock import fork_lock
 from dac_lobe.execution.native.flow import NativeFlow
 from dac_lobe.execution.native.library import find_native
 from dac_lobe.execution.near_ties import settle, tolerance
@@ -74,7 +74,7 @@ class Engine:
 
     def _start_empty(self) -> None:
         self._derived: dict[str, Derived] = {}
-        self._lock = threading.Lock()
+        self._lock = fork_lock()
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep the options only."""

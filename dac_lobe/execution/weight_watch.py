@@ -19,7 +19,6 @@ Authors
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from itertools import chain
 from operator import itemgetter
@@ -31,6 +30,8 @@ import torch
 from torch import nn
 from torch.nn.modules import module as every_module
 from torch.nn.modules.conv import _ConvNd
+
+from dac_lobe.execution.fork_lock import fork_lock
 
 __all__ = ["Derived", "WeightWatch"]
 
@@ -145,7 +146,7 @@ class Derived:
         # The watch first: a change while we make things shows next time.
         self._watch = WeightWatch(module)
         self.module = ref(module)
-        self._lock = threading.Lock()
+        self._lock = fork_lock()
         self._parts: dict[str, Any] = {}
 
     @property

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import gc
+import os
 import pickle
+import signal
 import threading
+import time
 
 import pytest
 import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from dac_lobe.execution import attach
+from dac_lobe.execution import attach, engine
+from dac_lobe.execution.parts import make_kernels
 from dac_lobe.network.layers import fold_weight_norm
 
 
@@ -210,3 +214,47 @@ def test_another_geometry_is_noticed(codec, check, name, value):
     setattr(layer, name, value)
     check(codec, wav)
     assert not torch.allclose(codec.encode(wav).latents, before)
+
+
+def finishes(work):
+    """Tell whether a forked child does some work in time."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    for _ in range(200):
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status == 0
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return False
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_fork_while_another_thread_makes_kernels(codec, monkeypatch):
+    wav, parent = torch.randn(1, 1, 200), os.getpid()
+    making, done = threading.Event(), threading.Event()
+
+    def make(*arguments):
+        if os.getpid() == parent:
+            making.set()
+            done.wait(60)
+        return make_kernels(*arguments)
+
+    monkeypatch.setattr(engine, "make_kernels", make)
+    thread = threading.Thread(target=codec.encode, args=(wav,))
+    thread.start()
+    assert making.wait(60)
+    try:
+        assert finishes(lambda: codec.encode(wav))
+        with codec.executor._lock:  # as while weights are looked at
+            assert finishes(lambda: codec.encode(wav))
+    finally:
+        done.set()
+        thread.join()
