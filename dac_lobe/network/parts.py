@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd.forward_ad import unpack_dual
+from torch.autograd import forward_ad
 
 from dac_lobe.network.checks import check_config
 from dac_lobe.network.decoder import Decoder
@@ -244,11 +244,14 @@ class Parts(Portable, nn.Module):
 
 
 def _differentiated(x: torch.Tensor) -> bool:
-    """Tell whether somebody waits for a derivative by ``x``, backward or forward."""
+    """Tell whether somebody may wait for a derivative, by ``x`` or by weights.
+
+    Backward it must be by ``x``. In a transform of `torch.func`, or in forward mode, it
+    may be by weights too: they are not looked at one by one.
+    """
     if x.requires_grad and torch.is_grad_enabled():
         return True
     if torch.compiler.is_compiling():  # which runs modules anyway
         return False
-    if torch._C._functorch.is_functorch_wrapped_tensor(x):
-        return True
-    return unpack_dual(x).tangent is not None  # type: ignore[no-untyped-call]
+    transformed = torch._C._functorch.maybe_current_level() is not None
+    return transformed or forward_ad._current_level >= 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import soundfile
 import torch
@@ -16,6 +18,7 @@ from dac_lobe.execution.engine import Engine
 from dac_lobe.execution.flow import run_plan
 from dac_lobe.execution.plan import UnusualNetworkError, make_plan
 from dac_lobe.execution.tables import QuantizerTables
+from dac_lobe.network.layers import fold_weight_norm
 from dac_lobe.network.quantizer import ResidualVectorQuantize
 from dac_lobe.network.receptive_field import receptive_field
 
@@ -212,3 +215,48 @@ def test_derivatives_in_forward_mode(codec):
     step = codec.decode(z + 1e-2 * along) - codec.decode(z - 1e-2 * along)
     torch.testing.assert_close(tangent, step / 2e-2, atol=1e-2, rtol=1e-2)
     torch.testing.assert_close(torch.func.jvp(codec.decode, (z,), (along,))[1], tangent)
+
+
+RUNS = {
+    "decoder": lambda codec: codec.decode(torch.ones(1, codec.latent_dim, 5)),
+    "encoder": lambda codec: codec.encode_frames(torch.ones(1, 1, 80), None),
+    "quantizer": lambda codec: codec.dequantize(torch.ones(1, 3, 5).long()).z,
+}
+
+
+class Run(torch.nn.Module):
+    """A part, as a module that runs it as the codec does."""
+
+    def __init__(self, part, run):
+        super().__init__()
+        self.part, self.run = part, run
+
+    def forward(self):
+        return self.run()
+
+
+@pytest.mark.parametrize("part", RUNS)
+def test_torch_func_of_weights_runs_the_modules(codec, part):
+    fold_weight_norm(codec)  # torch cannot derive it forward
+    run = Run(getattr(codec, part), partial(RUNS[part], codec))
+    run()
+    weights = {name: p.detach() for name, p in run.named_parameters()}
+
+    def total(weights):
+        return torch.func.functional_call(run, weights, ()).sum()
+
+    gradients = torch.func.grad(total)(weights)
+    stacked = {name: torch.stack([w, 1.1 * w]) for name, w in weights.items()}
+    totals = torch.vmap(total)(stacked)
+    along = {name: torch.ones_like(w) for name, w in weights.items()}
+    _, tangent = torch.func.jvp(total, (weights,), (along,))
+    with forward_ad.dual_level():
+        dual = {name: forward_ad.make_dual(w, along[name]) for name, w in weights.items()}
+        tangent_of_dual = forward_ad.unpack_dual(total(dual)).tangent
+    expected = sum(g.sum() for g in gradients.values())
+    assert expected.abs() > 0.01
+    torch.testing.assert_close(tangent, expected, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(tangent_of_dual, tangent, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(totals[0], run().sum(), rtol=1e-4, atol=1e-4)
+    codec.executor = None
+    torch.testing.assert_close(total({n: 1.1 * w for n, w in weights.items()}), totals[1])
