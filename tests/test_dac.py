@@ -242,6 +242,45 @@ def any_dac(request, make_dac, monkeypatch):
     return attach(make_dac(), request.param)
 
 
+def test_autocast_changes_no_codes(any_dac):
+    wav = torch.randn(2, 1, 1600)
+    lengths = torch.tensor([1600, 99])
+    with torch.no_grad():
+        plain = any_dac.encode(wav, lengths=lengths)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            encoded = any_dac.encode(wav, lengths=lengths)
+            chunked = any_dac.encode_chunked(wav, 7, lengths=lengths)
+    for ours, theirs in zip(encoded, plain, strict=True):
+        assert torch.equal(ours, theirs)
+    assert torch.equal(chunked, plain.codes)
+
+
+def test_training_follows_autocast(make_dac):
+    codec = make_dac().train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert codec.encode(torch.randn(1, 1, 80)).latents.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("name", "training", "attached"),
+    [
+        ("forward", True, False),
+        ("forward", False, False),
+        ("forward", False, True),
+        ("decode", False, True),
+    ],
+)
+def test_one_graph_to_compile(make_dac, name, training, attached):
+    codec = make_dac().train(training)
+    if attached:
+        attach(codec)
+    given = torch.randn(2, codec.latent_dim if name == "decode" else 1, 400)
+    run = getattr(codec, name)
+    torch.compiler.reset()
+    compiled = torch.compile(run, backend="eager", fullgraph=True)(given)
+    torch.testing.assert_close(compiled[0], run(given)[0], rtol=1e-4, atol=1e-5)
+
+
 def test_empty_batch(any_dac):
     encoded = any_dac.encode(torch.zeros(0, 1, 20))
     assert encoded.codes.shape == (0, 3, 3)

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.amp.autocast_mode import is_autocast_available
 from torch.autograd import forward_ad
 
 from dac_lobe.network.checks import check_config
@@ -168,6 +169,8 @@ class Parts(Portable, nn.Module):
     ) -> ResidualQuantized:
         """Encode a span of whole hops, and keep some of its frames.
 
+        Autocast is for training: where no graph is recorded, codes are those without it.
+
         Arguments
         ---------
         audio : torch.Tensor
@@ -184,10 +187,17 @@ class Parts(Portable, nn.Module):
         ResidualQuantized
             Zero past each item's end.
         """
+        executor = self._executor_of(self.encoder, audio)
+        graph = self.encoder.training or (executor is None and torch.is_grad_enabled())
+        device = audio.device.type
+        if not graph and is_autocast_available(device):
+            if torch.is_autocast_enabled(device):
+                # Half precision would choose other codes, with nothing to be gained.
+                with torch.autocast(device, enabled=False):
+                    return self.encode_span(audio, used, frame_lengths, keep)
         hop, first = self.hop_length, keep.start or 0
         lengths = None if frame_lengths is None else frame_lengths * hop
         z = self.encode_frames(audio, lengths)[..., keep]
-        executor = self._executor_of(self.encoder, audio)
         if used is None or executor is None or self.quantizer.training:
             quantized = self.quantize(z, used)
         else:

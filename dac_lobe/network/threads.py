@@ -31,13 +31,17 @@ def one_thread() -> Iterator[None]:
     """Let torch's operations run on the calling thread alone; a decorator too.
 
     Other threads are not touched, which `torch.set_num_threads` would do: a thread that
-    used torch for the first time meanwhile would keep to one for good.
+    used torch for the first time meanwhile would keep to one for good. What
+    `torch.compile` compiles is left alone.
 
     Example
     -------
     >>> with one_thread():
     ...     peak = torch.randn(100_000).abs().amax()
     """
+    if torch.compiler.is_compiling():
+        yield
+        return
     count, set_count = torch.get_num_threads(), _setter()
     if count == 1 or set_count is None:
         yield
