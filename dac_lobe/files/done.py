@@ -9,6 +9,7 @@ Authors
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from dac_lobe.audio import AudioReader, Source
@@ -19,6 +20,7 @@ from dac_lobe.container.official import is_official
 from dac_lobe.files.encoding import describe
 from dac_lobe.files.record import Record, find_record
 from dac_lobe.network.autoencoder import Autoencoder
+from dac_lobe.weights.fingerprint import fingerprint
 
 __all__ = ["check_replaceable", "is_decoded", "is_encoded", "is_packed"]
 
@@ -71,7 +73,8 @@ def is_encoded(
                     num_codebooks=num_codebooks,
                     normalize_db=normalize_db,
                 )
-            if packed.header != expected:
+            known = fingerprint(codec, like=packed.header.fingerprint)
+            if packed.header != replace(expected, fingerprint=known):
                 return False
             packed.verify()
     except (FileNotFoundError, ContainerError):

@@ -107,7 +107,7 @@ def describe(
 
 def check_model(codec: Autoencoder, header: Header, name: str = "the file") -> None:
     """Raise a ContainerError that names both models if another one made the codes."""
-    found = fingerprint(codec)
+    found = fingerprint(codec, like=header.fingerprint)
     if header.fingerprint != found:
         raise ContainerError(
             f"{name} was encoded by {header.model!r} (fingerprint "

@@ -126,7 +126,7 @@ def record_of(
         )
     return Record(
         source=_digest(source),
-        model=model if codec is None else fingerprint(codec),
+        model=model if codec is None else fingerprint(codec, like=model),
         num_codebooks=chosen_codebooks(num_codebooks, there),
         start=float(start),
         duration=None if duration is None else float(duration),

@@ -18,9 +18,11 @@ __all__ = ["codec_of"]
 def codec_of(model: Pretrained) -> DAC:
     """Take the codec of an exported folder, and make sure that it is the right one."""
     codec: DAC = model.mods.codec
-    if fingerprint(codec) != model.hparams.codec_fingerprint:
+    wanted = model.hparams.codec_fingerprint
+    found = fingerprint(codec, like=wanted)
+    if found != wanted:
         raise ValueError(
-            f"the folder's codec is {fingerprint(codec)[:12]}, the model has learned "
-            f"the tokens of {model.hparams.codec_fingerprint[:12]}. Export it again."
+            f"the folder's codec is {found[:12]}, the model has learned the tokens of "
+            f"{wanted[:12]}. Export it again."
         )
     return attach(codec)

@@ -186,10 +186,11 @@ def _codec(wanted: str, model: str | Path | None) -> DAC:
             "the run was trained on tokens: name their codec, as `model` (--model)."
         )
     codec = DAC.from_pretrained(model)
-    if fingerprint(codec) != wanted:
+    found = fingerprint(codec, like=wanted)
+    if found != wanted:
         raise ValueError(
-            f"{model} is the codec {fingerprint(codec)[:12]}, the run was trained on "
-            f"tokens of {wanted[:12]}. Give the codec that they were extracted with."
+            f"{model} is the codec {found[:12]}, the run was trained on tokens of "
+            f"{wanted[:12]}. Give the codec that they were extracted with."
         )
     return codec
 

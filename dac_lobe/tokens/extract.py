@@ -25,7 +25,7 @@ from dac_lobe.data.manifest import read_manifest
 from dac_lobe.execution.devices import check_device
 from dac_lobe.network.names import codebooks_by_any_name
 from dac_lobe.tokens.create import create_store
-from dac_lobe.tokens.meta import StoreMeta
+from dac_lobe.tokens.meta import META_FILE, StoreMeta
 from dac_lobe.tokens.plan import begun_plan, digest_of_plan, plan_shards
 from dac_lobe.tokens.shards import ShardSpec, read_failures, shard_is_done
 from dac_lobe.tokens.worker import Job, ShardResult
@@ -179,7 +179,7 @@ def extract(
     place = check_device(device)
     codec = DAC.from_pretrained(model, backend=backend)
     meta = StoreMeta(
-        fingerprint=fingerprint(codec),
+        fingerprint=fingerprint(codec, like=_recorded(store)),
         sample_rate=codec.sample_rate,
         hop_length=codec.hop_length,
         num_codebooks=codec.quantizer.check_n_quantizers(
@@ -230,6 +230,12 @@ def extract(
         sum(result.audio_seconds for result in results),
         time.perf_counter() - started,
     )
+
+
+def _recorded(store: str | Path) -> str | None:
+    """Fingerprint in a store that is there already."""
+    there = (Path(store) / META_FILE).exists()
+    return StoreMeta.load(store).fingerprint if there else None
 
 
 def _is_to_retry(store: str | Path, shard: ShardSpec, retry_failed: bool) -> bool:

@@ -209,7 +209,7 @@ class TokenStore:
         if not isinstance(codec, str):
             from dac_lobe.weights.fingerprint import fingerprint
 
-            codec = fingerprint(codec)
+            codec = fingerprint(codec, like=self.meta.fingerprint)
         if codec != self.meta.fingerprint:
             raise ValueError(
                 f"{self.path} holds tokens of the codec {self.meta.fingerprint[:12]}, "

@@ -138,7 +138,7 @@ def load_codec(job: Job) -> DAC:
             f"the store {job.store} is made with backend={backend!r}, but "
             f"DAC_LOBE_BACKEND says {codec.backend!r}. Unset it for the extraction."
         )
-    found = fingerprint(codec)
+    found = fingerprint(codec, like=job.meta.fingerprint)
     if found != job.meta.fingerprint:
         raise ValueError(
             f"{job.model!r} is the codec {found[:12]} here, the store {job.store} is "

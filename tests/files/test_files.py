@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from dac_lobe.files import decode_file, encode_file, encode_file_to
 from dac_lobe.files.done import is_decoded, is_encoded
 from dac_lobe.files.official import encode_official
 from dac_lobe.files.record import record_of
+from dac_lobe.weights.fingerprint import _digest
 
 RATE = 16000
 
@@ -565,3 +567,20 @@ def test_a_digest_keeps_the_place_in_a_file():
     file.seek(7)
     expected = hashlib.sha256(file.getvalue()).hexdigest()[:32]
     assert (digest_of(file), file.tell()) == (expected, 7)
+
+
+def test_files_with_the_fingerprints_of_before(tiny_dac, other_dac, wav_file, tmp_path):
+    """They are decoded, by their model only, and neither made nor decoded again."""
+    source, output, wav = wav_file(), tmp_path / "a.dac", tmp_path / "b.wav"
+    packed = tiny_dac.encode_file(source)
+    name = _digest(tiny_dac, 1)
+    assert packed.header.fingerprint != name
+    header = replace(packed.header, fingerprint=name)
+    replace(packed, header=header).save(output)
+    assert is_encoded(tiny_dac, source, output)
+    tiny_dac.decode_file(output, wav)
+    for codec in (tiny_dac, None):
+        assert is_decoded(record_of(output, codec), wav)
+    assert not is_encoded(other_dac, source, output)
+    with pytest.raises(ContainerError, match="Decode it with the model"):
+        other_dac.decode_file(output, tmp_path / "c.wav")

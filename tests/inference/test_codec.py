@@ -15,7 +15,7 @@ from dac_lobe.nnet.embedding import TokenEmbedding
 from dac_lobe.nnet.encoder import LSTMEncoder
 from dac_lobe.nnet.frontend import TokenFrontend
 from dac_lobe.nnet.tts import TokenSynthesizer
-from dac_lobe.weights.fingerprint import fingerprint
+from dac_lobe.weights.fingerprint import _digest, fingerprint
 
 
 @pytest.fixture
@@ -79,3 +79,11 @@ def test_a_file_is_heard_as_its_samples_and_never_encoded_whole(asr, tmp_path):
     assert torch.equal(*tokens)
     assert len(lengths) > 1
     assert max(lengths) < 3 * asr.codec.sample_rate
+
+
+def test_the_name_of_before_is_the_codecs(codec, asr, facts):
+    facts["codec_fingerprint"] = _digest(codec, 1)
+    modules = {name: getattr(asr.mods, name) for name in asr.mods}
+    facts = {"input": "tokens", "blank_index": 0, "labels": ["", *"ABC "], **facts}
+    again = TokenASR(modules, facts, {"device": "cpu"})
+    assert again.codec.num_codebooks == codec.num_codebooks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from dac_lobe.data import Item, read_manifest, write_manifest
 from dac_lobe.tokens import TokenStore, extract, read_meta
 from dac_lobe.tokens.plan import PLAN_FILE, digest_of_plan, plan_shards
 from dac_lobe.tokens.shards import ShardSpec, shard_path
+from dac_lobe.weights.fingerprint import _digest
 
 
 @pytest.fixture
@@ -337,3 +339,19 @@ def test_a_store_that_another_rank_is_beginning_is_no_foreign_folder(
     save_codebooks(tiny_dac, folder)  # and not yet what says of what they are
     run(corpus, folder)
     assert contents(folder) == contents(store_folder)
+
+
+def test_a_store_with_the_fingerprint_of_before_goes_on(
+    corpus, tmp_path, store_folder, run, contents, tiny_dac, other_dac
+):
+    folder = tmp_path / "s"
+    shutil.copytree(store_folder, folder)
+    name = _digest(tiny_dac, 1)
+    replace(TokenStore(folder).meta, fingerprint=name).save(folder)
+    before = contents(folder)
+    shard_path(folder, 1).unlink()
+    run(corpus, folder)
+    assert contents(folder) == before
+    assert TokenStore(folder, codec=tiny_dac).meta.fingerprint == name
+    with pytest.raises(ValueError, match="tokens of the codec"):
+        TokenStore(folder, codec=other_dac)
