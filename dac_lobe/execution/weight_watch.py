@@ -5,7 +5,7 @@ Each way to change weights leaves its own trace, and all are looked for:
     optimizer.step(), load_state_dict      the version counter of autograd
     .to(), .half(), remove weight norm     another tensor, or its place in memory
     codec.decoder.model[0] = layer         another module
-    layer.register_forward_hook(...)       how many hooks a module has
+    layer.register_forward_hook(...)       whether a module has hooks
     layer.forward = ...                    one attribute more
     layer.dilation = (3,)                  the attribute's value
     parameter.data.copy_(...)              none but the values: a sample of them,
@@ -171,10 +171,13 @@ def _trace(module: nn.Module) -> tuple[list[int], list[Any]]:
     # Read from the dictionary: this is done for each module at each call.
     own = module.__dict__
     # A method of the object's own is one attribute more.
-    seen: list[Any] = [type(module), len(own), _hooks(own)]
-    if isinstance(module, _ConvNd):
+    seen: list[Any] = [type(module), len(own), _hooked(own)]
+    if "output_padding" in own and isinstance(module, _ConvNd):
         seen.append(_geometry(own))
-    for weight in chain(own["_parameters"].values(), own["_buffers"].values()):
+    weights = own["_parameters"].values()
+    if own["_buffers"]:
+        weights = chain(weights, own["_buffers"].values())
+    for weight in weights:
         if weight is not None:
             inference = weight.is_inference()  # has no version
             version = -1 if inference else weight._version
@@ -183,15 +186,15 @@ def _trace(module: nn.Module) -> tuple[list[int], list[Any]]:
     return [id(child) for child in children.values()] if children else [], seen
 
 
-def _hooks(own: dict[str, Any]) -> int:
-    """Count what is called with a module's forward."""
-    return len(own["_forward_hooks"]) + len(own["_forward_pre_hooks"])
+def _hooked(own: dict[str, Any]) -> bool:
+    """Tell whether something is called with a module's forward."""
+    return bool(own["_forward_hooks"] or own["_forward_pre_hooks"])
 
 
 def _unusual(module: nn.Module) -> bool:
     """Tell whether a module does more than its class does."""
     own = vars(module)
-    return bool(_hooks(own)) or not METHODS.isdisjoint(own)
+    return _hooked(own) or not METHODS.isdisjoint(own)
 
 
 def _has_values(parameter: torch.Tensor) -> bool:
