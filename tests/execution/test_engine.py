@@ -251,7 +251,9 @@ def test_torch_func_of_weights_runs_the_modules(codec, part):
     along = {name: torch.ones_like(w) for name, w in weights.items()}
     _, tangent = torch.func.jvp(total, (weights,), (along,))
     with forward_ad.dual_level():
-        dual = {name: forward_ad.make_dual(w, along[name]) for name, w in weights.items()}
+        dual = {
+            name: forward_ad.make_dual(w, along[name]) for name, w in weights.items()
+        }
         tangent_of_dual = forward_ad.unpack_dual(total(dual)).tangent
     expected = sum(g.sum() for g in gradients.values())
     assert expected.abs() > 0.01
@@ -259,4 +261,6 @@ def test_torch_func_of_weights_runs_the_modules(codec, part):
     torch.testing.assert_close(tangent_of_dual, tangent, rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(totals[0], run().sum(), rtol=1e-4, atol=1e-4)
     codec.executor = None
-    torch.testing.assert_close(total({n: 1.1 * w for n, w in weights.items()}), totals[1])
+    torch.testing.assert_close(
+        total({n: 1.1 * w for n, w in weights.items()}), totals[1]
+    )
