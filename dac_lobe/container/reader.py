@@ -142,6 +142,10 @@ class PackedReader:
             )
         return codes.reshape(shape)
 
+    def frame_at(self, seconds: float) -> int:
+        """Find the frame that sounds at a time, at most the end of the file."""
+        return min(max(int(seconds * self.header.frame_rate), 0), self.num_frames)
+
     def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[np.ndarray]:
         """Yield the codes of frames ``start`` to ``stop``, block by block, as [C, K, n].
 

@@ -10,6 +10,7 @@ Authors
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from dac_lobe.audio import mel_filters
+from dac_lobe import audio
 
 __all__ = [
     "GANLoss",
@@ -30,6 +31,17 @@ __all__ = [
 MEL_BANDS = (5, 10, 20, 40, 80, 160, 320)
 MEL_WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)
 FLOOR = 1e-5
+
+
+def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> torch.Tensor:
+    """Make what `dac_lobe.audio.mel_filters` makes, as a tensor; goes with version 0.4."""
+    warnings.warn(
+        "dac_lobe.nnet.losses.mel_filters is now dac_lobe.audio.mel_filters, an array; "
+        "the old name goes with version 0.4.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return torch.from_numpy(audio.mel_filters(sample_rate, n_fft, n_mels)).float()
 
 
 def _magnitudes(wav: torch.Tensor, window_length: int) -> torch.Tensor:
@@ -88,7 +100,7 @@ class MelSpectrogramLoss(nn.Module):
         total = estimate.new_zeros(())
         both = torch.cat([estimate, reference])
         for n_mels, window_length in self.scales:
-            filters = mel_filters(self.sample_rate, window_length, n_mels)
+            filters = audio.mel_filters(self.sample_rate, window_length, n_mels)
             bands = torch.from_numpy(filters).float().to(both)
             mels = (bands @ _magnitudes(both, window_length)).clamp(min=FLOOR)
             logs = mels.log10().chunk(2)

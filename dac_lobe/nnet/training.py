@@ -10,8 +10,10 @@ import json
 import math
 import os
 import random
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,22 @@ from dac_lobe.nnet.schedules import load_schedule
 from dac_lobe.nnet.token_codec import TokenCodec
 
 __all__ = ["RecipeBrain", "check_codebooks", "write_results"]
+
+# Here in version 0.2, now in `dac_lobe.nnet.datasets`.
+MOVED = ("add_tokens", "make_loader_options", "read_datasets")
+
+
+def __getattr__(name: str) -> Any:
+    """Find a moved name, and warn."""
+    if name not in MOVED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(
+        f"{__name__}.{name} is now in dac_lobe.nnet.datasets; the old name goes with "
+        "version 0.4.",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return getattr(import_module("dac_lobe.nnet.datasets"), name)
 
 
 class RecipeBrain(sb.Brain, ABC):
