@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -33,15 +33,17 @@ MEL_WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)
 FLOOR = 1e-5
 
 
-def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> torch.Tensor:
-    """Make what `dac_lobe.audio.mel_filters` makes, as a tensor; goes with version 0.4."""
+def __getattr__(name: str) -> Any:
+    """Find `mel_filters`, which was here in version 0.2 and gave a tensor; and warn."""
+    if name != "mel_filters":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     warnings.warn(
-        "dac_lobe.nnet.losses.mel_filters is now dac_lobe.audio.mel_filters, an array; "
-        "the old name goes with version 0.4.",
+        f"{__name__}.mel_filters is now dac_lobe.audio.mel_filters, an array; the old "
+        "name goes with version 0.4.",
         DeprecationWarning,
         stacklevel=2,
     )
-    return torch.from_numpy(audio.mel_filters(sample_rate, n_fft, n_mels)).float()
+    return lambda *given: torch.from_numpy(audio.mel_filters(*given)).float()
 
 
 def _magnitudes(wav: torch.Tensor, window_length: int) -> torch.Tensor:
