@@ -113,6 +113,37 @@ def test_local_pool_with_a_killed_worker(
     assert contents(stuck.store) == contents(store_folder)
 
 
+def _runs(process: int) -> bool:
+    """Tell whether a process is there, and no zombie."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_killed_run(stuck, tiny_model, shard_hours):
+    code = "import sys; from dac_lobe.tokens import extract; " + (
+        "extract(*sys.argv[1:4], shard_hours=float(sys.argv[4]), workers=2)"
+    )
+    arguments = [stuck.folder / "all.csv", stuck.store, tiny_model, shard_hours]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )
+    shards = len(plan_shards(read_manifest(arguments[0]), shard_hours))
+    stuck.release(shards)
+    workers = children("multiprocessing.spawn")
+    process.kill()
+    process.wait()
+    assert len(workers) == 2
+    deadline = time.monotonic() + 20
+    while any(map(_runs, workers)):
+        assert time.monotonic() < deadline, "workers wait for a parent that has ended"
+        time.sleep(0.05)
+
+
 def test_workers_that_always_die(monkeypatch, corpus, tiny_model, tmp_path):
     """The local engine gives up, and says how much is left."""
     from concurrent.futures.process import BrokenProcessPool

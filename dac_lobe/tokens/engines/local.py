@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import (
     ProcessPoolExecutor,
@@ -119,6 +121,7 @@ def _pool(job: Job, shards: list[ShardSpec], workers: int) -> Iterator[ShardResu
 
 def _start(job: Job, started: Any) -> None:
     """Load the codec once a process; processes take turns at the GPUs."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     with started.get_lock():
         turn = started.value
@@ -126,6 +129,13 @@ def _start(job: Job, started: Any) -> None:
     if job.device == "cuda":
         job = replace(job, device=f"cuda:{turn % torch.cuda.device_count()}")
     _worker.update(job=job, codec=load_codec(job))
+
+
+def _end_with_parent() -> None:
+    """End this process after its parent: a killed one does not tell its pool to end."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _make(shard: ShardSpec) -> ShardResult:
