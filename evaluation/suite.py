@@ -246,9 +246,14 @@ def _plan(
 
 def _rate_of_all(clips: list[Clip]) -> int:
     """Choose a scoring rate where no system has one, and say which."""
-    rate = commonest_rate(clips) or 16000
-    said = "no system has a rate of its own: scored at %d Hz, as most recordings are"
-    logger.warning("%s; sample_rate chooses another.", said % rate)
+    rate = commonest_rate(clips)
+    if rate is None:
+        return 16000  # no recording can be read: there is nothing to score
+    logger.warning(
+        "no system has a rate of its own: scored at %d Hz, as most recordings are; "
+        "sample_rate chooses another.",
+        rate,
+    )
     return rate
 
 

@@ -32,7 +32,8 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        Shape [n_mels, n_fft // 2 + 1]. Narrow filters between two bins are 0.
+        Shape [n_mels, n_fft // 2 + 1], read-only: all callers share it. Narrow
+        filters between two bins are 0.
 
     Example
     -------
@@ -55,4 +56,6 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int) -> np.ndarray:
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling))
-    return triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]
+    filters: np.ndarray = triangles * (2.0 / (edges[2:] - edges[:-2]))[:, None]
+    filters.flags.writeable = False
+    return filters

@@ -130,7 +130,7 @@ def _given(folder: Path, split: str) -> list[Utterance]:
                 f"{', '.join(item.fields)}; spk_id and wrd are needed too."
             )
     said = {f"{split}.csv, {item.id!r}": item.fields["wrd"] for item in items}
-    texts = normalise_all(said, punctuation=False)
+    texts = normalise_all(said, punctuation=False).values()
     return [
         Utterance(
             item.id,
@@ -159,7 +159,7 @@ def _transcribed(folder: Path, split: str, files: dict[str, Path]) -> list[Utter
         if match is None:
             raise ValueError(f"{transcripts}: {line!r} has no (id) at its end.")
         texts[match["id"]] = match["text"]
-    texts = dict(zip(texts, normalise_all(texts, punctuation=False), strict=True))
+    texts = normalise_all(texts, punctuation=False)
     utterances = []
     for line in lists.read_text(encoding="utf-8").split():
         name, speaker = Path(line).name, Path(line).parent.name

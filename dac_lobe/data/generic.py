@@ -114,5 +114,7 @@ def _utterances(
             words,
             item.segment,
         )
-        for item, words in zip(items, normalise_all(said, punctuation), strict=True)
+        for item, words in zip(
+            items, normalise_all(said, punctuation).values(), strict=True
+        )
     ]

@@ -74,8 +74,8 @@ def prepare_ljspeech(
         wavs[fields[0]] = files[fields[0]].relative_to(folder).as_posix()
         said[fields[0]] = fields[2] or fields[1]
     utterances = [
-        Utterance(name, wav, "LJ", text)
-        for (name, wav), text in zip(wavs.items(), normalise_all(said), strict=True)
+        Utterance(name, wavs[name], "LJ", text)
+        for name, text in normalise_all(said).items()
     ]
     splits = split_by(utterances, lambda row: row.id, valid_share, test_share)
     return prepare(folder, save_folder, splits._asdict())

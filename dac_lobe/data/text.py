@@ -54,7 +54,7 @@ def _plain(text: str) -> str:
     return "".join(mark for mark in marks if not unicodedata.combining(mark)).upper()
 
 
-def normalise_all(texts: Mapping[str, str], punctuation: bool = True) -> list[str]:
+def normalise_all(texts: Mapping[str, str], punctuation: bool = True) -> dict[str, str]:
     """Normalise texts, and say once if letters or digits were lost on the way.
 
     Arguments
@@ -66,8 +66,8 @@ def normalise_all(texts: Mapping[str, str], punctuation: bool = True) -> list[st
 
     Returns
     -------
-    list of str
-        The texts in their order, as `normalise` makes them.
+    dict
+        Text by name, in their order, as `normalise` makes it.
 
     Raises
     ------
@@ -77,13 +77,14 @@ def normalise_all(texts: Mapping[str, str], punctuation: bool = True) -> list[st
     Example
     -------
     >>> normalise_all({"a": "Call me.", "b": "Über"})
-    ['CALL ME.', 'UBER']
+    {'a': 'CALL ME.', 'b': 'UBER'}
     """
-    normalised, lossy = [], []
+    normalised: dict[str, str] = {}
+    lossy = []
     for name, text in texts.items():
-        normalised.append(normalise(text, punctuation))
+        normalised[name] = normalise(text, punctuation)
         lost = "".join(c for c in _plain(text) if c.isalnum() and c not in LETTERS)
-        if not normalised[-1]:
+        if not normalised[name]:
             raise ValueError(
                 f"{name}: nothing is left of the text {text!r}. Allowed are the letters A "
                 "to Z: write numbers out, and other scripts in these, or remove it."

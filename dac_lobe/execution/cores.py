@@ -19,7 +19,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from types import FrameType
 
 from dac_lobe.network.threads import core_count, thread_count
@@ -107,11 +107,10 @@ class _Claim(AbstractContextManager[None]):
     def __enter__(self) -> None:
         """Wait until the cores are free."""
         self._frame = sys._getframe(1)
-        try:
+        with ExitStack() as leaving:  # the queue, if Ctrl-C ends the wait
+            leaving.callback(self._cores._go, self)
             self._cores._come(self)
-        except BaseException:
-            self._cores._go(self)
-            raise
+            leaving.pop_all()
 
     def __exit__(self, *error: object) -> None:
         """Give the cores back."""

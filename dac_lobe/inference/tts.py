@@ -186,7 +186,7 @@ class TokenTTS(Portable, Pretrained):
             raise ValueError("no text given. Give at least one.")
         numbers = [self.hparams.speakers.index(name) for name in names]
         named = {f"texts[{number}]": text for number, text in enumerate(texts)}
-        ids = [torch.tensor(to_ids(text)) for text in normalise_all(named)]
+        ids = [torch.tensor(to_ids(text)) for text in normalise_all(named).values()]
         longest = max(len(item) for item in ids)
         lengths = torch.tensor([len(item) / longest for item in ids])
         generated = self.mods.synthesizer.generate(

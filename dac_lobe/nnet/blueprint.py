@@ -14,23 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from speechbrain.utils.checkpoints import (
-    Checkpoint,
-    Checkpointer,
-    mark_as_loader,
-    mark_as_saver,
-    register_checkpoint_hooks,
-)
+
+from dac_lobe.nnet.kept_text import KeptText
 
 __all__ = ["Blueprint"]
 
-NAME = "blueprint"
 # What weights began with: they are there, and it may have moved.
 IGNORED = "init_from"
 
 
-@register_checkpoint_hooks
-class Blueprint:
+class Blueprint(KeptText):
     """Hyperparameters of a run, whose ``modules`` its checkpoints go on with.
 
     Arguments
@@ -41,6 +34,7 @@ class Blueprint:
     Example
     -------
     >>> from tempfile import TemporaryDirectory
+    >>> from speechbrain.utils.checkpoints import Checkpointer
     >>> with TemporaryDirectory() as folder:
     ...     checkpointer = Checkpointer(folder)
     ...     Blueprint("modules: {a: {subsample: 2}}").join(checkpointer)
@@ -48,49 +42,21 @@ class Blueprint:
     'modules: {a: {subsample: 2}}'
     """
 
-    def __init__(self, text: str):
-        self.text = text
+    name = "blueprint"
 
-    @staticmethod
-    def of(checkpoint: Checkpoint) -> str | None:
-        """Return the YAML in a checkpoint; None in those of version 0.2."""
-        path = checkpoint.paramfiles.get(NAME)
-        return None if path is None else Path(path).read_text(encoding="utf-8")
-
-    def join(self, checkpointer: Checkpointer) -> None:
-        """Be saved in the checkpoints of a run, if it is not another model's.
-
-        Raises
-        ------
-        ValueError
-            If there is a checkpoint that was made with other ``modules``.
-        """
-        for checkpoint in checkpointer.list_checkpoints():
-            text = self.of(checkpoint)
-            if text is None or text == self.text:
-                continue
-            made, given = dict(_modules(text)), dict(_modules(self.text))
-            odd = [
-                f"{name}: {made.get(name, 'nothing')}, not {given.get(name, 'nothing')}"
-                for name in {**made, **given}
-                if made.get(name, self) != given.get(name, self)
-            ]
-            if odd:
-                raise ValueError(
-                    f"the checkpoint {checkpoint.path} was made with "
-                    f"{'; '.join(odd[:5])}. Give these values, or another "
-                    "output_folder or seed."
-                )
-        checkpointer.add_recoverable(NAME, self, optional_load=True)
-
-    @mark_as_saver
-    def save(self, path: str | Path) -> None:
-        """Write the YAML."""
-        Path(path).write_text(self.text, encoding="utf-8")
-
-    @mark_as_loader
-    def load(self, path: str | Path, end_of_epoch: bool) -> None:
-        """Do nothing: `join` has looked at all checkpoints."""
+    def check(self, path: Path, text: str) -> None:
+        """Refuse other ``modules`` than a checkpoint was made with."""
+        made, given = dict(_modules(text)), dict(_modules(self.text))
+        odd = [
+            f"{name}: {made.get(name, 'nothing')}, not {given.get(name, 'nothing')}"
+            for name in {**made, **given}
+            if made.get(name, self) != given.get(name, self)
+        ]
+        if odd:
+            raise ValueError(
+                f"the checkpoint {path} was made with {'; '.join(odd[:5])}. Give these "
+                "values, or another output_folder or seed."
+            )
 
 
 def _modules(text: str) -> Iterator[tuple[str, Any]]:

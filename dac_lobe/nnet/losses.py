@@ -43,7 +43,7 @@ def __getattr__(name: str) -> Any:
         DeprecationWarning,
         stacklevel=2,
     )
-    return lambda *given: torch.from_numpy(audio.mel_filters(*given)).float()
+    return lambda *given: torch.tensor(audio.mel_filters(*given)).float()
 
 
 def _magnitudes(wav: torch.Tensor, window_length: int) -> torch.Tensor:
@@ -103,7 +103,7 @@ class MelSpectrogramLoss(nn.Module):
         both = torch.cat([estimate, reference])
         for n_mels, window_length in self.scales:
             filters = audio.mel_filters(self.sample_rate, window_length, n_mels)
-            bands = torch.from_numpy(filters).float().to(both)
+            bands = torch.tensor(filters).float().to(both)
             mels = (bands @ _magnitudes(both, window_length)).clamp(min=FLOOR)
             logs = mels.log10().chunk(2)
             ours, theirs = logs

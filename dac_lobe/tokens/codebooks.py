@@ -63,7 +63,8 @@ def codebooks_of(codec: DAC) -> list[Codebook]:
     for quantizer in codec.quantizer.quantizers:
         rows, bias = quantizer.codebook.weight, quantizer.out_proj.bias
         weight = quantizer.out_proj.weight.squeeze(-1)
-        assert bias is not None
+        if bias is None:  # as the codec decodes without one
+            bias = weight.new_zeros(len(weight))
         books.append(Codebook(*(x.detach().float() for x in (rows, weight, bias))))
     return books
 

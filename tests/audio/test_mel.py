@@ -18,7 +18,7 @@ def test_equal_to_torchaudio(rate, n_mels, n_fft):
     theirs = functional.melscale_fbanks(
         n_fft // 2 + 1, 0.0, rate / 2, n_mels, rate, norm="slaney", mel_scale="slaney"
     ).T
-    ours = torch.from_numpy(mel_filters(rate, n_fft, n_mels)).float()
+    ours = torch.tensor(mel_filters(rate, n_fft, n_mels)).float()
     torch.testing.assert_close(ours, theirs, atol=2e-6, rtol=2e-4)
 
 
@@ -29,3 +29,8 @@ def test_equal_to_librosa(case):
     weights = np.arange(1, filters.shape[1] + 1) / filters.shape[1]
     assert filters @ weights == pytest.approx(case["projection"], abs=1e-7)
     assert int((filters.sum(axis=1) == 0).sum()) == case["empty"]
+
+
+def test_shared_filters_cannot_be_changed():
+    with pytest.raises(ValueError, match="read-only"):
+        mel_filters(16000, 512, 40)[0] = 1.0

@@ -55,7 +55,7 @@ def test_the_same_model_goes_on(tmp_path):
     changed = YAML.replace("epochs: 2", "epochs: 3").replace("/here", "/there")
     going_on = start(tmp_path, changed)
     assert going_on.recover_if_possible() is not None
-    assert Blueprint.of(going_on.save_checkpoint()) == changed
+    assert Blueprint.of(going_on.save_checkpoint()) == changed.strip()
 
 
 def test_runs_of_earlier_versions_go_on(tmp_path):
@@ -65,4 +65,4 @@ def test_runs_of_earlier_versions_go_on(tmp_path):
     going_on = start(tmp_path, YAML)
     with pytest.warns(UserWarning, match="optional"):
         assert going_on.recover_if_possible() is not None
-    assert Blueprint.of(going_on.save_checkpoint()) == YAML
+    assert Blueprint.of(going_on.save_checkpoint()) == YAML.strip()

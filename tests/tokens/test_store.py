@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import multiprocessing
 import pickle
@@ -18,6 +19,7 @@ from safetensors.numpy import load_file, save_file
 from dac_lobe.audio import read_audio
 from dac_lobe.data import Item, read_manifest
 from dac_lobe.tokens import StoreMeta, TokenStore, load_codebooks, read_meta
+from dac_lobe.tokens.codebooks import codebooks_of
 from dac_lobe.tokens.shards import (
     EncodedItem,
     Failure,
@@ -264,3 +266,12 @@ def test_token_out_of_the_vocabulary(store_folder, tmp_path):
     save_file(tensors, path)
     with pytest.raises(ValueError, match=r"token 16; the vocabulary is \[0, 15\]"):
         TokenStore(tmp_path / "damaged")["utt0"]
+
+
+def test_codebooks_of_a_codec_without_bias(tiny_dac):
+    codec = copy.deepcopy(tiny_dac)
+    with torch.no_grad():
+        codec.quantizer.quantizers[0].out_proj.bias.zero_()
+    expected = codebooks_of(codec)[0].vectors
+    codec.quantizer.quantizers[0].out_proj.bias = None
+    assert codebooks_of(codec)[0].vectors.equal(expected)
